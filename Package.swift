@@ -1,0 +1,101 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+// Targets stand bottom-up: a target depends only on targets above it (TidyTests holds this).
+
+/// Settings of a target without unsafe code.
+let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
+
+/// Settings of a target that owns C handles or raw memory; TidyTests lists the files that may.
+let mayBeUnsafe: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOWebSocket", package: "swift-nio"),
+]
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+
+let targets: [Target] = [
+    // C libraries: module maps, no code.
+    .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
+    .systemLibrary(name: "CSecp256k1", providers: [.apt(["libsecp256k1-dev"])]),
+    .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CGMP", providers: [.apt(["libgmp-dev"])]),
+
+    // The one C kernel: batched Keccak with run-time dispatch.
+    .target(name: "CKeccak"),
+
+    .target(name: "Primitives", swiftSettings: safe),
+    .target(
+        name: "Cryptography",
+        dependencies: ["Primitives", "CKeccak", "CSecp256k1", "COpenSSL", "CGMP"],
+        swiftSettings: mayBeUnsafe),
+    .target(
+        name: "EthereumTypes", dependencies: ["Primitives", "Cryptography"], swiftSettings: safe),
+    .target(name: "Trie", dependencies: ["Primitives", "Cryptography"], swiftSettings: safe),
+    .target(name: "State", dependencies: ["EthereumTypes"], swiftSettings: mayBeUnsafe),
+    .target(
+        name: "EVM", dependencies: ["State", "EthereumTypes", "Cryptography"],
+        swiftSettings: mayBeUnsafe),
+    .target(name: "Execution", dependencies: ["EVM", "State", "Trie"], swiftSettings: safe),
+    .target(
+        name: "Storage", dependencies: ["State", "Trie", "CRocksDB"], swiftSettings: mayBeUnsafe),
+    .target(name: "Chain", dependencies: ["Execution", "Storage", log], swiftSettings: safe),
+    .target(name: "TxPool", dependencies: ["Chain", log], swiftSettings: safe),
+    .target(name: "BlockProduction", dependencies: ["TxPool", "Chain", log], swiftSettings: safe),
+    .target(
+        name: "RPC", dependencies: ["BlockProduction", "TxPool", "Chain", log] + nio,
+        swiftSettings: safe),
+    .target(
+        name: "Node",
+        dependencies: [
+            "RPC", "BlockProduction", "TxPool", "Chain", log,
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            .product(name: "TOMLKit", package: "TOMLKit"),
+        ],
+        swiftSettings: safe),
+    .executableTarget(
+        name: "apus",
+        dependencies: [
+            "Node", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        swiftSettings: safe),
+
+    .target(name: "TestSupport", dependencies: ["EthereumTypes"], path: "Tests/TestSupport"),
+    .testTarget(name: "PrimitivesTests", dependencies: ["Primitives", "TestSupport"]),
+    .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "TestSupport"]),
+    .testTarget(name: "EthereumTypesTests", dependencies: ["EthereumTypes", "TestSupport"]),
+    .testTarget(name: "TrieTests", dependencies: ["Trie", "TestSupport"]),
+    .testTarget(name: "StateTests", dependencies: ["State", "TestSupport"]),
+    .testTarget(name: "EVMTests", dependencies: ["EVM", "TestSupport"]),
+    .testTarget(name: "ExecutionTests", dependencies: ["Execution", "TestSupport"]),
+    .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
+    .testTarget(name: "ChainTests", dependencies: ["Chain", "TestSupport"]),
+    .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),
+    .testTarget(name: "BlockProductionTests", dependencies: ["BlockProduction", "TestSupport"]),
+    .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"]),
+    .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
+    .testTarget(name: "TidyTests"),
+]
+
+let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
+
+let package = Package(
+    name: "apus",
+    products: [.executable(name: "apus", targets: ["apus"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: targets.filter { target in
+        let path = target.path ?? (target.isTest ? "Tests/" : "Sources/") + target.name
+        return FileManager.default.fileExists(atPath: root + "/" + path)
+    }
+)
