@@ -1,0 +1,69 @@
+# Daily commands. `make help` lists them.
+
+SHELL := /bin/bash
+CONFIGURATION := release
+BINARY := .build/$(CONFIGURATION)/apus
+SOURCES := Package.swift $(shell find Sources -type f)
+VENV := .build/python
+DATADIR ?= devnet
+PREFIX ?= /usr/local
+# A test run builds with -c release: EVM code is too slow in debug builds.
+SWIFT_TEST := swift test -c $(CONFIGURATION)
+
+.PHONY: help run build test test-swift test-one test-clients check format bench install clean
+.DEFAULT_GOAL := help
+
+help:  ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(BINARY)  ## Build and start a devnet on 127.0.0.1:8545, kept in ./devnet (DATADIR=…)
+	@$(BINARY) dev --datadir $(DATADIR)
+
+build: $(BINARY)  ## Build the release binary
+
+$(BINARY): $(SOURCES)
+	@scripts/setup
+	@swift build -c $(CONFIGURATION) --product apus
+	@touch $(BINARY)
+
+test: test-swift test-clients  ## Run every test (official fixtures: set APUS_FIXTURES)
+
+test-swift:
+	@scripts/setup test
+	@[ -n "$$APUS_FIXTURES" ] || echo "note: APUS_FIXTURES is not set; suites over the official fixtures will be skipped"
+	@swift build -c $(CONFIGURATION) --build-tests
+	@$(SWIFT_TEST) --skip-build
+
+test-one:  ## Run the tests whose name matches: make test-one T=UInt256Tests
+	@scripts/setup test
+	@$(SWIFT_TEST) --filter '$(T)'
+
+test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py against a real daemon, and the same script against eth-tester
+	@$(VENV)/bin/python examples/web3py/first_light.py --apus $(BINARY)
+	@$(VENV)/bin/python examples/web3py/first_light.py --eth-tester
+
+$(VENV)/ready: examples/web3py/requirements.txt
+	@scripts/setup test
+	@echo "==> installing Python clients into $(VENV)"
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r examples/web3py/requirements.txt
+	@touch $@
+
+check:  ## Lint the sources and check the architecture
+	@swift format lint --strict --recursive --parallel Sources Tests Benchmarks Package.swift
+	@echo "format: clean"
+	@bash -n scripts/* .ci/run && echo "scripts: clean"
+
+format:  ## Format the sources in place
+	@swift format format --in-place --recursive --parallel Sources Tests Benchmarks Package.swift
+
+bench: $(BINARY)  ## Measure: in-process blocks, RPC, start-up, memory
+	@scripts/setup bench
+	@scripts/bench $(BINARY)
+
+install: $(BINARY)  ## Install the binary and the systemd unit (PREFIX=/usr/local)
+	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apus
+	install -D -m 0644 packaging/apus.service $(DESTDIR)$(PREFIX)/lib/systemd/system/apus.service
+
+clean:  ## Remove build products (not chain data)
+	rm -rf .build
