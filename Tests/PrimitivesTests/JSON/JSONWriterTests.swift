@@ -1,0 +1,51 @@
+import Testing
+
+@testable import Primitives
+
+@Suite struct JSONWriterTests {
+    private func text(_ write: (inout JSONWriter) -> Void) -> String {
+        var writer = JSONWriter()
+        write(&writer)
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+
+    @Test func `commas stand between members and elements only`() {
+        let result = text { writer in
+            writer.object { writer in
+                writer.key("a")
+                writer.array { writer in
+                    writer.number(1)
+                    writer.null()
+                    writer.object { _ in }
+                    writer.array { _ in }
+                    writer.string("x")
+                }
+                writer.key("b")
+                writer.bool(true)
+                writer.key("c")
+                writer.raw([0x31])
+                writer.key("d")
+                writer.number(2.5)
+            }
+        }
+        #expect(result == #"{"a":[1,null,{},[],"x"],"b":true,"c":1,"d":2.5}"#)
+    }
+
+    @Test(arguments: [
+        (0, "0x0"), (1, "0x1"), (15, "0xf"), (16, "0x10"), (0x1f, "0x1f"), (0x100, "0x100"),
+        (UInt64.max, "0xffffffffffffffff"), (1 << 60, "0x1000000000000000"),
+    ] as [(UInt64, String)]) func `a quantity has no leading zeros`(value: UInt64, hex: String) {
+        #expect(text { $0.hexQuantity(value) } == "\"\(hex)\"")
+    }
+
+    @Test func `data has two digits a byte`() {
+        #expect(text { $0.hexData([]) } == #""0x""#)
+        #expect(text { $0.hexData([0, 0x0a, 0xff]) } == #""0x000aff""#)
+    }
+
+    @Test func `a double that is an integer is written as one`() {
+        #expect(text { $0.number(1.0) } == "1")
+        #expect(text { $0.number(0.5) } == "0.5")
+        #expect(text { $0.number(Double.nan) } == "null")
+    }
+}
