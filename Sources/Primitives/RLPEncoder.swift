@@ -1,0 +1,144 @@
+// Recursive length prefix encoding (Yellow Paper, appendix B), written front to back into one
+// buffer. A list's header goes in when its length is known.
+
+/// Writes items in RLP one after another.
+public struct RLPEncoder: Sendable {
+    /// What has been written.
+    public private(set) var bytes: Bytes
+
+    /// An encoder that has written nothing.
+    public init() {
+        bytes = []
+    }
+
+    /// The encoding of one list.
+    public static func list(_ body: (inout RLPEncoder) -> Void) -> Bytes {
+        var encoder = RLPEncoder()
+        encoder.list(body)
+        return encoder.bytes
+    }
+
+    /// Makes room for so many more bytes.
+    public mutating func reserveCapacity(_ count: Int) {
+        bytes.reserveCapacity(bytes.count + count)
+    }
+
+    /// Writes a string of bytes.
+    public mutating func append(_ string: Bytes) {
+        append(string[...])
+    }
+
+    /// Writes a string of bytes.
+    public mutating func append(_ string: ArraySlice<UInt8>) {
+        if string.count == 1, let byte = string.first, byte < 0x80 {
+            bytes.append(byte)
+            return
+        }
+        appendHeader(count: string.count, offset: 0x80)
+        bytes.append(contentsOf: string)
+    }
+
+    /// Writes a number: its big-endian bytes without leading zeros.
+    public mutating func append(_ number: UInt64) {
+        if number < 0x80 {
+            bytes.append(number == 0 ? 0x80 : UInt8(truncatingIfNeeded: number))
+            return
+        }
+        let count = 8 - number.leadingZeroBitCount / 8
+        bytes.append(0x80 + UInt8(truncatingIfNeeded: count))
+        appendLowBytes(of: number, count: count)
+    }
+
+    /// Writes a number: its big-endian bytes without leading zeros.
+    @_disfavoredOverload
+    public mutating func append(_ number: UInt256) {
+        if number.fitsUInt64 {
+            append(number.l0)
+            return
+        }
+        let count = number.byteWidth
+        bytes.append(0x80 + UInt8(truncatingIfNeeded: count))
+        let top = (count - 1) % 8 + 1
+        if count > 24 {
+            appendLowBytes(of: number.l3, count: top)
+            appendLowBytes(of: number.l2, count: 8)
+            appendLowBytes(of: number.l1, count: 8)
+        } else if count > 16 {
+            appendLowBytes(of: number.l2, count: top)
+            appendLowBytes(of: number.l1, count: 8)
+        } else {
+            appendLowBytes(of: number.l1, count: top)
+        }
+        appendLowBytes(of: number.l0, count: 8)
+    }
+
+    /// Writes the 32 bytes of a hash.
+    public mutating func append(_ hash: Hash256) {
+        bytes.append(0xa0)
+        appendLowBytes(of: hash.w0, count: 8)
+        appendLowBytes(of: hash.w1, count: 8)
+        appendLowBytes(of: hash.w2, count: 8)
+        appendLowBytes(of: hash.w3, count: 8)
+    }
+
+    /// Writes the 20 bytes of an address.
+    public mutating func append(_ address: Address) {
+        bytes.append(0x94)
+        appendLowBytes(of: address.w0, count: 8)
+        appendLowBytes(of: address.w1, count: 8)
+        appendLowBytes(of: UInt64(address.w2), count: 4)
+    }
+
+    /// Writes the 20 bytes of an address, or the empty string for nil: the receiver of a
+    /// transaction that creates a contract.
+    public mutating func append(_ address: Address?) {
+        if let address { append(address) } else { bytes.append(0x80) }
+    }
+
+    /// Writes true as 1 and false as 0.
+    public mutating func append(_ flag: Bool) {
+        bytes.append(flag ? 0x01 : 0x80)
+    }
+
+    /// Writes a list of what the body writes.
+    public mutating func list(_ body: (inout RLPEncoder) -> Void) {
+        let start = bytes.count
+        body(&self)
+        let count = bytes.count - start
+        if count <= 55 {
+            bytes.insert(0xc0 + UInt8(truncatingIfNeeded: count), at: start)
+            return
+        }
+        var header = RLPEncoder()
+        header.appendHeader(count: count, offset: 0xc0)
+        bytes.insert(contentsOf: header.bytes, at: start)
+    }
+
+    /// Writes one or more items that are encoded already.
+    public mutating func appendRaw(_ encoded: Bytes) {
+        bytes.append(contentsOf: encoded)
+    }
+
+    /// Writes one or more items that are encoded already.
+    public mutating func appendRaw(_ encoded: ArraySlice<UInt8>) {
+        bytes.append(contentsOf: encoded)
+    }
+
+    /// Writes the header of a string (offset 0x80) or a list (0xc0).
+    private mutating func appendHeader(count: Int, offset: UInt8) {
+        if count <= 55 {
+            bytes.append(offset + UInt8(truncatingIfNeeded: count))
+            return
+        }
+        let length = UInt64(count)
+        let width = 8 - length.leadingZeroBitCount / 8
+        bytes.append(offset + 55 + UInt8(truncatingIfNeeded: width))
+        appendLowBytes(of: length, count: width)
+    }
+
+    private mutating func appendLowBytes(of word: UInt64, count: Int) {
+        for position in stride(from: count - 1, through: 0, by: -1) {
+            bytes.append(UInt8(truncatingIfNeeded: word &>> UInt64(position * 8)))
+        }
+    }
+}

@@ -1,0 +1,130 @@
+// The word as bytes and as text: big-endian bytes, JSON-RPC quantities and decimal numbers.
+
+extension UInt256 {
+    /// The number of at most 32 big-endian bytes, or nil if there are more. No bytes are 0.
+    @inlinable
+    public init?(bigEndian bytes: some Collection<UInt8>) {
+        var position = bytes.count
+        guard position <= 32 else { return nil }
+        self = .zero
+        var limb: UInt64 = 0
+        for byte in bytes {
+            limb = limb &<< 8 | UInt64(byte)
+            position &-= 1
+            guard position & 7 == 0 else { continue }
+            switch position {
+            case 24: l3 = limb
+            case 16: l2 = limb
+            case 8: l1 = limb
+            default: l0 = limb
+            }
+            limb = 0
+        }
+    }
+
+    /// The number in exactly 32 big-endian bytes.
+    public var bigEndianBytes: Bytes {
+        var bytes = Bytes(repeating: 0, count: 32)
+        bytes.store(l3, at: 0)
+        bytes.store(l2, at: 8)
+        bytes.store(l1, at: 16)
+        bytes.store(l0, at: 24)
+        return bytes
+    }
+
+    /// The number in big-endian bytes without leading zeros; 0 has none.
+    public var minimalBytes: Bytes {
+        let count = byteWidth
+        return Bytes(unfolding: count) { self.byte(at: UInt64(32 - count + $0)) }
+    }
+
+    /// How many bytes the number needs; 0 for 0.
+    @inlinable
+    public var byteWidth: Int { (bitWidth &+ 7) &>> 3 }
+
+    /// The number of "0x" and 1 to 64 hexadecimal digits; leading zeros are allowed.
+    @inlinable
+    public init?(hex text: some StringProtocol) {
+        var digits = text.utf8[...]
+        guard digits.popFirst() == UInt8(ascii: "0") else { return nil }
+        guard digits.popFirst() == UInt8(ascii: "x"), !digits.isEmpty, digits.count <= 64 else {
+            return nil
+        }
+        self = .zero
+        for digit in digits {
+            guard let nibble = Hex.nibble(digit) else { return nil }
+            self = self << 4
+            l0 |= UInt64(nibble)
+        }
+    }
+
+    /// The number of decimal digits; leading zeros are allowed.
+    @inlinable
+    public init?(decimal text: some StringProtocol) {
+        guard !text.isEmpty else { return nil }
+        self = .zero
+        for digit in text.utf8 {
+            guard UInt8(ascii: "0") <= digit, digit <= UInt8(ascii: "9") else { return nil }
+            let (product, wrapped) = multipliedReportingOverflow(by: 10)
+            let (sum, carried) = product.addingReportingOverflow(UInt256(UInt64(digit & 15)))
+            guard !wrapped, !carried else { return nil }
+            self = sum
+        }
+    }
+
+    /// The number as a JSON-RPC quantity: "0x" and hexadecimal digits without leading zeros.
+    public var hexQuantity: String {
+        let count = Swift.max(1, (bitWidth + 3) / 4)
+        var text = Bytes()
+        text.reserveCapacity(count + 2)
+        text.append(UInt8(ascii: "0"))
+        text.append(UInt8(ascii: "x"))
+        for position in stride(from: count - 1, through: 0, by: -1) {
+            text.append(Hex.digit(UInt8(truncatingIfNeeded: (self >> (position * 4)).l0 & 15)))
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension UInt256: CustomStringConvertible {
+    /// The number in decimal digits.
+    public var description: String {
+        // 19 digits at a time: the greatest power of ten in a limb.
+        let chunk = UInt256(10_000_000_000_000_000_000 as UInt64)
+        var rest = self
+        var text = ""
+        while !rest.fitsUInt64 {
+            let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: chunk)
+            let digits = String(remainder.l0)
+            text = String(repeating: "0", count: 19 - digits.utf8.count) + digits + text
+            rest = quotient
+        }
+        return String(rest.l0) + text
+    }
+}
+
+extension Bytes {
+    /// Writes a word in eight big-endian bytes.
+    @inline(always)
+    mutating func store(_ word: UInt64, at index: Int) {
+        for offset in 0..<8 {
+            self[index + offset] = UInt8(truncatingIfNeeded: word &>> UInt64(56 - offset * 8))
+        }
+    }
+
+    /// The bytes that a function gives for 0, 1, …
+    @inline(always)
+    init(unfolding count: Int, _ byte: (Int) -> UInt8) {
+        self.init()
+        reserveCapacity(count)
+        for index in 0..<count { append(byte(index)) }
+    }
+}
+
+/// The big-endian word of eight or fewer bytes.
+@inlinable @inline(always)
+func bigEndianWord(_ bytes: some Sequence<UInt8>) -> UInt64 {
+    var word: UInt64 = 0
+    for byte in bytes { word = word &<< 8 | UInt64(byte) }
+    return word
+}
