@@ -1,4 +1,5 @@
-// The kernels, and the choice among them. permutation.h, sponge.h and lanes.h are the code that they share.
+// The kernels, and the choice among them. permutation.h, sponge.h and lanes.h are the code that
+// they share.
 #include "ckeccak.h"
 #include <string.h>
 
@@ -21,7 +22,8 @@ static const uint64_t round_constants[24] = {
     0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 };
 
-/// Messages that lie one after the other: ends where `ends` says, or `length` bytes each where `ends` is null.
+/// Messages that lie one after the other: ends where `ends` says, or `length` bytes each where
+/// `ends` is null.
 struct batch {
     const uint8_t *data;
     const size_t *ends;

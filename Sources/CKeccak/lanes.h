@@ -1,11 +1,12 @@
-// Many messages at a time, each in its own lane of the vectors. keccak.c includes this file once for each SIMD kernel.
+// Many messages at a time, each in its own lane of the vectors. keccak.c includes this file once
+// for each SIMD kernel.
 //
 //   KERNEL(name)  the name of a function in this kernel
 //   WORD          a vector of LANES words
 //   LANES         the number of messages at a time
 
-/// The digests of all messages of `batch`. A lane whose message is finished takes the next one at once, so messages of
-/// different lengths fill the lanes well.
+/// The digests of all messages of `batch`. A lane whose message is finished takes the next one at
+/// once, so messages of different lengths fill the lanes well.
 static void KERNEL(hash_batch)(struct batch batch, uint64_t *digests)
 {
     WORD state[25] = {0};
@@ -20,7 +21,7 @@ static void KERNEL(hash_batch)(struct batch batch, uint64_t *digests)
     size_t next = 0, busy = 0;
 
     while (true) {
-        WORD keep = ~(WORD){0};            // All ones in lanes that go on, zero in those that start.
+        WORD keep = ~(WORD){0};            // Ones in lanes that go on, zero in those that start.
         for (size_t lane = 0; lane < LANES; lane++) {
             if (!is_busy[lane]) {
                 if (next == batch.count) continue;

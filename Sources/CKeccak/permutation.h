@@ -1,5 +1,6 @@
-// Keccak-f[1600] (FIPS 202, section 3.3) over words of any type with ^ & ~ << >>: a 64-bit integer, or a vector of them
-// that holds the same word of several states. keccak.c includes this file once for each kernel, with these macros:
+// Keccak-f[1600] (FIPS 202, section 3.3) over words of any type with ^ & ~ << >>: a 64-bit integer,
+// or a vector of them that holds the same word of several states. keccak.c includes this file once
+// for each kernel, with these macros:
 //
 //   KERNEL(name)  the name of a function in this kernel
 //   WORD          the type of a word

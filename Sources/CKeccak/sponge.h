@@ -1,4 +1,5 @@
-// The sponge around the permutation for one message at a time. keccak.c includes this file once for each scalar kernel.
+// The sponge around the permutation for one message at a time. keccak.c includes this file once for
+// each scalar kernel.
 //
 //   KERNEL(name)  the name of a function in this kernel
 //   WORD          uint64_t, or a vector of which only the first lane counts

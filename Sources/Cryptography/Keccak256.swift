@@ -1,13 +1,16 @@
-/// Keccak-256, the hash of Ethereum (Yellow Paper, KEC): the original Keccak with padding 0x01, not SHA-3.
+/// Keccak-256, the hash of Ethereum (Yellow Paper, KEC): the original Keccak with padding 0x01, not
+/// SHA-3.
 ///
-/// One message goes through `keccak256`, many through one of the batch functions, which hash up to eight
-/// messages at once in SIMD lanes and cost several times less for each. The kernels are C (`CKeccak`).
+/// One message goes through `keccak256`, many through one of the batch functions, which hash up to
+/// eight messages at once in SIMD lanes and cost several times less for each. The kernels are C
+/// (`CKeccak`).
 
 import CKeccak
 public import Primitives
 
-// SAFETY, for this file: `Hash256` is frozen and is four `UInt64`, the digest's bytes read as big-endian
-// integers: just the four words that the kernels write. Pointers do not outlive the closure that gives them.
+// SAFETY, for this file: `Hash256` is frozen and is four `UInt64`, the digest's bytes read as
+// big-endian integers: just the four words that the kernels write. Pointers do not outlive the
+// closure that gives them.
 
 /// The Keccak-256 hash of `bytes`.
 public func keccak256(_ bytes: Bytes) -> Hash256 {
@@ -45,7 +48,8 @@ public func keccak256(_ hash: Hash256) -> Hash256 {
     return withUnsafeBytes(of: words) { keccak256(bytes: $0) }
 }
 
-/// The Keccak-256 hash of the word's 32 big-endian bytes: for a storage slot, its key in the storage trie.
+/// The Keccak-256 hash of the word's 32 big-endian bytes: for a storage slot, its key in the
+/// storage trie.
 public func keccak256(_ word: UInt256) -> Hash256 {
     let words = (word.l3.bigEndian, word.l2.bigEndian, word.l1.bigEndian, word.l0.bigEndian)
     return withUnsafeBytes(of: words) { keccak256(bytes: $0) }
@@ -75,8 +79,9 @@ public func keccak256(batch messages: [Bytes]) -> [Hash256] {
     return keccak256(concatenated: concatenated, ends: ends)
 }
 
-/// The hashes of messages that lie one after the other: each ends before the index of `concatenated` in `ends` and
-/// begins where the one before it ends. The cheapest form of a batch; it copies nothing.
+/// The hashes of messages that lie one after the other: each ends before the index of
+/// `concatenated` in `ends` and begins where the one before it ends. The cheapest form of a batch;
+/// it copies nothing.
 ///
 /// - Precondition: `ends` is ascending and within `concatenated`.
 public func keccak256(concatenated: Bytes, ends: [Int]) -> [Hash256] {

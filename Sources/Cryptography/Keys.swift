@@ -7,11 +7,13 @@ public import Primitives
 public struct PrivateKey: Sendable, CustomStringConvertible {
     /// The key's 32 bytes, big endian. A secret.
     public let bytes: Bytes
+    /// The point that belongs to the key.
     public let publicKey: PublicKey
     /// The address of the account that the key controls.
     public let address: Address
 
-    /// A key from its 32 big-endian bytes; nil if there are more or fewer, or if the key is zero or not below n.
+    /// A key from its 32 big-endian bytes; nil if there are more or fewer, or if the key is zero or
+    /// not below n.
     public init?(_ bytes: some Collection<UInt8>) {
         let bytes = Bytes(bytes)
         var key = secp256k1_pubkey()
@@ -45,7 +47,8 @@ public struct PrivateKey: Sendable, CustomStringConvertible {
         var recoveryId: Int32 = 0
         _ = secp256k1_ecdsa_recoverable_signature_serialize_compact(
             context, &compact, &recoveryId, &signature)
-        // Bit 1 would say that r was reduced modulo n, which no one has ever seen happen (1 in 2¹²⁷).
+        // Bit 1 would say that r was reduced modulo n, which no one has ever seen happen (1 in
+        // 2¹²⁷).
         return Signature(
             yParity: recoveryId & 1 == 1,
             r: UInt256(bigEndian: compact[..<32]) ?? .zero,
@@ -57,6 +60,7 @@ public struct PrivateKey: Sendable, CustomStringConvertible {
 }
 
 extension PrivateKey: Equatable {
+    /// Whether the keys are one; compares the public halves, so it tells nothing by its timing.
     public static func == (left: PrivateKey, right: PrivateKey) -> Bool {
         left.publicKey == right.publicKey
     }
@@ -67,8 +71,8 @@ public struct PublicKey: Hashable, Sendable {
     /// x ‖ y, 32 big-endian bytes each.
     public let bytes: Bytes
 
-    /// A key from 64 bytes x ‖ y, or from 33 or 65 bytes in the forms of SEC 1 (02/03 ‖ x, 04 ‖ x ‖ y); nil if the
-    /// bytes are not a point of the curve.
+    /// A key from 64 bytes x ‖ y, or from 33 or 65 bytes in the forms of SEC 1 (02/03 ‖ x, 04 ‖ x ‖
+    /// y); nil if the bytes are not a point of the curve.
     public init?(_ bytes: some Collection<UInt8>) {
         let encoded = bytes.count == 64 ? [0x04] + Bytes(bytes) : Bytes(bytes)
         var key = secp256k1_pubkey()

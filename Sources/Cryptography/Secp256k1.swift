@@ -22,8 +22,8 @@ enum Secp256k1 {
 
     /// The library's context, blinded with random bytes against side channels when it is made.
     ///
-    // SAFETY: made once (a global is initialised once, by one thread) and only read after that; the library allows
-    // any number of threads to use a context that none changes.
+    // SAFETY: made once (a global is initialised once, by one thread) and only read after that; the
+    // library allows any number of threads to use a context that none changes.
     nonisolated(unsafe) static let context: OpaquePointer = {
         guard let context = secp256k1_context_create(UInt32(SECP256K1_CONTEXT_NONE)) else {
             preconditionFailure("libsecp256k1 could not make its context: out of memory.")

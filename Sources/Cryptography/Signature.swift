@@ -1,5 +1,6 @@
-/// An ECDSA signature on secp256k1 from which the signer's key can be recovered, as transactions, EIP-7702
-/// authorizations and signed messages carry it, and that recovery (Yellow Paper, appendix F).
+/// An ECDSA signature on secp256k1 from which the signer's key can be recovered, as transactions,
+/// EIP-7702 authorizations and signed messages carry it, and that recovery (Yellow Paper, appendix
+/// F).
 
 import CSecp256k1
 import Dispatch
@@ -10,17 +11,20 @@ import Synchronization
 public struct Signature: Hashable, Sendable {
     /// Whether the y coordinate of the curve point of which r is the x coordinate is odd.
     public var yParity: Bool
+    /// The x coordinate of that point, modulo n.
     public var r: UInt256
+    /// The proof that the signer knows the key.
     public var s: UInt256
 
+    /// A signature of any three values.
     public init(yParity: Bool, r: UInt256, s: UInt256) {
         self.yParity = yParity
         self.r = r
         self.s = s
     }
 
-    /// A signature from the 65 bytes r ‖ s ‖ v as wallets exchange them, v being 27 or 28, or 0 or 1; nil for anything
-    /// else.
+    /// A signature from the 65 bytes r ‖ s ‖ v as wallets exchange them, v being 27 or 28, or 0 or
+    /// 1; nil for anything else.
     public init?(_ bytes: some Collection<UInt8>) {
         let bytes = Bytes(bytes)
         guard bytes.count == 65, let r = UInt256(bigEndian: bytes[..<32]),
@@ -61,13 +65,15 @@ public func recoverPublicKey(hash: Hash256, signature: Signature) -> PublicKey? 
 
 /// `recoverAddress` of many signatures, in their order, on up to `threads` threads.
 public func recoverAddresses(_ items: [(Hash256, Signature)], threads: Int) -> [Address?] {
-    /// Signatures that a thread takes at a time: much longer work (half a millisecond) than to take them.
+    /// Signatures that a thread takes at a time: much longer work (half a millisecond) than to take
+    /// them.
     let stride = 16
     let threads = min(threads, (items.count + stride - 1) / stride)
     guard threads > 1 else { return items.map { recoverAddress(hash: $0.0, signature: $0.1) } }
     return [Address?](unsafeUninitializedCapacity: items.count) { results, initializedCount in
         let taken = Atomic<Int>(0)
-        // SAFETY: each index is taken by one thread only, and `concurrentPerform` returns when all are done.
+        // SAFETY: each index is taken by one thread only, and `concurrentPerform` returns when all
+        // are done.
         nonisolated(unsafe) let results = results
         DispatchQueue.concurrentPerform(iterations: threads) { _ in
             while true {

@@ -1,8 +1,9 @@
-/// Keccak-256 as Ethereum uses it (the original padding 0x01, not that of SHA-3): one message at a time, and many
-/// messages at once in the lanes of SIMD registers.
+/// Keccak-256 as Ethereum uses it (the original padding 0x01, not that of SHA-3): one message at a
+/// time, and many messages at once in the lanes of SIMD registers.
 ///
-/// The fastest kernel that the processor supports is chosen once, when the program is loaded. Digests are four words:
-/// the digest's bytes 0…7, 8…15, 16…23, 24…31, each read as a big-endian integer.
+/// The fastest kernel that the processor supports is chosen once, when the program is loaded.
+/// Digests are four words: the digest's bytes 0…7, 8…15, 16…23, 24…31, each read as a big-endian
+/// integer.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,8 +28,9 @@ ckeccak_kernel ckeccak_best_kernel(void);
 /// The digest of the `length` bytes at `data`.
 void ckeccak256(const uint8_t *data, size_t length, uint64_t digest[4]);
 
-/// The digests of `count` messages that lie one after the other at `data`: message i ends before byte `ends[i]` and
-/// begins where message i - 1 ends. `ends` is ascending. `digests` has room for `4 * count` words.
+/// The digests of `count` messages that lie one after the other at `data`: message i ends before
+/// byte `ends[i]` and begins where message i - 1 ends. `ends` is ascending. `digests` has room for
+/// `4 * count` words.
 void ckeccak256_batch(const uint8_t *data, const size_t *ends, size_t count, uint64_t *digests);
 
 /// The digests of `count` messages of `length` bytes each that lie one after the other at `data`.
