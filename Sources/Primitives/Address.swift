@@ -71,6 +71,7 @@ public struct Address: Hashable, Sendable {
         return bytes
     }
 
+    /// Whether two addresses have the same bytes.
     @inlinable @inline(always)
     public static func == (left: Address, right: Address) -> Bool {
         ((left.w0 ^ right.w0) | (left.w1 ^ right.w1) | UInt64(left.w2 ^ right.w2)) == 0

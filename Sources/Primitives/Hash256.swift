@@ -71,6 +71,7 @@ public struct Hash256: Hashable, Sendable {
         return UInt8(truncatingIfNeeded: word &>> UInt64(60 &- (index & 15) &* 4)) & 15
     }
 
+    /// Whether two hashes have the same bytes.
     @inlinable @inline(always)
     public static func == (left: Hash256, right: Hash256) -> Bool {
         left.uint256 == right.uint256

@@ -81,6 +81,7 @@ public struct UInt256: Hashable, Sendable {
     @inlinable
     public var bitWidth: Int { 256 &- leadingZeroBitCount }
 
+    /// Whether two words have the same bits.
     @inlinable @inline(always)
     public static func == (left: UInt256, right: UInt256) -> Bool {
         ((left.l0 ^ right.l0) | (left.l1 ^ right.l1) | (left.l2 ^ right.l2) | (left.l3 ^ right.l3))
@@ -97,17 +98,21 @@ extension UInt256: ExpressibleByIntegerLiteral {
 }
 
 extension UInt256: Comparable {
+    /// Whether one number is less than another.
     @inlinable @inline(always)
     public static func < (left: UInt256, right: UInt256) -> Bool {
         left.subtractingReportingOverflow(right).overflow
     }
 
+    /// Whether one number is greater than another.
     @inlinable @inline(always)
     public static func > (left: UInt256, right: UInt256) -> Bool { right < left }
 
+    /// Whether one number is at most another.
     @inlinable @inline(always)
     public static func <= (left: UInt256, right: UInt256) -> Bool { !(right < left) }
 
+    /// Whether one number is at least another.
     @inlinable @inline(always)
     public static func >= (left: UInt256, right: UInt256) -> Bool { !(left < right) }
 }
@@ -262,6 +267,7 @@ extension UInt256 {
 // MARK: - Bits
 
 extension UInt256 {
+    /// The bits that are set in both.
     @inlinable @inline(always)
     public static func & (left: UInt256, right: UInt256) -> UInt256 {
         UInt256(
@@ -269,6 +275,7 @@ extension UInt256 {
             l3: left.l3 & right.l3)
     }
 
+    /// The bits that are set in one or in both.
     @inlinable @inline(always)
     public static func | (left: UInt256, right: UInt256) -> UInt256 {
         UInt256(
@@ -276,6 +283,7 @@ extension UInt256 {
             l3: left.l3 | right.l3)
     }
 
+    /// The bits that are set in exactly one.
     @inlinable @inline(always)
     public static func ^ (left: UInt256, right: UInt256) -> UInt256 {
         UInt256(
@@ -283,6 +291,7 @@ extension UInt256 {
             l3: left.l3 ^ right.l3)
     }
 
+    /// The bits that are not set.
     @inlinable @inline(always)
     public static prefix func ~ (value: UInt256) -> UInt256 {
         UInt256(l0: ~value.l0, l1: ~value.l1, l2: ~value.l2, l3: ~value.l3)
