@@ -1,3 +1,4 @@
+import Cryptography
 public import Primitives
 
 /// A blob transaction as it is sent and pooled: with its blobs, which no block contains.
@@ -43,6 +44,15 @@ public struct BlobSidecar: Hashable, Sendable {
         self.proofs = proofs
     }
 
+    /// What a transaction carries for a commitment: `kzg_to_versioned_hash` of EIP-4844.
+    public static func versionedHash(of commitment: Bytes) -> Hash256 {
+        guard var hash = Hash256(sha256(commitment)) else {
+            preconditionFailure("a SHA-256 digest has 32 bytes")
+        }
+        hash.w0 = hash.w0 & 0x00ff_ffff_ffff_ffff | 0x0100_0000_0000_0000
+        return hash
+    }
+
     /// Checks numbers and that the commitments are those of the transaction's hashes; the proofs
     /// are not looked at.
     public func checkStructure(
@@ -57,6 +67,10 @@ public struct BlobSidecar: Hashable, Sendable {
         let proofCount = blobs.count * version.proofsPerBlob
         guard proofs.count == proofCount else {
             throw .wrongCount(.proofs, expected: proofCount, found: proofs.count)
+        }
+        for (index, hash) in versionedHashes.enumerated()
+        where Self.versionedHash(of: commitments[index]) != hash {
+            throw .commitmentMismatch(index: index)
         }
     }
 }
