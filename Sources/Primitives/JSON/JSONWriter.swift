@@ -150,6 +150,22 @@ public struct JSONWriter: Sendable {
         needsComma = true
     }
 
+    // MARK: Going back
+
+    /// A place in the text to go back to.
+    public struct Mark: Sendable {
+        let count: Int
+        let needsComma: Bool
+    }
+
+    public func mark() -> Mark { Mark(count: bytes.count, needsComma: needsComma) }
+
+    /// Forgets what was written since the mark was taken.
+    public mutating func rewind(to mark: Mark) {
+        bytes.removeLast(bytes.count - mark.count)
+        needsComma = mark.needsComma
+    }
+
     // MARK: Pieces
 
     /// Starts a hexadecimal string: quote and `0x`.

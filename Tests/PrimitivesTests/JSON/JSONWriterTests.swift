@@ -43,6 +43,34 @@ import Testing
         #expect(text { $0.hexData([0, 0x0a, 0xff]) } == #""0x000aff""#)
     }
 
+    @Test func `words of 256 bits are quantities, full words, hashes and addresses`() {
+        let value = UInt256(l0: 1, l1: 0, l2: 0xab, l3: 0)
+        let zeros = String(repeating: "0", count: 16)
+        #expect(text { $0.hexQuantity(UInt256.zero) } == #""0x0""#)
+        #expect(text { $0.hexQuantity(value) } == "\"0xab\(zeros)\(zeros.dropLast())1\"")
+        #expect(text { $0.hexWord(value) } == "\"\(Hash256(value))\"")
+        #expect(text { $0.hash(Hash256(value)) } == "\"\(Hash256(value))\"")
+        let address = Address(Bytes(1...20))
+        #expect(address.map { address in text { $0.address(address) } } == "\"0x\(
+            (1...20).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())\"")
+    }
+
+    @Test func `going back to a mark forgets what came after it`() {
+        let result = text { writer in
+            writer.object { writer in
+                writer.key("a")
+                writer.null()
+                let mark = writer.mark()
+                writer.key("b")
+                writer.beginArray()
+                writer.rewind(to: mark)
+                writer.key("c")
+                writer.null()
+            }
+        }
+        #expect(result == #"{"a":null,"c":null}"#)
+    }
+
     @Test func `a double that is an integer is written as one`() {
         #expect(text { $0.number(1.0) } == "1")
         #expect(text { $0.number(0.5) } == "0.5")

@@ -1,0 +1,55 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// The threads that run calls which take time, and the queue before them.
+///
+/// The queue is bounded: a caller that finds it full is told so at once instead of waiting for an
+/// answer that comes too late.
+public final class ExecutionPool: Sendable {
+    private let threads: NIOThreadPool
+    private let queueLimit: Int
+    private let pending = Atomic<Int>(0)
+
+    public init(threads count: Int, queueLimit: Int) {
+        threads = NIOThreadPool(numberOfThreads: count)
+        self.queueLimit = queueLimit + count
+        threads.start()
+    }
+
+    /// Runs work on a thread of the pool and completes on the event loop; nil if the queue is full.
+    func submit<Result: Sendable>(
+        on loop: any EventLoop, _ work: @escaping @Sendable () -> Result
+    ) -> EventLoopFuture<Result>? {
+        guard enter() else { return nil }
+        return threads.runIfActive(eventLoop: loop) {
+            defer { self.leave() }
+            return work()
+        }
+    }
+
+    /// Runs work on a thread of the pool; nil if the queue is full or the pool has stopped.
+    func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result? {
+        guard enter() else { return nil }
+        return try? await threads.runIfActive {
+            defer { self.leave() }
+            return work()
+        }
+    }
+
+    /// Waits for the running calls and ends the threads.
+    public func shutDown() async throws {
+        try await threads.shutdownGracefully()
+    }
+
+    private func enter() -> Bool {
+        let count = pending.wrappingAdd(1, ordering: .relaxed).newValue
+        if count <= queueLimit { return true }
+        leave()
+        return false
+    }
+
+    private func leave() {
+        pending.wrappingSubtract(1, ordering: .relaxed)
+    }
+}

@@ -1,0 +1,141 @@
+import Primitives
+
+/// One call of a message with the method that will answer it.
+struct PendingCall: Sendable {
+    enum Target: Sendable {
+        case method(RPCMethod)
+        case refused(RPCError)
+    }
+
+    /// Where a call may run, cheapest first.
+    enum Rank: Int, Comparable {
+        case inline
+        case pooled
+        case awaited
+
+        static func < (left: Rank, right: Rank) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    let request: RPCRequest
+    let target: Target
+
+    /// The name that was called.
+    var name: String { request.method ?? "" }
+
+    init(_ request: RPCRequest, in text: Bytes, _ table: MethodTable, _ access: RPCAccess) {
+        self.request = request
+        guard let name = request.method else {
+            target = .refused(.invalidRequest)
+            return
+        }
+        if let method = table[name], access.permits(name) {
+            target = .method(method)
+        } else {
+            target = .refused(.methodNotFound(name))
+        }
+    }
+
+    var rank: Rank {
+        guard case .method(let method) = target else { return .inline }
+        return switch method.cost {
+        case .instant: .inline
+        case .execution: .pooled
+        case .command: .awaited
+        }
+    }
+}
+
+/// The work on one message: which call is next, and the answer as far as it is written.
+///
+/// A value, so that it can move between the event loop, a thread of the pool and a task.
+struct MessageRun: Sendable {
+    let text: Bytes
+    let calls: [PendingCall]
+    let isBatch: Bool
+    let context: RPCContext
+    private var index = 0
+    private var writer: JSONWriter
+    private var hasAnswers = false
+
+    init(text: Bytes, calls: [PendingCall], isBatch: Bool, context: RPCContext) {
+        self.text = text
+        self.calls = calls
+        self.isBatch = isBatch
+        self.context = context
+        writer = JSONWriter(capacity: 256)
+        if isBatch { writer.beginArray() }
+    }
+
+    var next: PendingCall? { index < calls.count ? calls[index] : nil }
+
+    func params(of call: PendingCall) -> JSONText? {
+        call.request.params.map { JSONText(text, $0) }
+    }
+
+    /// Why a call is not even begun: not a call, out of time, or no room for its answer.
+    func refusal(of call: PendingCall) -> RPCError? {
+        if case .refused(let error) = call.target { return error }
+        if isBatch, writer.bytes.count > context.limits.batchResponseBytes {
+            return .responseTooLarge
+        }
+        return .now < context.deadline ? nil : .timedOut
+    }
+
+    /// Answers the next call, which is this one, and moves on.
+    mutating func answer(_ call: PendingCall, _ result: Result<any RPCResult, RPCError>) {
+        write(call) { writer, _, _ throws(RPCError) in
+            switch result {
+            case .success(let value): value.write(to: &writer)
+            case .failure(let error): throw error
+            }
+        }
+    }
+
+    /// Answers the next call, which is this one, with what the closure writes, and moves on.
+    mutating func write(
+        _ call: PendingCall,
+        _ body: (inout JSONWriter, RPCContext, () throws(RPCError) -> RPCArguments)
+            throws(RPCError) -> Void
+    ) {
+        index += 1
+        let params = params(of: call)
+        let context = context
+        let arguments = { () throws(RPCError) -> RPCArguments in try RPCArguments(params) }
+        if call.request.isNotification {
+            var discarded = JSONWriter()
+            try? body(&discarded, context, arguments)
+            return
+        }
+        hasAnswers = true
+        Self.writeAnswer(id: call.request.id.map { text[$0] }, to: &writer) { writer in
+            let mark = writer.mark()
+            writer.key("result")
+            do throws(RPCError) {
+                try body(&writer, context, arguments)
+            } catch {
+                writer.rewind(to: mark)
+                writer.key("error")
+                error.write(to: &writer)
+            }
+        }
+    }
+
+    /// The text of the answer; nil if nothing is to be answered.
+    mutating func finish() -> Bytes? {
+        guard hasAnswers else { return nil }
+        if isBatch { writer.endArray() }
+        return writer.bytes
+    }
+
+    static func writeAnswer(
+        id: ArraySlice<UInt8>?, to writer: inout JSONWriter, _ outcome: (inout JSONWriter) -> Void
+    ) {
+        writer.object { writer in
+            writer.key("jsonrpc")
+            writer.string("2.0")
+            writer.key("id")
+            if let id { writer.raw(id) } else { writer.null() }
+            outcome(&writer)
+        }
+    }
+}

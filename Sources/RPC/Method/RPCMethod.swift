@@ -1,0 +1,154 @@
+import Primitives
+
+/// One JSON-RPC method: its names, the types of its parameters and result, what it costs, and the
+/// function that answers it.
+///
+/// A method is declared once, in the table of its namespace:
+///
+/// ```swift
+/// RPCMethod("eth_getBalance", ["address", "block"], instant: getBalance)
+/// ```
+///
+/// From these declarations come dispatch, argument errors, `rpc_modules`, `rpc_discover` and the
+/// allow-lists of listeners.
+public struct RPCMethod: Sendable {
+    /// What answering costs, which decides where it is done.
+    public enum Cost: String, Sendable {
+        /// Answered from memory or with a few reads, right on the event loop.
+        case instant
+        /// Runs the EVM or reads much: on the pool of execution threads.
+        case execution
+        /// Changes the node, and waits for the one writer to do so.
+        case command
+    }
+
+    /// How the method is run.
+    enum Body: Sendable {
+        case synchronous(
+            @Sendable (RPCContext, RPCArguments, inout JSONWriter) throws -> Void)
+        case asynchronous(
+            @Sendable (RPCContext, RPCArguments) async throws -> any RPCResult)
+    }
+
+    public let name: String
+    /// Other names under which it is called, such as `hardhat_mine` for `anvil_mine`.
+    public let aliases: [String]
+    public let cost: Cost
+    let parameters: [RPCParameterDescription]
+    let resultSchema: JSONValue
+    let body: Body
+
+    /// The part of a name before the first underscore.
+    static func namespace(of name: String) -> String {
+        String(name.prefix { $0 != "_" })
+    }
+
+    public init<each Parameter: RPCParameter, Result: RPCResult>(
+        _ name: String, _ parameters: [String] = [], aliases: [String] = [],
+        instant run: @escaping @Sendable (RPCContext, repeat each Parameter) throws -> Result
+    ) {
+        self.init(name, parameters, aliases: aliases, cost: .instant, run: run)
+    }
+
+    public init<each Parameter: RPCParameter, Result: RPCResult>(
+        _ name: String, _ parameters: [String] = [], aliases: [String] = [],
+        execution run: @escaping @Sendable (RPCContext, repeat each Parameter) throws -> Result
+    ) {
+        self.init(name, parameters, aliases: aliases, cost: .execution, run: run)
+    }
+
+    public init<each Parameter: RPCParameter, Result: RPCResult>(
+        _ name: String, _ parameters: [String] = [], aliases: [String] = [],
+        command run:
+            @escaping @Sendable (RPCContext, repeat each Parameter) async throws -> Result
+    ) {
+        let descriptions = Self.describe(parameters, repeat (each Parameter).self)
+        self.name = name
+        self.aliases = aliases
+        self.cost = .command
+        self.parameters = descriptions
+        resultSchema = Result.schema
+        body = .asynchronous { context, arguments in
+            try arguments.check(against: descriptions)
+            var cursor = ArgumentCursor(arguments: arguments, parameters: descriptions)
+            let values = (repeat try cursor.next((each Parameter).self))
+            return try await run(context, repeat each values)
+        }
+    }
+
+    private init<each Parameter: RPCParameter, Result: RPCResult>(
+        _ name: String, _ parameters: [String], aliases: [String], cost: Cost,
+        run: @escaping @Sendable (RPCContext, repeat each Parameter) throws -> Result
+    ) {
+        let descriptions = Self.describe(parameters, repeat (each Parameter).self)
+        self.name = name
+        self.aliases = aliases
+        self.cost = cost
+        self.parameters = descriptions
+        resultSchema = Result.schema
+        body = .synchronous { context, arguments, writer in
+            try arguments.check(against: descriptions)
+            var cursor = ArgumentCursor(arguments: arguments, parameters: descriptions)
+            let values = (repeat try cursor.next((each Parameter).self))
+            try run(context, repeat each values).write(to: &writer)
+        }
+    }
+
+    private static func describe<each Parameter: RPCParameter>(
+        _ names: [String], _ types: repeat (each Parameter).Type
+    ) -> [RPCParameterDescription] {
+        var descriptions: [RPCParameterDescription] = []
+        for type in repeat each types {
+            precondition(descriptions.count < names.count, "A parameter has no name.")
+            descriptions.append(
+                RPCParameterDescription(
+                    name: names[descriptions.count], isRequired: isRequired(type),
+                    schema: type.schema))
+        }
+        precondition(descriptions.count == names.count, "A name has no parameter.")
+        return descriptions
+    }
+
+    private static func isRequired<Parameter: RPCParameter>(_: Parameter.Type) -> Bool {
+        Parameter.absent == nil
+    }
+}
+
+/// Hands out the arguments of a call one after another.
+private struct ArgumentCursor {
+    let arguments: RPCArguments
+    let parameters: [RPCParameterDescription]
+    var index = 0
+
+    mutating func next<Parameter: RPCParameter>(
+        _ type: Parameter.Type
+    ) throws(RPCError) -> Parameter {
+        defer { index += 1 }
+        return try arguments.decode(type, at: index, named: parameters[index].name)
+    }
+}
+
+/// What a method may know about the call beside its arguments.
+public struct RPCContext: Sendable {
+    /// The connection, if it can carry notifications: WebSocket or IPC.
+    public let session: RPCSession?
+    /// Which methods the caller may use.
+    public let access: RPCAccess
+    /// When the message that holds the call must be answered.
+    public let deadline: ContinuousClock.Instant
+    /// The limits of the server.
+    public let limits: RPCLimits
+}
+
+/// The methods that a listener, or a role behind it, may call.
+public enum RPCAccess: Sendable, Hashable {
+    case all
+    case namespaces(Set<String>)
+
+    func permits(_ name: String) -> Bool {
+        switch self {
+        case .all: true
+        case .namespaces(let namespaces): namespaces.contains(RPCMethod.namespace(of: name))
+        }
+    }
+}

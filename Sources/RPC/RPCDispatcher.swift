@@ -1,0 +1,184 @@
+public import Logging
+import NIOCore
+public import Primitives
+
+/// From the bytes of a message to the bytes of its answer: framing, dispatch and error mapping, the
+/// same for every transport.
+///
+/// Members of a batch are answered in order. A message with nothing but instant methods is answered
+/// on the event loop. One with an execution method runs as one job on the execution pool. One with a
+/// command runs as a task, which waits for the writer without holding a thread.
+public final class RPCDispatcher: Sendable {
+    public let table: MethodTable
+    public let limits: RPCLimits
+    private let pool: ExecutionPool
+    private let logger: Logger
+    private let observe: (@Sendable (RPCObservation) -> Void)?
+
+    public init(
+        table: MethodTable, pool: ExecutionPool, limits: RPCLimits, logger: Logger,
+        observe: (@Sendable (RPCObservation) -> Void)? = nil
+    ) {
+        self.table = table
+        self.pool = pool
+        self.limits = limits
+        self.logger = logger
+        self.observe = observe
+    }
+
+    /// The answer to a message: at once, or when the future completes. Nil bytes mean that none is
+    /// sent, because the message held only notifications.
+    enum Reply {
+        case now(Bytes?)
+        case later(EventLoopFuture<Bytes?>)
+    }
+
+    func reply(
+        to text: Bytes, session: RPCSession?, access: RPCAccess, on loop: any EventLoop
+    ) -> Reply {
+        let message: RPCMessage
+        do {
+            message = try RPCMessage(text, limits: limits)
+        } catch {
+            return .now(answer(to: error, in: text))
+        }
+        let context = RPCContext(
+            session: session, access: access,
+            deadline: .now + .seconds(limits.messageSeconds), limits: limits)
+        let calls = message.requests.map { PendingCall($0, in: text, table, access) }
+        var run = MessageRun(
+            text: text, calls: calls, isBatch: message.isBatch, context: context)
+        switch calls.lazy.map(\.rank).max() {
+        case nil, .inline:
+            advance(&run, upTo: .inline, isBusy: false)
+            return .now(run.finish())
+        case .pooled:
+            let start = run
+            let job = pool.submit(on: loop) {
+                var run = start
+                self.advance(&run, upTo: .pooled, isBusy: false)
+                return run.finish()
+            }
+            if let job { return .later(job) }
+            advance(&run, upTo: .pooled, isBusy: true)
+            return .now(run.finish())
+        case .awaited:
+            let start = run
+            return .later(loop.makeFutureWithTask { await self.complete(start) })
+        }
+    }
+
+    /// Answers a message from start to end, from a task. Transports use `reply`.
+    public func answer(to text: Bytes, access: RPCAccess = .all) async -> Bytes? {
+        let message: RPCMessage
+        do {
+            message = try RPCMessage(text, limits: limits)
+        } catch {
+            return answer(to: error, in: text)
+        }
+        let context = RPCContext(
+            session: nil, access: access,
+            deadline: .now + .seconds(limits.messageSeconds), limits: limits)
+        return await complete(
+            MessageRun(
+                text: text,
+                calls: message.requests.map { PendingCall($0, in: text, table, access) },
+                isBatch: message.isBatch, context: context))
+    }
+
+    private func complete(_ start: MessageRun) async -> Bytes? {
+        var run = start
+        while let call = run.next {
+            switch call.rank {
+            case .inline: advance(&run, upTo: .inline, isBusy: false)
+            case .pooled:
+                let before = run
+                let after = await pool.run {
+                    var run = before
+                    self.advance(&run, upTo: .pooled, isBusy: false)
+                    return run
+                }
+                if let after {
+                    run = after
+                } else {
+                    advance(&run, upTo: .pooled, isBusy: true)
+                }
+            case .awaited: await answerCommand(call, &run)
+            }
+        }
+        return run.finish()
+    }
+
+    /// Answers calls as long as they may be run on this thread.
+    private func advance(_ run: inout MessageRun, upTo rank: PendingCall.Rank, isBusy: Bool) {
+        while let call = run.next, call.rank <= rank {
+            if isBusy, call.rank == .pooled {
+                run.answer(call, .failure(.busy))
+                continue
+            }
+            answerSynchronously(call, &run)
+        }
+    }
+
+    private func answerSynchronously(_ call: PendingCall, _ run: inout MessageRun) {
+        if let error = run.refusal(of: call) { return run.answer(call, .failure(error)) }
+        guard case .method(let method) = call.target, case .synchronous(let body) = method.body
+        else { return run.answer(call, .failure(.internalError)) }
+        let start = ContinuousClock.now
+        var failure: RPCError?
+        run.write(call) { (writer, context, arguments) throws(RPCError) in
+            do {
+                try body(context, arguments(), &writer)
+            } catch {
+                let translated = translate(error, method: call.name)
+                failure = translated
+                throw translated
+            }
+        }
+        observe?(RPCObservation(method: method.name, duration: .now - start, error: failure))
+    }
+
+    private func answerCommand(_ call: PendingCall, _ run: inout MessageRun) async {
+        if let error = run.refusal(of: call) { return run.answer(call, .failure(error)) }
+        guard case .method(let method) = call.target, case .asynchronous(let body) = method.body
+        else { return run.answer(call, .failure(.internalError)) }
+        let start = ContinuousClock.now
+        do {
+            let result = try await body(run.context, RPCArguments(run.params(of: call)))
+            run.answer(call, .success(result))
+            observe?(RPCObservation(method: method.name, duration: .now - start, error: nil))
+        } catch {
+            let failure = translate(error, method: call.name)
+            run.answer(call, .failure(failure))
+            observe?(RPCObservation(method: method.name, duration: .now - start, error: failure))
+        }
+    }
+
+    /// Turns what a method threw into what the client sees; an unexpected error is logged, and the
+    /// client learns no more than that.
+    private func translate(_ error: any Error, method: String) -> RPCError {
+        if let known = RPCError(translating: error) { return known }
+        logger.error(
+            "A call failed unexpectedly.",
+            metadata: ["rpc.method": "\(method)", "error": "\(error)"])
+        return .internalError
+    }
+
+    private func answer(to failure: RPCMessageError, in text: Bytes) -> Bytes {
+        var writer = JSONWriter(capacity: 128)
+        if failure.isBatch { writer.beginArray() }
+        MessageRun.writeAnswer(id: failure.id.map { text[$0] }, to: &writer) { writer in
+            writer.key("error")
+            failure.error.write(to: &writer)
+        }
+        if failure.isBatch { writer.endArray() }
+        return writer.bytes
+    }
+}
+
+/// A call that was answered, for metrics.
+public struct RPCObservation: Sendable {
+    public let method: String
+    public let duration: Duration
+    public let error: RPCError?
+}

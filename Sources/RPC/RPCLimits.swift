@@ -1,0 +1,87 @@
+import Primitives
+
+/// Every limit of the JSON-RPC server, with its reason. All of them are checked before the work that
+/// they limit.
+public struct RPCLimits: Sendable {
+    /// Bytes of one HTTP body, WebSocket message or IPC value. geth has 5 MiB; state dumps and
+    /// contract-heavy deployments of a devnet are larger, so this is what its WebSocket takes.
+    public var messageBytes = 32 << 20
+
+    /// Members of a batch, as in geth (`node.DefaultConfig.BatchRequestLimit`).
+    public var batchCount = 1_000
+
+    /// Bytes of the answer to a batch, as in geth (`BatchResponseMaxSize`).
+    public var batchResponseBytes = 25_000_000
+
+    /// Open connections of all listeners together. Each costs a descriptor and some kilobytes.
+    public var connections = 4_096
+
+    /// Nesting of arrays and objects. Nothing in the API is nested deeper than ten.
+    public var jsonDepth = JSONScanner.defaultMaxDepth
+
+    /// Messages of one WebSocket or IPC connection that are worked on at the same time; further ones
+    /// stay unread.
+    public var concurrentMessages = 16
+
+    /// Fragments of one WebSocket message.
+    public var messageFragments = 4_096
+
+    /// Bytes of notifications that a subscriber may lag behind before it is cut off.
+    public var subscriberBacklogBytes = 16 << 20
+
+    /// Subscriptions of one connection.
+    public var subscriptionsPerConnection = 128
+
+    /// Installed filters of all clients together.
+    public var filters = 1_024
+
+    /// Entries that a filter keeps for its next poll; a filter that outgrows this is removed.
+    public var filterEntries = 100_000
+
+    /// A filter that nobody polls for this long is removed, as in geth.
+    public var filterIdleSeconds: Int64 = 300
+
+    /// Threads for calls that run the EVM or read much. Zero means one per core.
+    public var executionThreads = 0
+
+    /// Calls that may wait for such a thread; the next one is answered "busy".
+    public var executionQueue = 1_024
+
+    /// Time for one message with all its calls; what is not begun by then is answered with −32002.
+    public var messageSeconds: Int64 = 30
+
+    /// Time for one `eth_call` or `eth_estimateGas`, as in geth (`RPCEVMTimeout`).
+    public var executionSeconds: Int64 = 5
+
+    /// Gas of one `eth_call` or `eth_estimateGas`, as in geth (`RPCGasCap`).
+    public var callGas: UInt64 = 50_000_000
+
+    /// Addresses, and alternatives for one topic, of a log filter, as in geth.
+    public var logFilterAlternatives = 1_000
+
+    /// Logs in one answer. A client that wants more asks for fewer blocks at a time.
+    public var logs = 100_000
+
+    /// Blocks of one `eth_feeHistory`, as in geth.
+    public var feeHistoryBlocks: UInt64 = 1_024
+
+    /// Reward percentiles of one `eth_feeHistory`, as in geth.
+    public var feeHistoryPercentiles = 100
+
+    /// Storage keys of one `eth_getProof`, as in geth.
+    public var proofKeys = 1_024
+
+    /// Blocks that one `anvil_mine` may make.
+    public var minedBlocks: UInt64 = 1_000_000
+
+    /// Time for a silent HTTP connection before it is closed, as in geth (`IdleTimeout`).
+    public var idleSeconds: Int64 = 120
+
+    /// Time between the pings to a silent WebSocket; two unanswered ones close it.
+    public var pingSeconds: Int64 = 30
+
+    /// Time that open requests get to finish when the server stops.
+    public var shutdownSeconds: Int64 = 5
+
+    public init() {}
+}

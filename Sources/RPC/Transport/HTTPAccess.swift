@@ -1,0 +1,72 @@
+import NIOCore
+import NIOHTTP1
+
+/// Who may talk to a listener over HTTP, decided from the head of a request alone.
+///
+/// - The `Host` header must name this machine, so that a page on a foreign name that resolves to
+///   127.0.0.1 (DNS rebinding) gets nowhere. A literal address cannot be rebound and is let through,
+///   as in geth.
+/// - A request with an `Origin`, which only browsers send, needs that origin to be allowed.
+/// - A listener may ask for credentials; what they are worth is decided by its owner.
+struct HTTPAccess: Sendable {
+    enum Decision: Sendable {
+        /// The caller may use these methods; the origin is to be confirmed to the browser.
+        case granted(RPCAccess, origin: String?)
+        case refused(HTTPResponseStatus, reason: String)
+    }
+
+    private let hosts: Set<String>
+    private let origins: Set<String>
+    private let access: RPCAccess
+    private let authorize: (@Sendable (_ authorization: String?) -> RPCAccess?)?
+
+    init(listener: RPCListener, access: RPCAccess) {
+        hosts = Set(
+            ["localhost", listener.host.lowercased()] + listener.virtualHosts.map { $0.lowercased() })
+        origins = Set(listener.allowedOrigins.map { $0.lowercased() })
+        self.access = access
+        authorize = listener.authorize
+    }
+
+    func decide(_ head: HTTPRequestHead) -> Decision {
+        let named = head.headers[canonicalForm: "host"]
+        if named.count > 1 || named.isEmpty && head.version != .http1_0 {
+            return .refused(.badRequest, reason: "missing or repeated host header")
+        }
+        if let host = named.first, !permits(host: host) {
+            return .refused(.forbidden, reason: "invalid host specified")
+        }
+        let origin = head.headers.first(name: "origin")
+        if let origin, !permits(origin: origin) {
+            return .refused(.forbidden, reason: "origin not allowed")
+        }
+        guard let authorize, head.method != .OPTIONS else {
+            return .granted(access, origin: origin)
+        }
+        guard let granted = authorize(head.headers.first(name: "authorization")) else {
+            return .refused(.unauthorized, reason: "missing or invalid token")
+        }
+        return .granted(granted, origin: origin)
+    }
+
+    private func permits(host header: Substring) -> Bool {
+        let host = Self.hostname(header)
+        if hosts.contains("*") || hosts.contains(host) { return true }
+        return (try? SocketAddress(ipAddress: host, port: 0)) != nil
+    }
+
+    private func permits(origin: String) -> Bool {
+        origins.contains("*") || origins.contains(origin.lowercased())
+    }
+
+    /// The name of a `Host` header without the port, and without the brackets of an IPv6 address.
+    private static func hostname(_ header: Substring) -> String {
+        let lowercased = header.lowercased()
+        if lowercased.hasPrefix("[") {
+            return String(lowercased.dropFirst().prefix { $0 != "]" })
+        }
+        let name = lowercased.prefix { $0 != ":" }
+        // More than one colon is an IPv6 address without brackets.
+        return lowercased.dropFirst(name.count + 1).contains(":") ? lowercased : String(name)
+    }
+}

@@ -1,0 +1,275 @@
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+import Primitives
+
+/// JSON-RPC over HTTP/1.1: one POST, one message.
+///
+/// The pipelining handler before this one hands over one request at a time, so answers keep the order
+/// of the requests. The rules for content types and methods are geth's.
+final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private enum State {
+        case idle
+        /// The body of a call is being read.
+        case reading(HTTPRequestHead, RPCAccess, origin: String?, ByteBuffer)
+        /// The request was answered by its head; what is left of it is dropped.
+        case discarding
+        /// The call is being worked on.
+        case working
+    }
+
+    private let dispatcher: RPCDispatcher
+    private let access: HTTPAccess
+    private let servesCalls: Bool
+    private let health: @Sendable () -> JSONValue
+    private let maxBodyBytes: Int
+    private var state = State.idle
+    private var closesWhenRead = false
+    private var isQuiescing = false
+
+    init(
+        dispatcher: RPCDispatcher, access: HTTPAccess, servesCalls: Bool,
+        health: @escaping @Sendable () -> JSONValue
+    ) {
+        self.dispatcher = dispatcher
+        self.access = access
+        self.servesCalls = servesCalls
+        self.health = health
+        maxBodyBytes = dispatcher.limits.messageBytes
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): receive(head, context)
+        case .body(let part): receive(part, context)
+        case .end: receiveEnd(context)
+        }
+    }
+
+    private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        switch access.decide(head) {
+        case .refused(let status, let reason):
+            refuse(status, reason, head, context)
+        case .granted(let granted, let origin):
+            switch head.method {
+            case .POST: receiveCall(head, granted, origin, context)
+            case .GET: answerGet(head, origin, context)
+            case .OPTIONS: answerPreflight(head, origin, context)
+            default:
+                refuse(.methodNotAllowed, "method not allowed", head, context, [
+                    ("Allow", "GET, POST, OPTIONS")
+                ])
+            }
+        }
+    }
+
+    private func receiveCall(
+        _ head: HTTPRequestHead, _ granted: RPCAccess, _ origin: String?,
+        _ context: ChannelHandlerContext
+    ) {
+        guard servesCalls else {
+            return refuse(.notFound, "this port serves WebSocket only", head, context)
+        }
+        guard Self.isJSON(head.headers.first(name: "content-type")) else {
+            return refuse(
+                .unsupportedMediaType,
+                "invalid content type, only application/json is supported", head, context)
+        }
+        guard !head.headers.contains(name: "content-encoding") else {
+            return refuse(.unsupportedMediaType, "content encoding not supported", head, context)
+        }
+        let length = head.headers.first(name: "content-length").flatMap { Int($0) }
+        if let length, length > maxBodyBytes {
+            return refuse(.payloadTooLarge, "content length too large", head, context)
+        }
+        if head.headers.first(name: "expect")?.lowercased() == "100-continue" {
+            let head = HTTPResponseHead(version: head.version, status: .continue)
+            context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+        }
+        state = .reading(head, granted, origin: origin, ByteBuffer())
+    }
+
+    private func receive(_ part: ByteBuffer, _ context: ChannelHandlerContext) {
+        guard case .reading(let head, let granted, let origin, var body) = state else { return }
+        guard body.readableBytes + part.readableBytes <= maxBodyBytes else {
+            return refuse(.payloadTooLarge, "request body too large", head, context)
+        }
+        state = .idle
+        if body.readableBytes == 0 { body = part } else { body.writeImmutableBuffer(part) }
+        state = .reading(head, granted, origin: origin, body)
+    }
+
+    private func receiveEnd(_ context: ChannelHandlerContext) {
+        switch state {
+        case .idle, .working: break
+        case .discarding:
+            state = .idle
+            if closesWhenRead { context.close(promise: nil) }
+        case .reading(let head, let granted, let origin, let body):
+            state = .working
+            call(head, granted, origin, body, context)
+        }
+    }
+
+    private func call(
+        _ head: HTTPRequestHead, _ granted: RPCAccess, _ origin: String?, _ body: ByteBuffer,
+        _ context: ChannelHandlerContext
+    ) {
+        let text = Bytes(body.readableBytesView)
+        let reply = dispatcher.reply(
+            to: text, session: nil, access: granted, on: context.eventLoop)
+        switch reply {
+        case .now(let answer): respond(head, origin, answer, context)
+        case .later(let future):
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            future.whenComplete { result in
+                let (handler, context) = bound.value
+                switch result {
+                case .success(let answer): handler.respond(head, origin, answer, context)
+                // Only when the server stops and its threads are gone.
+                case .failure: context.close(promise: nil)
+                }
+            }
+        }
+    }
+
+    private func respond(
+        _ head: HTTPRequestHead, _ origin: String?, _ answer: Bytes?,
+        _ context: ChannelHandlerContext
+    ) {
+        state = .idle
+        if let answer {
+            write(
+                .ok, ByteBuffer(bytes: answer), head, context,
+                [("Content-Type", "application/json")] + Self.originHeaders(origin))
+        } else {
+            write(.noContent, nil, head, context, Self.originHeaders(origin))
+        }
+    }
+
+    private func answerGet(
+        _ head: HTTPRequestHead, _ origin: String?, _ context: ChannelHandlerContext
+    ) {
+        state = .discarding
+        let path = head.uri.prefix { $0 != "?" }
+        switch path {
+        case "/health":
+            write(
+                .ok, ByteBuffer(bytes: health().encoded()), head, context,
+                [("Content-Type", "application/json")] + Self.originHeaders(origin))
+        case "/":
+            let text = """
+                This is the JSON-RPC endpoint of an Apus node.
+                POST a request with Content-Type: application/json, or open a WebSocket.
+                GET /health tells how the node is; the method rpc_discover lists what it can do.
+
+                """
+            write(
+                .ok, ByteBuffer(string: text), head, context,
+                [("Content-Type", "text/plain; charset=utf-8")] + Self.originHeaders(origin))
+        default:
+            write(
+                .notFound, ByteBuffer(string: "not found\n"), head, context,
+                [("Content-Type", "text/plain; charset=utf-8")])
+        }
+    }
+
+    /// Answers the question of a browser whether a page may call (Fetch standard, CORS preflight).
+    private func answerPreflight(
+        _ head: HTTPRequestHead, _ origin: String?, _ context: ChannelHandlerContext
+    ) {
+        state = .discarding
+        write(
+            .noContent, nil, head, context,
+            [
+                ("Access-Control-Allow-Methods", "GET, POST, OPTIONS"),
+                ("Access-Control-Allow-Headers", "Authorization, Content-Type"),
+                ("Access-Control-Max-Age", "86400"), ("Allow", "GET, POST, OPTIONS"),
+            ] + Self.originHeaders(origin))
+    }
+
+    /// Answers with an error by the head alone and drops the rest of the request.
+    ///
+    /// The connection is closed if a body follows, since it is not worth reading. It is closed for
+    /// writing first and fully when the client has sent everything or a second is over, because
+    /// closing at once would reset the connection before the client sees the answer.
+    private func refuse(
+        _ status: HTTPResponseStatus, _ reason: String, _ head: HTTPRequestHead,
+        _ context: ChannelHandlerContext, _ headers: [(String, String)] = []
+    ) {
+        state = .discarding
+        var head = head
+        let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+        closesWhenRead = length > 0 || head.headers.contains(name: "transfer-encoding")
+        if closesWhenRead { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        write(
+            status, ByteBuffer(string: reason + "\n"), head, context,
+            [("Content-Type", "text/plain; charset=utf-8")] + headers)
+    }
+
+    private func write(
+        _ status: HTTPResponseStatus, _ body: ByteBuffer?, _ request: HTTPRequestHead,
+        _ context: ChannelHandlerContext, _ headers: [(String, String)]
+    ) {
+        let keepsAlive = request.isKeepAlive && !isQuiescing
+        var head = HTTPResponseHead(version: request.version, status: status)
+        head.headers.reserveCapacity(headers.count + 2)
+        for (name, value) in headers { head.headers.add(name: name, value: value) }
+        if let body {
+            head.headers.add(name: "Content-Length", value: String(body.readableBytes))
+        }
+        if !keepsAlive {
+            head.headers.add(name: "Connection", value: "close")
+        } else if request.version == .http1_0 {
+            head.headers.add(name: "Connection", value: "keep-alive")
+        }
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if let body { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        if keepsAlive { return }
+        if closesWhenRead {
+            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+            context.eventLoop.scheduleTask(in: .seconds(1)) {
+                bound.value.close(promise: nil)
+            }
+        } else {
+            context.close(promise: nil)
+        }
+    }
+
+    private static func originHeaders(_ origin: String?) -> [(String, String)] {
+        origin.map { [("Access-Control-Allow-Origin", $0), ("Vary", "Origin")] } ?? []
+    }
+
+    /// geth's list of content types.
+    private static func isJSON(_ contentType: String?) -> Bool {
+        guard let contentType else { return false }
+        let media = contentType.prefix { $0 != ";" }.lowercased()
+        let trimmed = media.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+        return ["application/json", "application/json-rpc", "application/jsonrequest"]
+            .contains(String(trimmed))
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is IdleStateHandler.IdleStateEvent:
+            if case .working = state { return }
+            context.close(promise: nil)
+        case is ChannelShouldQuiesceEvent:
+            isQuiescing = true
+            context.fireUserInboundEventTriggered(event)
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A refused upgrade is reported here before its request is replayed as plain HTTP.
+        if error is NIOWebSocketUpgradeError { return }
+        if case HTTPServerUpgradeErrors.invalidHTTPOrdering = error { return }
+        context.close(promise: nil)
+    }
+}

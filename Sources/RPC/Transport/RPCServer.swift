@@ -1,0 +1,231 @@
+import Foundation
+public import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOWebSocket
+public import Primitives
+import Synchronization
+
+/// A TCP port that serves JSON-RPC over HTTP and, on the same port, WebSocket.
+public struct RPCListener: Sendable {
+    /// The address to bind, such as "127.0.0.1".
+    public var host: String
+    /// The port to bind; 0 takes a free one.
+    public var port: Int
+    /// What may be called over HTTP; nil turns HTTP calls off.
+    public var http: RPCAccess?
+    /// What may be called over WebSocket; nil turns WebSocket off.
+    public var webSocket: RPCAccess?
+    /// Host names, beside localhost and literal addresses, by which the node is reached; "*" for any.
+    public var virtualHosts: [String] = []
+    /// Origins of web pages that may call; "*" for any.
+    public var allowedOrigins: [String] = []
+    /// Decides what the value of an Authorization header is worth; nil lets everyone in.
+    public var authorize: (@Sendable (_ authorization: String?) -> RPCAccess?)?
+
+    public init(host: String, port: Int, http: RPCAccess?, webSocket: RPCAccess?) {
+        self.host = host
+        self.port = port
+        self.http = http
+        self.webSocket = webSocket
+    }
+}
+
+/// The JSON-RPC server: HTTP and WebSocket listeners and the Unix socket, over one dispatcher.
+///
+/// `stop` is graceful: nothing new is accepted, calls that are being worked on are answered, and what
+/// has not ended after `RPCLimits.shutdownSeconds` is cut off.
+public final class RPCServer: Sendable {
+    private struct State {
+        var listeners: [any Channel] = []
+        var connections: [ObjectIdentifier: any Channel] = [:]
+        var isStopping = false
+    }
+
+    private let dispatcher: RPCDispatcher
+    private let group: MultiThreadedEventLoopGroup
+    private let logger: Logger
+    private let health: @Sendable () -> JSONValue
+    private let state = Mutex(State())
+
+    /// - Parameters:
+    ///   - eventLoops: threads for the network; calls that take time have threads of their own.
+    ///   - health: what `GET /health` answers.
+    public init(
+        dispatcher: RPCDispatcher, eventLoops: Int, logger: Logger,
+        health: @escaping @Sendable () -> JSONValue
+    ) {
+        self.dispatcher = dispatcher
+        group = MultiThreadedEventLoopGroup(numberOfThreads: eventLoops)
+        self.logger = logger
+        self.health = health
+    }
+
+    /// How many clients are connected.
+    public var connectionCount: Int { state.withLock { $0.connections.count } }
+
+    /// Begins to serve a port.
+    ///
+    /// - Returns: the port that was bound.
+    @discardableResult
+    public func listen(_ listener: RPCListener) async throws -> Int {
+        let channel = try await bootstrap { channel in
+            try self.configureHTTP(channel, listener)
+        }.bind(host: listener.host, port: listener.port).get()
+        keep(channel)
+        let port = channel.localAddress?.port ?? listener.port
+        logger.notice(
+            "Serving JSON-RPC.",
+            metadata: [
+                "rpc.host": "\(listener.host)", "rpc.port": "\(port)",
+                "rpc.websocket": "\(listener.webSocket != nil)",
+            ])
+        return port
+    }
+
+    /// Begins to serve a Unix socket, which only the owner of the process may open.
+    ///
+    /// Keep it in a directory that only the owner may enter: between binding and narrowing its mode
+    /// the socket has the mode of the process's umask.
+    public func listen(unixSocket path: String, access: RPCAccess = .all) async throws {
+        let channel = try await bootstrap { channel in
+            try self.configureIPC(channel, access)
+        }.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+        keep(channel)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        channel.closeFuture.whenComplete { _ in
+            try? FileManager.default.removeItem(atPath: path)
+        }
+        logger.notice("Serving JSON-RPC.", metadata: ["rpc.ipc": "\(path)"])
+    }
+
+    /// Stops serving and frees the threads. To be called once, after which the server is done.
+    public func stop() async throws {
+        let (listeners, connections) = state.withLock { state in
+            state.isStopping = true
+            return (state.listeners, Array(state.connections.values))
+        }
+        for listener in listeners { try? await listener.close() }
+        for connection in connections {
+            connection.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        }
+        let end = ContinuousClock.now + .seconds(dispatcher.limits.shutdownSeconds)
+        while connectionCount > 0, .now < end {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        for connection in state.withLock({ Array($0.connections.values) }) {
+            connection.close(promise: nil)
+        }
+        try await group.shutdownGracefully()
+    }
+
+    // MARK: Connections
+
+    private func bootstrap(
+        _ configure: @escaping @Sendable (any Channel) throws -> Void
+    ) -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.maxMessagesPerRead, value: 16)
+            .childChannelOption(
+                .writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try self.admit(channel)
+                    try configure(channel)
+                }
+            }
+    }
+
+    /// Counts a new connection, or throws, which closes it, when there are too many.
+    private func admit(_ channel: any Channel) throws {
+        let key = ObjectIdentifier(channel)
+        let isAdmitted = state.withLock { state in
+            guard !state.isStopping, state.connections.count < dispatcher.limits.connections else {
+                return false
+            }
+            state.connections[key] = channel
+            return true
+        }
+        guard isAdmitted else { throw ChannelError.ioOnClosedChannel }
+        channel.closeFuture.whenComplete { _ in
+            self.state.withLock { _ = $0.connections.removeValue(forKey: key) }
+        }
+    }
+
+    private func keep(_ listener: any Channel) {
+        state.withLock { $0.listeners.append(listener) }
+    }
+
+    // MARK: Pipelines
+
+    private func configureHTTP(_ channel: any Channel, _ listener: RPCListener) throws {
+        try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+        let limits = dispatcher.limits
+        let access = HTTPAccess(listener: listener, access: listener.http ?? .namespaces([]))
+        let handler = HTTPHandler(
+            dispatcher: dispatcher, access: access, servesCalls: listener.http != nil,
+            health: health)
+        let idle = IdleStateHandler(readTimeout: .seconds(limits.idleSeconds))
+        let operations = channel.pipeline.syncOperations
+        if let webSocket = listener.webSocket {
+            let bound = NIOLoopBound((handler, idle), eventLoop: channel.eventLoop)
+            try operations.configureHTTPServerPipeline(
+                withServerUpgrade: (
+                    upgraders: [
+                        upgrader(HTTPAccess(listener: listener, access: webSocket))
+                    ],
+                    completionHandler: { context in
+                        let (handler, idle) = bound.value
+                        context.pipeline.syncOperations.removeHandler(handler, promise: nil)
+                        context.pipeline.syncOperations.removeHandler(idle, promise: nil)
+                    }
+                ))
+        } else {
+            try operations.configureHTTPServerPipeline()
+        }
+        try operations.addHandler(idle)
+        try operations.addHandler(handler)
+    }
+
+    /// The untyped upgrader, on purpose: the typed one loses the head of every request whose upgrade
+    /// is refused (swift-nio issue 2632), and the client waits for ever.
+    private func upgrader(_ access: HTTPAccess) -> NIOWebSocketServerUpgrader {
+        let limits = dispatcher.limits
+        return NIOWebSocketServerUpgrader(
+            maxFrameSize: limits.messageBytes, automaticErrorHandling: false,
+            shouldUpgrade: { channel, head in
+                switch access.decide(head) {
+                case .granted: channel.eventLoop.makeSucceededFuture(HTTPHeaders())
+                case .refused: channel.eventLoop.makeSucceededFuture(nil)
+                }
+            },
+            upgradePipelineHandler: { channel, head in
+                channel.eventLoop.makeCompletedFuture {
+                    guard case .granted(let granted, _) = access.decide(head) else {
+                        throw ChannelError.ioOnClosedChannel
+                    }
+                    let operations = channel.pipeline.syncOperations
+                    try operations.addHandlers(
+                        WebSocketMaskCheck(),
+                        NIOWebSocketFrameAggregator(
+                            minNonFinalFragmentSize: 0,
+                            maxAccumulatedFrameCount: limits.messageFragments,
+                            maxAccumulatedFrameSize: limits.messageBytes),
+                        IdleStateHandler(readTimeout: .seconds(limits.pingSeconds)),
+                        WebSocketHandler(),
+                        SessionHandler(dispatcher: self.dispatcher, access: granted))
+                }
+            })
+    }
+
+    private func configureIPC(_ channel: any Channel, _ access: RPCAccess) throws {
+        let splitter = JSONValueSplitter(maxBytes: dispatcher.limits.messageBytes)
+        try channel.pipeline.syncOperations.addHandlers(
+            ByteToMessageHandler(splitter), LineEndingHandler(),
+            SessionHandler(dispatcher: dispatcher, access: access))
+    }
+}

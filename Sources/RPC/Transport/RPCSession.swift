@@ -1,0 +1,58 @@
+public import Primitives
+import Synchronization
+
+/// A connection that can carry notifications: a WebSocket or an IPC client.
+///
+/// Subscriptions hold the session to write to; the transport ends it when the connection closes.
+public final class RPCSession: Sendable {
+    private struct State {
+        var isOpen = true
+        var closeActions: [@Sendable () -> Void] = []
+        var subscriptionCount = 0
+    }
+
+    private let state = Mutex(State())
+    private let deliver: @Sendable (Bytes) -> Void
+
+    /// - Parameter deliver: writes one message to the connection, in order, from any thread.
+    init(deliver: @escaping @Sendable (Bytes) -> Void) {
+        self.deliver = deliver
+    }
+
+    /// Sends a notification. A client that lags too far behind is disconnected instead.
+    public func notify(_ message: Bytes) {
+        deliver(message)
+    }
+
+    /// Counts one more subscription, unless there are too many.
+    func addSubscription(limit: Int) -> Bool {
+        state.withLock { state in
+            guard state.subscriptionCount < limit else { return false }
+            state.subscriptionCount += 1
+            return true
+        }
+    }
+
+    func removeSubscription() {
+        state.withLock { $0.subscriptionCount -= 1 }
+    }
+
+    /// Runs the action when the connection closes, at once if it has closed already.
+    func whenClosed(_ action: @escaping @Sendable () -> Void) {
+        let isOpen = state.withLock { state in
+            if state.isOpen { state.closeActions.append(action) }
+            return state.isOpen
+        }
+        if !isOpen { action() }
+    }
+
+    /// Marks the connection as closed.
+    func close() {
+        let actions = state.withLock { state in
+            defer { state.closeActions = [] }
+            state.isOpen = false
+            return state.closeActions
+        }
+        for action in actions { action() }
+    }
+}

@@ -1,0 +1,166 @@
+import NIOCore
+import Primitives
+
+/// JSON-RPC over a connection that stays: messages in, answers and notifications out.
+///
+/// Shared by WebSocket and IPC, whose own handlers turn their framing into one buffer a message.
+/// Messages are worked on side by side, up to a limit; beyond it nothing more is read, so that a
+/// client that sends faster than it is answered waits in its own socket.
+final class SessionHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let dispatcher: RPCDispatcher
+    private let access: RPCAccess
+    private let limits: RPCLimits
+    private var session: RPCSession?
+    private var waiting = CircularBuffer<ByteBuffer>()
+    private var workingCount = 0
+    private var backlogBytes = 0
+    private var isFlushScheduled = false
+    private var isQuiescing = false
+
+    init(dispatcher: RPCDispatcher, access: RPCAccess) {
+        self.dispatcher = dispatcher
+        self.access = access
+        limits = dispatcher.limits
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { open(context) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        open(context)
+        context.fireChannelActive()
+    }
+
+    private func open(_ context: ChannelHandlerContext) {
+        guard session == nil else { return }
+        let loop = context.eventLoop
+        let bound = NIOLoopBound((self, context), eventLoop: loop)
+        session = RPCSession { message in
+            loop.execute {
+                let (handler, context) = bound.value
+                handler.notify(message, context)
+            }
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let message = unwrapInboundIn(data)
+        if workingCount < limits.concurrentMessages, waiting.isEmpty, !isQuiescing {
+            work(on: message, context)
+        } else {
+            waiting.append(message)
+        }
+        updateReading(context)
+    }
+
+    private func work(on message: ByteBuffer, _ context: ChannelHandlerContext) {
+        let reply = dispatcher.reply(
+            to: Bytes(message.readableBytesView), session: session, access: access,
+            on: context.eventLoop)
+        switch reply {
+        case .now(let answer): send(answer, context)
+        case .later(let future):
+            workingCount += 1
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            future.whenComplete { result in
+                let (handler, context) = bound.value
+                handler.workingCount -= 1
+                handler.send((try? result.get()) ?? nil, context)
+                handler.workOnWaiting(context)
+            }
+        }
+    }
+
+    private func workOnWaiting(_ context: ChannelHandlerContext) {
+        if isQuiescing {
+            if workingCount == 0 { context.close(promise: nil) }
+            return
+        }
+        while workingCount < limits.concurrentMessages, let message = waiting.popFirst() {
+            work(on: message, context)
+        }
+        updateReading(context)
+    }
+
+    private func updateReading(_ context: ChannelHandlerContext) {
+        let wantsMore = waiting.isEmpty && context.channel.isWritable
+        if let options = context.channel.syncOptions {
+            if (try? options.getOption(.autoRead)) != wantsMore {
+                try? options.setOption(.autoRead, value: wantsMore)
+            }
+        }
+    }
+
+    private func send(_ answer: Bytes?, _ context: ChannelHandlerContext) {
+        guard let answer else { return }
+        write(answer, promise: nil, context)
+    }
+
+    /// Writes a notification, unless the client is too far behind with reading the ones before.
+    private func notify(_ message: Bytes, _ context: ChannelHandlerContext) {
+        guard context.channel.isActive else { return }
+        guard backlogBytes + message.count <= limits.subscriberBacklogBytes else {
+            context.close(promise: nil)
+            return
+        }
+        backlogBytes += message.count
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        promise.futureResult.whenComplete { _ in bound.value.backlogBytes -= message.count }
+        write(message, promise: promise, context)
+    }
+
+    /// Writes now and flushes once all that this turn of the loop has to say is written.
+    private func write(
+        _ message: Bytes, promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext
+    ) {
+        context.write(wrapOutboundOut(ByteBuffer(bytes: message)), promise: promise)
+        guard !isFlushScheduled else { return }
+        isFlushScheduled = true
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            let (handler, context) = bound.value
+            handler.isFlushScheduled = false
+            context.flush()
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        updateReading(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            isQuiescing = true
+            if workingCount == 0 {
+                context.flush()
+                context.close(promise: nil)
+            }
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        end()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        end()
+    }
+
+    private func end() {
+        session?.close()
+        waiting.removeAll()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}

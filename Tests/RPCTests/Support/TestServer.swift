@@ -1,0 +1,276 @@
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import Primitives
+import Synchronization
+
+@testable import RPC
+
+/// A few methods of every cost, and a server over them.
+enum TestMethods {
+    static let all: [RPCMethod] = [
+        RPCMethod("test_echo", ["value"], instant: { (_, value: JSONValue) in value }),
+        RPCMethod("test_subtract", ["minuend", "subtrahend"], instant: {
+            (_, minuend: LenientQuantity, subtrahend: LenientQuantity) throws in
+            DecimalNumber(try minuend.uint64() &- subtrahend.uint64())
+        }),
+        RPCMethod("test_none", aliases: ["other_none"], instant: { _ in NullResult() }),
+        RPCMethod("test_optional", ["a", "b"], instant: { (_, a: Bool, b: Bool?) in
+            "\(a) \(b.map { "\($0)" } ?? "none")"
+        }),
+        RPCMethod("test_fail", instant: { _ -> NullResult in
+            throw RPCError(code: 3, message: "execution reverted", data: "0x1234")
+        }),
+        RPCMethod("test_crash", instant: { _ -> NullResult in throw Unexpected() }),
+        RPCMethod("test_large", ["bytes"], instant: { (_, count: LenientQuantity) throws in
+            String(repeating: "x", count: Int(try count.uint64()))
+        }),
+        RPCMethod("test_work", ["milliseconds"], execution: {
+            (_, milliseconds: LenientQuantity) throws in
+            Thread.sleep(forTimeInterval: Double(try milliseconds.uint64()) / 1000)
+            return "worked"
+        }),
+        RPCMethod("test_command", ["value"], command: { (_, value: JSONValue) async in
+            await Task.yield()
+            return value
+        }),
+        RPCMethod("test_notify", ["count", "bytes"], instant: {
+            (context, count: LenientQuantity, bytes: LenientQuantity) throws in
+            guard let session = context.session else { throw RPCError.notificationsUnsupported }
+            let text = Bytes(repeating: UInt8(ascii: "n"), count: Int(try bytes.uint64()))
+            for _ in 0..<(try count.uint64()) { session.notify(text) }
+            return true
+        }),
+    ]
+
+    struct Unexpected: Error {}
+
+    static func dispatcher(
+        limits: RPCLimits = RPCLimits(), threads: Int = 2, queue: Int = 16
+    ) -> RPCDispatcher {
+        RPCDispatcher(
+            table: MethodTable(all, version: "1.0.0"),
+            pool: ExecutionPool(threads: threads, queueLimit: queue), limits: limits,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+}
+
+/// Runs the body with a server on a free port.
+func withServer(
+    limits: RPCLimits = RPCLimits(), configure: (inout RPCListener) -> Void = { _ in },
+    _ body: (RPCServer, Int) async throws -> Void
+) async throws {
+    let server = RPCServer(
+        dispatcher: TestMethods.dispatcher(limits: limits), eventLoops: 1,
+        logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+        health: { ["status": "ok"] })
+    var listener = RPCListener(host: "127.0.0.1", port: 0, http: .all, webSocket: .all)
+    configure(&listener)
+    let port = try await server.listen(listener)
+    do {
+        try await body(server, port)
+    } catch {
+        try await server.stop()
+        throw error
+    }
+    try await server.stop()
+}
+
+/// A connection that sends and collects bytes, and knows nothing of any protocol.
+final class RawClient: Sendable {
+    private final class Collector: ChannelInboundHandler, Sendable {
+        typealias InboundIn = ByteBuffer
+        let received = Mutex((bytes: Bytes(), isClosed: false))
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let part = unwrapInboundIn(data)
+            received.withLock { $0.bytes += part.readableBytesView }
+        }
+
+        func channelInactive(context: ChannelHandlerContext) {
+            received.withLock { $0.isClosed = true }
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) {
+            context.close(promise: nil)
+        }
+    }
+
+    private let collector: Collector
+    private let channel: any Channel
+
+    init(port: Int) async throws {
+        let collector = Collector()
+        self.collector = collector
+        channel = try await Self.bootstrap(collector).connect(host: "127.0.0.1", port: port).get()
+    }
+
+    init(unixSocket path: String) async throws {
+        let collector = Collector()
+        self.collector = collector
+        channel = try await Self.bootstrap(collector).connect(unixDomainSocketPath: path).get()
+    }
+
+    private static func bootstrap(_ collector: Collector) -> ClientBootstrap {
+        ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(collector)
+                }
+            }
+    }
+
+    func send(_ bytes: Bytes) async throws {
+        try await channel.writeAndFlush(ByteBuffer(bytes: bytes)).get()
+    }
+
+    func send(_ text: String) async throws { try await send(Bytes(text.utf8)) }
+
+    /// Stops reading, as a client does that hangs.
+    func pauseReading() async throws {
+        try await channel.setOption(.autoRead, value: false).get()
+    }
+
+    var bytes: Bytes { collector.received.withLock { $0.bytes } }
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+    var isClosed: Bool { collector.received.withLock { $0.isClosed } }
+
+    /// Takes what was received once it fulfils the condition, or after five seconds.
+    func receive(until condition: (Bytes) -> Bool) async throws -> Bytes {
+        let end = ContinuousClock.now + .seconds(5)
+        while !condition(bytes), !isClosed, .now < end {
+            try await Task.sleep(for: .milliseconds(1))
+        }
+        return collector.received.withLock { received in
+            defer { received.bytes = [] }
+            return received.bytes
+        }
+    }
+
+    func waitUntilClosed() async throws -> Bool {
+        let end = ContinuousClock.now + .seconds(5)
+        while !isClosed, .now < end { try await Task.sleep(for: .milliseconds(1)) }
+        return isClosed
+    }
+
+    func close() async throws { try await channel.close() }
+
+    // MARK: HTTP
+
+    /// Reads one HTTP response of known length, or the answer without a body.
+    func response() async throws -> HTTPAnswer {
+        let bytes = try await receive { HTTPAnswer($0) != nil }
+        return HTTPAnswer(bytes) ?? HTTPAnswer(status: 0, headers: [:], body: text, rest: [])
+    }
+
+    func post(
+        _ body: String, headers: String = "Content-Type: application/json\r\n"
+    ) async throws -> HTTPAnswer {
+        try await send(
+            "POST / HTTP/1.1\r\nHost: localhost\r\n\(headers)Content-Length: \(body.utf8.count)"
+                + "\r\n\r\n\(body)")
+        return try await response()
+    }
+
+    // MARK: WebSocket
+
+    /// Upgrades the connection; nil if the server refuses.
+    func upgrade(headers: String = "") async throws -> HTTPAnswer {
+        try await send(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+                + "\(headers)\r\n")
+        return try await response()
+    }
+
+    func sendFrame(_ text: String, opcode: UInt8 = 1, isFinal: Bool = true) async throws {
+        try await send(Frame.masked(Bytes(text.utf8), opcode: opcode, isFinal: isFinal))
+    }
+
+    /// The next frames, at least so many.
+    func frames(_ count: Int) async throws -> [Frame] {
+        Frame.parse(try await receive { Frame.parse($0).count >= count })
+    }
+}
+
+struct HTTPAnswer {
+    let status: Int
+    let headers: [String: String]
+    let body: String
+    let rest: Bytes
+
+    init(status: Int, headers: [String: String], body: String, rest: Bytes) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.rest = rest
+    }
+
+    init?(_ bytes: Bytes) {
+        guard let end = String(decoding: bytes, as: UTF8.self).range(of: "\r\n\r\n") else {
+            return nil
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        let lines = text[..<end.lowerBound].components(separatedBy: "\r\n")
+        let words = lines[0].split(separator: " ")
+        guard words.count >= 2, let status = Int(words[1]) else { return nil }
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            let parts = line.split(separator: ":", maxSplits: 1)
+            headers[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
+        }
+        let body = Bytes(text[end.upperBound...].utf8)
+        let length = headers["content-length"].flatMap { Int($0) } ?? 0
+        guard body.count >= length else { return nil }
+        self.init(
+            status: status, headers: headers,
+            body: String(decoding: body.prefix(length), as: UTF8.self),
+            rest: Bytes(body.dropFirst(length)))
+    }
+}
+
+/// A WebSocket frame (RFC 6455), made and read without any library.
+struct Frame {
+    let opcode: UInt8
+    let payload: Bytes
+    var text: String { String(decoding: payload, as: UTF8.self) }
+
+    static func masked(_ payload: Bytes, opcode: UInt8, isFinal: Bool = true) -> Bytes {
+        var frame: Bytes = [(isFinal ? 0x80 : 0) | opcode]
+        if payload.count < 126 {
+            frame.append(0x80 | UInt8(payload.count))
+        } else if payload.count < 65_536 {
+            frame += [0x80 | 126, UInt8(payload.count >> 8), UInt8(payload.count & 255)]
+        } else {
+            frame.append(0x80 | 127)
+            for shift in stride(from: 56, through: 0, by: -8) {
+                frame.append(UInt8(payload.count >> shift & 255))
+            }
+        }
+        let mask: Bytes = [1, 2, 3, 4]
+        frame += mask
+        for (index, byte) in payload.enumerated() { frame.append(byte ^ mask[index & 3]) }
+        return frame
+    }
+
+    static func parse(_ bytes: Bytes) -> [Frame] {
+        var frames: [Frame] = []
+        var index = 0
+        while index + 2 <= bytes.count {
+            var length = Int(bytes[index + 1] & 0x7f)
+            var start = index + 2
+            let extra = length == 126 ? 2 : length == 127 ? 8 : 0
+            guard start + extra <= bytes.count else { break }
+            if extra > 0 {
+                length = bytes[start..<start + extra].reduce(0) { $0 << 8 | Int($1) }
+                start += extra
+            }
+            guard start + length <= bytes.count else { break }
+            frames.append(
+                Frame(opcode: bytes[index] & 15, payload: Bytes(bytes[start..<start + length])))
+            index = start + length
+        }
+        return frames
+    }
+}

@@ -1,0 +1,315 @@
+import Primitives
+import Testing
+
+@testable import RPC
+
+@Suite struct HTTPTests {
+    private let none = #"{"jsonrpc":"2.0","id":1,"method":"test_none"}"#
+    private let noneAnswer = #"{"jsonrpc":"2.0","id":1,"result":null}"#
+    private let json = "Content-Type: application/json\r\n"
+
+    @Test func `a connection serves one call after another`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            for _ in 0..<3 {
+                let answer = try await client.post(none)
+                #expect(answer.status == 200)
+                #expect(answer.headers["content-type"] == "application/json")
+                #expect(answer.body == noneAnswer)
+            }
+        }
+    }
+
+    @Test(arguments: ["test_work", "test_command"])
+    func `a call that leaves the event loop is answered`(method: String) async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            let answer = try await client.post(
+                #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":[1]}"#)
+            #expect(answer.status == 200)
+            #expect(answer.body.contains("result"))
+        }
+    }
+
+    @Test func `pipelined calls are answered in order`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            var text = ""
+            for id in 0..<20 {
+                let method = id.isMultiple(of: 3) ? "test_work" : "test_echo"
+                let body = #"{"jsonrpc":"2.0","id":\#(id),"method":"\#(method)","params":[1]}"#
+                text +=
+                    "POST / HTTP/1.1\r\nHost: localhost\r\n\(json)Content-Length: "
+                    + "\(body.utf8.count)\r\n\r\n\(body)"
+            }
+            try await client.send(text)
+            var rest = try await client.receive { bytes in
+                String(decoding: bytes, as: UTF8.self).contains(#""id":19"#)
+            }
+            for id in 0..<20 {
+                let answer = try #require(HTTPAnswer(rest))
+                #expect(answer.body.contains(#""id":\#(id),"#))
+                rest = answer.rest
+            }
+        }
+    }
+
+    @Test func `a body may come in chunks and pieces`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send(
+                "POST / HTTP/1.1\r\nHost: localhost\r\n\(json)Transfer-Encoding: chunked\r\n\r\n")
+            for character in none {
+                try await client.send("1\r\n\(character)\r\n")
+            }
+            try await client.send("0\r\n\r\n")
+            #expect(try await client.response().body == noneAnswer)
+        }
+    }
+
+    @Test func `only notifications are answered with no content`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            let answer = try await client.post(#"{"jsonrpc":"2.0","method":"test_none"}"#)
+            #expect(answer.status == 204)
+            #expect(answer.body.isEmpty)
+            #expect(try await client.post(none).status == 200)
+        }
+    }
+
+    @Test func `a client of HTTP 1_0 is answered and disconnected`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send(
+                "POST / HTTP/1.0\r\n\(json)Content-Length: \(none.utf8.count)\r\n\r\n\(none)")
+            #expect(try await client.response().body == noneAnswer)
+            #expect(try await client.waitUntilClosed())
+        }
+    }
+
+    @Test func `a client that asks to be disconnected is`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            let answer = try await client.post(none, headers: "\(json)Connection: close\r\n")
+            #expect(answer.body == noneAnswer)
+            #expect(try await client.waitUntilClosed())
+        }
+    }
+
+    @Test func `a client may ask before it sends its body`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send(
+                "POST / HTTP/1.1\r\nHost: localhost\r\n\(json)Expect: 100-continue\r\n"
+                    + "Content-Length: \(none.utf8.count)\r\n\r\n")
+            #expect(try await client.response().status == 100)
+            try await client.send(none)
+            #expect(try await client.response().body == noneAnswer)
+        }
+    }
+
+    // MARK: Refusals
+
+    @Test(arguments: ["PUT", "DELETE", "HEAD", "PATCH"])
+    func `another method is refused with the allowed ones`(method: String) async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send("\(method) / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            let bytes = try await client.receive { $0.count > 60 }
+            let text = String(decoding: bytes, as: UTF8.self)
+            #expect(text.hasPrefix("HTTP/1.1 405 "))
+            #expect(text.contains("Allow: GET, POST, OPTIONS"))
+        }
+    }
+
+    @Test(arguments: [
+        ("", 415), ("Content-Type: text/plain\r\n", 415),
+        ("Content-Type: application/x-www-form-urlencoded\r\n", 415),
+        ("Content-Type: application/json\r\nContent-Encoding: gzip\r\n", 415),
+        ("Content-Type: application/json\r\n", 200),
+        ("Content-Type: Application/JSON ; charset=utf-8\r\n", 200),
+        ("Content-Type: application/json-rpc\r\n", 200),
+        ("Content-Type: application/jsonrequest\r\n", 200),
+    ]) func `only JSON is taken`(headers: String, status: Int) async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.post(none, headers: headers).status == status)
+        }
+    }
+
+    @Test func `a body beyond the limit is refused by its announced length`() async throws {
+        var limits = RPCLimits()
+        limits.messageBytes = 1_000
+        try await withServer(limits: limits) { _, port in
+            let fits = none + String(repeating: " ", count: 1_000 - none.utf8.count)
+            let client = try await RawClient(port: port)
+            #expect(try await client.post(fits).status == 200)
+            let answer = try await client.post(fits + " ")
+            #expect(answer.status == 413)
+            #expect(answer.headers["connection"] == "close")
+            #expect(try await client.waitUntilClosed())
+        }
+    }
+
+    @Test func `a body beyond the limit is refused when it comes in chunks`() async throws {
+        var limits = RPCLimits()
+        limits.messageBytes = 1_000
+        try await withServer(limits: limits) { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send(
+                "POST / HTTP/1.1\r\nHost: localhost\r\n\(json)Transfer-Encoding: chunked\r\n\r\n")
+            for _ in 0..<11 {
+                try await client.send("64\r\n\(String(repeating: " ", count: 100))\r\n")
+            }
+            #expect(try await client.response().status == 413)
+            #expect(try await client.waitUntilClosed())
+        }
+    }
+
+    @Test func `what is no HTTP is answered with a bad request`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send("\u{1}\u{2}\u{3} nonsense\r\n\r\n")
+            let bytes = try await client.receive { $0.count > 12 }
+            #expect(String(decoding: bytes, as: UTF8.self).hasPrefix("HTTP/1.1 400 "))
+            #expect(try await client.waitUntilClosed())
+        }
+    }
+
+    @Test func `connections beyond the limit are closed`() async throws {
+        var limits = RPCLimits()
+        limits.connections = 2
+        try await withServer(limits: limits) { server, port in
+            let first = try await RawClient(port: port)
+            let second = try await RawClient(port: port)
+            #expect(try await first.post(none).status == 200)
+            #expect(try await second.post(none).status == 200)
+            let third = try await RawClient(port: port)
+            #expect(try await third.waitUntilClosed())
+            try await first.close()
+            while server.connectionCount > 1 { try await Task.sleep(for: .milliseconds(1)) }
+            let fourth = try await RawClient(port: port)
+            #expect(try await fourth.post(none).status == 200)
+        }
+    }
+
+    // MARK: Host, origin, credentials
+
+    @Test(arguments: [
+        ("localhost", 200), ("localhost:8545", 200), ("LOCALHOST", 200), ("127.0.0.1:8545", 200),
+        ("[::1]:8545", 200), ("192.168.1.7", 200), ("node.example", 200), ("evil.example", 403),
+        ("localhost.evil.example", 403), ("127.0.0.1.evil.example", 403), ("", 400),
+        ("evil.example:80:127.0.0.1", 403),
+    ]) func `a foreign host name is refused`(host: String, status: Int) async throws {
+        try await withServer(configure: { $0.virtualHosts = ["Node.example"] }) { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send(
+                "POST / HTTP/1.1\r\nHost: \(host)\r\n\(json)Content-Length: \(none.utf8.count)"
+                    + "\r\n\r\n\(none)")
+            #expect(try await client.response().status == status)
+        }
+    }
+
+    @Test func `a request without a host is a bad request`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send("GET / HTTP/1.1\r\n\r\n")
+            #expect(try await client.response().status == 400)
+        }
+    }
+
+    @Test(arguments: [
+        ("http://app.example", 200, "http://app.example"), ("http://evil.example", 403, nil),
+        ("null", 403, nil),
+    ] as [(String, Int, String?)])
+    func `a web page needs its origin to be allowed`(
+        origin: String, status: Int, allowed: String?
+    ) async throws {
+        try await withServer(configure: { $0.allowedOrigins = ["http://app.example"] }) { _, port in
+            let client = try await RawClient(port: port)
+            let answer = try await client.post(none, headers: "\(json)Origin: \(origin)\r\n")
+            #expect(answer.status == status)
+            #expect(answer.headers["access-control-allow-origin"] == allowed)
+        }
+    }
+
+    @Test func `a preflight tells what an allowed page may send`() async throws {
+        try await withServer(configure: { $0.allowedOrigins = ["*"] }) { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send(
+                "OPTIONS / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a.example\r\n"
+                    + "Access-Control-Request-Method: POST\r\n"
+                    + "Access-Control-Request-Headers: content-type\r\n\r\n")
+            let answer = try await client.response()
+            #expect(answer.status == 204)
+            #expect(answer.headers["access-control-allow-origin"] == "http://a.example")
+            #expect(answer.headers["access-control-allow-methods"]?.contains("POST") == true)
+            #expect(answer.headers["access-control-allow-headers"]?.contains("Content-Type") == true)
+            #expect(answer.headers["vary"] == "Origin")
+            #expect(try await client.post(none).status == 200)
+        }
+    }
+
+    @Test func `credentials decide which methods there are`() async throws {
+        try await withServer(configure: { listener in
+            listener.authorize = { $0 == "Bearer good" ? .namespaces(["test"]) : nil }
+        }) { _, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.post(none).status == 401)
+            let second = try await RawClient(port: port)
+            let good = "\(json)Authorization: Bearer good\r\n"
+            #expect(try await second.post(none, headers: good).body == noneAnswer)
+            let other = try await second.post(
+                #"{"jsonrpc":"2.0","id":1,"method":"other_none"}"#, headers: good)
+            #expect(other.body.contains("-32601"))
+        }
+    }
+
+    // MARK: GET
+
+    @Test(arguments: [("/", 200, "JSON-RPC"), ("/health", 200, #"{"status":"ok"}"#),
+        ("/health?x=1", 200, "ok"), ("/other", 404, "not found"),
+    ]) func `a browser is told where it is`(path: String, status: Int, text: String) async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send("GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            let answer = try await client.response()
+            #expect(answer.status == status)
+            #expect(answer.body.contains(text))
+        }
+    }
+
+    @Test(arguments: ["foo", "h2c"])
+    func `an upgrade to something unknown is answered as plain HTTP`(name: String) async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            let headers = "\(json)Connection: Upgrade\r\nUpgrade: \(name)\r\n"
+            #expect(try await client.post(none, headers: headers).body == noneAnswer)
+        }
+    }
+
+    // MARK: Stopping
+
+    @Test func `a call that is being worked on when the server stops is still answered`()
+        async throws
+    {
+        let server = RPCServer(
+            dispatcher: TestMethods.dispatcher(), eventLoops: 1, logger: .init(label: "test"),
+            health: { .null })
+        var listener = RPCListener(host: "127.0.0.1", port: 0, http: .all, webSocket: nil)
+        listener.allowedOrigins = []
+        let port = try await server.listen(listener)
+        let client = try await RawClient(port: port)
+        let idle = try await RawClient(port: port)
+        let body = #"{"jsonrpc":"2.0","id":1,"method":"test_work","params":[300]}"#
+        try await client.send(
+            "POST / HTTP/1.1\r\nHost: localhost\r\n\(json)Content-Length: \(body.utf8.count)"
+                + "\r\n\r\n\(body)")
+        try await Task.sleep(for: .milliseconds(100))
+        try await server.stop()
+        #expect(client.text.contains("worked"))
+        #expect(client.text.lowercased().contains("connection: close"))
+        #expect(try await client.waitUntilClosed())
+        #expect(try await idle.waitUntilClosed())
+    }
+}

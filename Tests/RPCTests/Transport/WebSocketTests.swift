@@ -1,0 +1,192 @@
+import Primitives
+import Testing
+
+@testable import RPC
+
+@Suite struct WebSocketTests {
+    private let none = #"{"jsonrpc":"2.0","id":1,"method":"test_none"}"#
+    private let noneAnswer = #"{"jsonrpc":"2.0","id":1,"result":null}"#
+
+    private func withWebSocket(
+        limits: RPCLimits = RPCLimits(), _ body: (RawClient) async throws -> Void
+    ) async throws {
+        try await withServer(limits: limits) { _, port in
+            let client = try await RawClient(port: port)
+            let answer = try await client.upgrade()
+            #expect(answer.status == 101)
+            // The example of RFC 6455, section 1.3.
+            #expect(answer.headers["sec-websocket-accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+            try await body(client)
+        }
+    }
+
+    @Test func `messages are answered on the port of HTTP`() async throws {
+        try await withWebSocket { client in
+            try await client.sendFrame(none)
+            #expect(try await client.frames(1).map(\.text) == [noneAnswer])
+            try await client.sendFrame("nonsense")
+            #expect(try await client.frames(1).first?.text.contains("-32700") == true)
+        }
+    }
+
+    @Test func `instant calls are answered in the order of their messages`() async throws {
+        try await withWebSocket { client in
+            for id in 0..<50 {
+                try await client.sendFrame(
+                    #"{"jsonrpc":"2.0","id":\#(id),"method":"test_echo","params":[\#(id)]}"#)
+            }
+            let frames = try await client.frames(50)
+            #expect(frames.map(\.text) == (0..<50).map {
+                #"{"jsonrpc":"2.0","id":\#($0),"result":\#($0)}"#
+            })
+        }
+    }
+
+    @Test func `more messages than may be worked on at once are all answered`() async throws {
+        var limits = RPCLimits()
+        limits.concurrentMessages = 2
+        try await withWebSocket(limits: limits) { client in
+            var all: Bytes = []
+            for id in 0..<12 {
+                let text = #"{"jsonrpc":"2.0","id":\#(id),"method":"test_work","params":[2]}"#
+                all += Frame.masked(Bytes(text.utf8), opcode: 1)
+            }
+            try await client.send(all)
+            let texts = try await client.frames(12).map(\.text)
+            for id in 0..<12 { #expect(texts.contains { $0.contains(#""id":\#(id),"#) }) }
+        }
+    }
+
+    @Test func `a message may be in fragments with pings between them`() async throws {
+        try await withWebSocket { client in
+            let third = none.utf8.count / 3
+            try await client.sendFrame(String(none.prefix(third)), opcode: 1, isFinal: false)
+            try await client.sendFrame("are you there?", opcode: 9)
+            try await client.sendFrame(
+                String(none.dropFirst(third).prefix(third)), opcode: 0, isFinal: false)
+            try await client.sendFrame(String(none.dropFirst(2 * third)), opcode: 0)
+            let frames = try await client.frames(2)
+            #expect(frames.first?.opcode == 10)
+            #expect(frames.first?.text == "are you there?")
+            #expect(frames.last?.text == noneAnswer)
+        }
+    }
+
+    @Test func `a close is answered with its code`() async throws {
+        try await withWebSocket { client in
+            try await client.send(Frame.masked([0x03, 0xe8, 0x41], opcode: 8))
+            let frame = try #require(try await client.frames(1).first)
+            #expect(frame.opcode == 8)
+            #expect(frame.payload == [0x03, 0xe8])
+            #expect(try await client.waitUntilClosed())
+        }
+    }
+
+    @Test func `a message beyond the limit closes the connection with 1009`() async throws {
+        var limits = RPCLimits()
+        limits.messageBytes = 1_000
+        try await withWebSocket(limits: limits) { client in
+            try await client.sendFrame(String(repeating: " ", count: 1_001))
+            let frame = try #require(try await client.frames(1).first)
+            #expect(frame.payload == [0x03, 0xf1])
+            #expect(try await client.waitUntilClosed())
+        }
+    }
+
+    @Test func `fragments that add up beyond the limit close the connection`() async throws {
+        var limits = RPCLimits()
+        limits.messageBytes = 1_000
+        try await withWebSocket(limits: limits) { client in
+            try await client.sendFrame(
+                String(repeating: " ", count: 600), opcode: 1, isFinal: false)
+            try await client.sendFrame(String(repeating: " ", count: 600), opcode: 0)
+            let frame = try #require(try await client.frames(1).first)
+            #expect(frame.payload == [0x03, 0xf1])
+        }
+    }
+
+    @Test func `a frame without a mask closes the connection with 1002`() async throws {
+        try await withWebSocket { client in
+            try await client.send([0x81, 0x02, 0x7b, 0x7d])
+            let frame = try #require(try await client.frames(1).first)
+            #expect(frame.payload == [0x03, 0xea])
+            #expect(try await client.waitUntilClosed())
+        }
+    }
+
+    @Test func `notifications follow the answer that promised them`() async throws {
+        try await withWebSocket { client in
+            try await client.sendFrame(
+                #"{"jsonrpc":"2.0","id":1,"method":"test_notify","params":[3,4]}"#)
+            let texts = try await client.frames(4).map(\.text)
+            #expect(texts == [#"{"jsonrpc":"2.0","id":1,"result":true}"#, "nnnn", "nnnn", "nnnn"])
+        }
+    }
+
+    @Test func `a subscriber that does not read is cut off`() async throws {
+        var limits = RPCLimits()
+        limits.subscriberBacklogBytes = 1 << 20
+        try await withServer(limits: limits) { server, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.upgrade().status == 101)
+            try await client.pauseReading()
+            try await client.sendFrame(
+                #"{"jsonrpc":"2.0","id":1,"method":"test_notify","params":[200,1000000]}"#)
+            let end = ContinuousClock.now + .seconds(5)
+            while server.connectionCount > 0, .now < end {
+                try await Task.sleep(for: .milliseconds(1))
+            }
+            #expect(server.connectionCount == 0)
+        }
+    }
+
+    @Test func `a foreign origin cannot upgrade`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.upgrade(headers: "Origin: http://evil.example\r\n").status == 403)
+        }
+    }
+
+    @Test func `an upgrade without the right key is refused and the port lives on`() async throws {
+        try await withServer { _, port in
+            let client = try await RawClient(port: port)
+            try await client.send(
+                "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                    + "Connection: Upgrade\r\n\r\n")
+            #expect(try await client.response().status != 101)
+            let other = try await RawClient(port: port)
+            #expect(try await other.post(none).status == 200)
+        }
+    }
+
+    @Test func `an upgrade where WebSocket is off is answered as plain HTTP`() async throws {
+        try await withServer(configure: { $0.webSocket = nil }) { _, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.upgrade().status == 200)
+        }
+    }
+
+    @Test func `HTTP calls where only WebSocket is on are refused`() async throws {
+        try await withServer(configure: { $0.http = nil }) { _, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.post(none).status == 404)
+            let socket = try await RawClient(port: port)
+            #expect(try await socket.upgrade().status == 101)
+            try await socket.sendFrame(none)
+            #expect(try await socket.frames(1).first?.text == noneAnswer)
+        }
+    }
+
+    @Test func `a server that stops says that it goes away`() async throws {
+        let server = RPCServer(
+            dispatcher: TestMethods.dispatcher(), eventLoops: 1, logger: .init(label: "test"),
+            health: { .null })
+        let port = try await server.listen(
+            RPCListener(host: "127.0.0.1", port: 0, http: nil, webSocket: .all))
+        let client = try await RawClient(port: port)
+        #expect(try await client.upgrade().status == 101)
+        try await server.stop()
+        #expect(Frame.parse(client.bytes).map(\.payload) == [[0x03, 0xe9]])
+        #expect(try await client.waitUntilClosed())
+    }
+}
