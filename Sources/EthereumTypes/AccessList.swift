@@ -2,15 +2,19 @@ public import Primitives
 
 /// An address and the storage slots of it that a transaction announces: EIP-2930.
 public struct AccessListEntry: Hashable, Sendable {
+    /// The account.
     public var address: Address
+    /// Slots of the account.
     public var storageKeys: [Hash256]
 
+    /// An entry of these parts.
     public init(address: Address, storageKeys: [Hash256]) {
         self.address = address
         self.storageKeys = storageKeys
     }
 }
 
+/// What a transaction announces, in its order; repetitions count.
 public typealias AccessList = [AccessListEntry]
 
 extension RLPEncoder {

@@ -5,12 +5,14 @@ public import Primitives
 public struct Account: Hashable, Sendable {
     /// Transactions sent, or contracts created by a contract's code.
     public var nonce: Nonce
+    /// What the account owns.
     public var balance: Wei
     /// The root of the account's storage trie.
     public var storageRoot: Hash256
     /// The hash of the account's code.
     public var codeHash: Hash256
 
+    /// An account; every field has the value of an account that does not exist.
     public init(
         nonce: Nonce = 0,
         balance: Wei = .zero,
@@ -29,6 +31,7 @@ public struct Account: Hashable, Sendable {
     /// Empty in the sense of EIP-161: storage does not count.
     public var isEmpty: Bool { nonce == 0 && balance.isZero && !hasCode }
 
+    /// Whether the account is a contract, or delegates to one (EIP-7702).
     public var hasCode: Bool { codeHash != .keccakEmpty }
 
     /// The value of the account's leaf in the state trie.
@@ -43,6 +46,7 @@ public struct Account: Hashable, Sendable {
         return encoder.bytes
     }
 
+    /// Reads what ``encoded()`` writes.
     public init(encoded: Bytes) throws(RLPError) {
         var decoder = RLPDecoder(encoded)
         var list = try decoder.list()

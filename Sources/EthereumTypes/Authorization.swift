@@ -12,10 +12,14 @@ public struct Authorization: Hashable, Sendable {
     public var address: Address
     /// The authority's nonce at which it holds.
     public var nonce: Nonce
+    /// Zero or one in a valid signature.
     public var yParity: UInt8
+    /// The first part of the signature.
     public var r: UInt256
+    /// The second part of the signature.
     public var s: UInt256
 
+    /// An authorization as it was sent.
     public init(
         chainId: UInt256, address: Address, nonce: Nonce, yParity: UInt8, r: UInt256, s: UInt256
     ) {

@@ -12,6 +12,7 @@ public struct BlobParameters: Hashable, Sendable {
     /// `BLOB_BASE_FEE_UPDATE_FRACTION`: the larger, the slower the price moves. Not zero.
     public var baseFeeUpdateFraction: UInt64
 
+    /// Parameters of a chain.
     public init(target: UInt64, max: UInt64, baseFeeUpdateFraction: UInt64) {
         self.target = target
         self.max = max
@@ -27,14 +28,18 @@ public struct BlobParameters: Hashable, Sendable {
     /// Blobs a transaction may carry from Osaka on (EIP-7594).
     public static let maxPerTransaction = 6
 
+    /// EIP-4844.
     public static let cancun = BlobParameters(
         target: 3, max: 6, baseFeeUpdateFraction: 3_338_477)
+    /// EIP-7691.
     public static let prague = BlobParameters(
         target: 6, max: 9, baseFeeUpdateFraction: 5_007_716)
     /// Osaka itself changes no blob parameter.
     public static let osaka = prague
+    /// The first step after Osaka on mainnet (EIP-7892).
     public static let bpo1 = BlobParameters(
         target: 10, max: 15, baseFeeUpdateFraction: 8_346_193)
+    /// The second step after Osaka on mainnet (EIP-7892).
     public static let bpo2 = BlobParameters(
         target: 14, max: 21, baseFeeUpdateFraction: 11_684_671)
 

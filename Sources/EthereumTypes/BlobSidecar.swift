@@ -32,11 +32,16 @@ public struct BlobSidecar: Hashable, Sendable {
     /// `CELLS_PER_EXT_BLOB` of EIP-7594.
     public static let cellsPerBlob = 128
 
+    /// What ``proofs`` are.
     public var version: Version
+    /// 131,072 bytes each.
     public var blobs: [Bytes]
+    /// One for each blob, 48 bytes each.
     public var commitments: [Bytes]
+    /// 48 bytes each; how many a blob is up to the version.
     public var proofs: [Bytes]
 
+    /// A sidecar of these parts, checked by ``checkStructure(versionedHashes:)``.
     public init(version: Version, blobs: [Bytes], commitments: [Bytes], proofs: [Bytes]) {
         self.version = version
         self.blobs = blobs
@@ -84,8 +89,11 @@ public enum BlobSidecarError: Error, Equatable {
     case proofInvalid
 }
 
+/// A blob transaction together with its blobs.
 public struct BlobTransactionWithSidecar: Hashable, Sendable {
+    /// The transaction as blocks contain it.
     public var transaction: Transaction
+    /// What only the pool and its peers see.
     public var sidecar: BlobSidecar
 
     /// - Precondition: `transaction` is a blob transaction.
@@ -95,6 +103,7 @@ public struct BlobTransactionWithSidecar: Hashable, Sendable {
         self.sidecar = sidecar
     }
 
+    /// The form in which the transaction is sent.
     public func encoded() -> Bytes {
         var encoder = RLPEncoder()
         encoder.list { list in

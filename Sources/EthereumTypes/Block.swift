@@ -7,12 +7,16 @@ public import Primitives
 /// ```
 /// A transaction stands in the list as itself (legacy) or as a byte string (typed).
 public struct Block: Hashable, Sendable {
+    /// What the block is known by.
     public var header: Header
+    /// In the order in which they are executed.
     public var transactions: [Transaction]
+    /// Headers of side blocks that are rewarded; empty from the merge on.
     public var ommers: [Header]
     /// `nil` before Shanghai.
     public var withdrawals: [Withdrawal]?
 
+    /// A block of these parts.
     public init(
         header: Header, transactions: [Transaction] = [], ommers: [Header] = [],
         withdrawals: [Withdrawal]? = nil
@@ -23,8 +27,10 @@ public struct Block: Hashable, Sendable {
         self.withdrawals = withdrawals
     }
 
+    /// The hash that identifies the block.
     public func hash() -> Hash256 { header.hash() }
 
+    /// The whole block.
     public func encoded() -> Bytes {
         var encoder = RLPEncoder()
         encoder.list { list in
@@ -34,6 +40,7 @@ public struct Block: Hashable, Sendable {
         return encoder.bytes
     }
 
+    /// Reads what ``encoded()`` writes.
     public init(encoded: Bytes) throws(BlockDecodingError) {
         var decoder = RLPDecoder(encoded)
         self = try decoder.block()

@@ -7,11 +7,13 @@ public struct Bloom: Hashable, Sendable {
     /// Always 256 bytes; bit 0 is the lowest bit of the last one.
     public private(set) var bytes: Bytes
 
+    /// The size of the filter.
     public static let byteCount = 256
 
     /// The set of nothing.
     public static let empty = Bloom()
 
+    /// An empty set.
     public init() { bytes = Bytes(repeating: 0, count: Self.byteCount) }
 
     /// - Returns: `nil` unless there are 256 bytes.
@@ -33,9 +35,12 @@ public struct Bloom: Hashable, Sendable {
         }
     }
 
+    /// Whether nothing was added.
     public var isEmpty: Bool { self == .empty }
 
+    /// Adds the address of a log.
     public mutating func add(_ address: Address) { add(bitsOf: keccak256(address)) }
+    /// Adds a topic of a log.
     public mutating func add(_ topic: Hash256) { add(bitsOf: keccak256(topic)) }
 
     /// Whether the set may hold the address.
@@ -43,10 +48,12 @@ public struct Bloom: Hashable, Sendable {
     /// Whether the set may hold the topic.
     public func contains(_ topic: Hash256) -> Bool { contains(bitsOf: keccak256(topic)) }
 
+    /// Adds all that another set holds.
     public mutating func formUnion(_ other: Bloom) {
         for index in bytes.indices { bytes[index] |= other.bytes[index] }
     }
 
+    /// What either set holds.
     public func union(_ other: Bloom) -> Bloom {
         var result = self
         result.formUnion(other)

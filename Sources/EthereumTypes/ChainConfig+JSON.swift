@@ -2,6 +2,7 @@ public import Primitives
 
 /// The `config` object of geth's genesis files.
 extension ChainConfig {
+    /// Reads the `config` object of a genesis file.
     public init(json: JSONValue) throws(GenesisError) {
         try self.init(field: JSONField(path: "config", value: json))
     }

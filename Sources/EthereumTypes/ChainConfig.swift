@@ -17,6 +17,7 @@ public enum ForkActivation: Hashable, Sendable {
     case timestamp(Timestamp)
 }
 
+/// The rules that a chain agreed on.
 public struct ChainConfig: Hashable, Sendable {
     /// Replay protection (EIP-155) and the answer of `eth_chainId`.
     public var chainId: UInt64
@@ -46,6 +47,7 @@ public struct ChainConfig: Hashable, Sendable {
         let activation: ForkActivation
     }
 
+    /// A chain with this schedule.
     public init(
         chainId: UInt64,
         activations: [Fork: ForkActivation],

@@ -34,6 +34,7 @@ public enum Fork: UInt8, CaseIterable, Comparable, Hashable, Sendable {
     case bpo4
     case bpo5
 
+    /// Whether a fork comes before another one.
     public static func < (lhs: Fork, rhs: Fork) -> Bool { lhs.rawValue < rhs.rawValue }
 
     /// The name as people write it: `Shanghai`, `Tangerine Whistle`, `BPO1`.

@@ -2,12 +2,14 @@ public import Primitives
 
 /// Genesis files in geth's format. Numbers may be JSON numbers, decimal or `0x` strings.
 extension Genesis {
+    /// Reads the text of a genesis file.
     public init(json bytes: Bytes) throws(GenesisError) {
         let value: JSONValue
         do throws(JSONError) { value = try JSONValue(parsing: bytes) } catch { throw .json(error) }
         try self.init(json: value)
     }
 
+    /// Reads a genesis file that is parsed already.
     public init(json: JSONValue) throws(GenesisError) {
         let file = JSONField(path: "", value: json)
         let config = try file.required("config")

@@ -4,12 +4,16 @@ public import Primitives
 
 /// An account of the genesis state.
 public struct GenesisAccount: Hashable, Sendable {
+    /// What the account owns at first.
     public var balance: Wei
+    /// Zero for most accounts, one for a contract.
     public var nonce: Nonce
+    /// Run-time code; empty for an account with a key.
     public var code: Bytes
     /// Slots and their values; a zero value means that the slot is absent.
     public var storage: [UInt256: UInt256]
 
+    /// An account of these parts.
     public init(
         balance: Wei, nonce: Nonce = 0, code: Bytes = [], storage: [UInt256: UInt256] = [:]
     ) {
@@ -20,22 +24,37 @@ public struct GenesisAccount: Hashable, Sendable {
     }
 }
 
+/// Block zero and the rules of what follows.
 public struct Genesis: Hashable, Sendable {
+    /// The chain's rules.
     public var config: ChainConfig
+    /// Of the header.
     public var nonce: UInt64
+    /// Of the header.
     public var timestamp: Timestamp
+    /// Of the header.
     public var extraData: Bytes
+    /// Of the header.
     public var gasLimit: Gas
+    /// Of the header; zero on a chain that begins after the merge.
     public var difficulty: UInt256
+    /// Of the header (`mixHash` in JSON).
     public var prevRandao: Hash256
+    /// Of the header.
     public var coinbase: Address
+    /// The accounts of the first state.
     public var alloc: [Address: GenesisAccount]
     /// Zero but for a chain that continues another one.
     public var number: BlockNumber
+    /// Of the header.
     public var gasUsed: Gas
+    /// Of the header.
     public var parentHash: Hash256
+    /// Of the header; `nil` stands for the initial base fee from London on.
     public var baseFeePerGas: Wei?
+    /// Of the header; `nil` stands for zero from Cancun on.
     public var excessBlobGas: Gas?
+    /// Of the header; `nil` stands for zero from Cancun on.
     public var blobGasUsed: Gas?
 
     /// The gas limit where a genesis gives none: geth's `params.GenesisGasLimit`.
@@ -43,6 +62,7 @@ public struct Genesis: Hashable, Sendable {
     /// The difficulty where a genesis of proof of work gives none.
     public static let defaultDifficulty: UInt256 = 131_072
 
+    /// Block zero of these parts.
     public init(
         config: ChainConfig,
         nonce: UInt64 = 0,

@@ -4,20 +4,29 @@ public import Primitives
 /// A block's header: Yellow Paper 4.4. The fields below ``nonce`` came with later forks and are
 /// encoded in their order: a header with one of them has all before it.
 public struct Header: Hashable, Sendable {
+    /// The block that this one follows.
     public var parentHash: Hash256
     /// Hash of the list of ommers (`sha3Uncles` in JSON).
     public var ommersHash: Hash256
     /// Who gets the fees (`miner` in JSON).
     public var coinbase: Address
+    /// Root of the world state after the block.
     public var stateRoot: Hash256
+    /// Root of the trie of transactions by index.
     public var transactionsRoot: Hash256
+    /// Root of the trie of receipts by index.
     public var receiptsRoot: Hash256
+    /// The addresses and topics of all logs.
     public var logsBloom: Bloom
     /// Zero from the merge on (EIP-3675).
     public var difficulty: UInt256
+    /// Zero is genesis.
     public var number: BlockNumber
+    /// Gas that the transactions may use together.
     public var gasLimit: Gas
+    /// Gas that the transactions used together.
     public var gasUsed: Gas
+    /// Seconds since 1970.
     public var timestamp: Timestamp
     /// At most 32 bytes in a valid header.
     public var extraData: Bytes
@@ -39,6 +48,7 @@ public struct Header: Hashable, Sendable {
     /// Prague, EIP-7685.
     public var requestsHash: Hash256?
 
+    /// A header of these parts.
     public init(
         parentHash: Hash256,
         ommersHash: Hash256 = .emptyOmmers,
@@ -91,12 +101,14 @@ public struct Header: Hashable, Sendable {
     /// The hash that identifies the block: keccak256 of the encoded header.
     public func hash() -> Hash256 { keccak256(encoded()) }
 
+    /// The bytes that are hashed.
     public func encoded() -> Bytes {
         var encoder = RLPEncoder()
         encoder.append(self)
         return encoder.bytes
     }
 
+    /// Reads what ``encoded()`` writes.
     public init(encoded: Bytes) throws(RLPError) {
         var decoder = RLPDecoder(encoded)
         self = try decoder.header()
@@ -105,6 +117,7 @@ public struct Header: Hashable, Sendable {
 }
 
 extension RLPEncoder {
+    /// Appends a header as a list.
     public mutating func append(_ header: Header) {
         list { list in
             list.append(header.parentHash)
@@ -151,6 +164,7 @@ extension Header {
 }
 
 extension RLPDecoder {
+    /// Reads a header of any fork.
     public mutating func header() throws(RLPError) -> Header {
         var list = try list()
         let parentHash = try list.hash()

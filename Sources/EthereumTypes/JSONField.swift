@@ -102,6 +102,7 @@ public enum GenesisError: Error, Equatable, CustomStringConvertible {
     /// The file asks for something that this node does not do.
     case unsupported(path: String, reason: String)
 
+    /// One line for the operator.
     public var description: String {
         switch self {
         case .json(let error): "not JSON: \(error)"

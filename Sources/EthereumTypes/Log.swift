@@ -6,8 +6,10 @@ public struct Log: Hashable, Sendable {
     public var address: Address
     /// Zero to four indexed words; by Solidity's custom the first is the event's hash.
     public var topics: [Hash256]
+    /// What is not indexed.
     public var data: Bytes
 
+    /// A log of these parts.
     public init(address: Address, topics: [Hash256], data: Bytes) {
         self.address = address
         self.topics = topics
@@ -33,6 +35,7 @@ extension RLPEncoder {
 }
 
 extension RLPDecoder {
+    /// Reads a list of logs.
     public mutating func logs() throws(RLPError) -> [Log] {
         var entries = try list()
         var logs: [Log] = []

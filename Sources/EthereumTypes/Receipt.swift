@@ -10,13 +10,18 @@ public enum ReceiptOutcome: Hashable, Sendable {
     case postState(Hash256)
 }
 
+/// What a transaction did.
 public struct Receipt: Hashable, Sendable {
+    /// The type of the transaction.
     public var type: TransactionType
+    /// How the transaction ended.
     public var outcome: ReceiptOutcome
     /// Gas used in the block up to and with this transaction.
     public var cumulativeGasUsed: Gas
+    /// What the transaction's contracts logged, in order.
     public var logs: [Log]
 
+    /// A receipt of these parts.
     public init(
         type: TransactionType, outcome: ReceiptOutcome, cumulativeGasUsed: Gas, logs: [Log]
     ) {

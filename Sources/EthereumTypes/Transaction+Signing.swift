@@ -48,8 +48,11 @@ extension Transaction {
 
 /// A transaction with its hash and its sender, which are costly to compute and needed often.
 public struct RecoveredTransaction: Hashable, Sendable {
+    /// The transaction itself.
     public let transaction: Transaction
+    /// Its hash.
     public let hash: Hash256
+    /// Who pays for it.
     public let sender: Address
 
     /// - Parameter sender: known to be the sender, by recovery or by impersonation.
@@ -81,9 +84,11 @@ public struct RecoveredTransaction: Hashable, Sendable {
         self.init(transaction, sender: sender)
     }
 
+    /// Equal hashes are equal transactions.
     public static func == (lhs: RecoveredTransaction, rhs: RecoveredTransaction) -> Bool {
         lhs.hash == rhs.hash && lhs.sender == rhs.sender
     }
 
+    /// Hashes the hash.
     public func hash(into hasher: inout Hasher) { hasher.combine(hash) }
 }

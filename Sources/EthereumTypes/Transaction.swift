@@ -46,25 +46,38 @@ public enum TransactionType: UInt8, CaseIterable, Hashable, Sendable {
     }
 }
 
+/// A transaction of any type.
 public struct Transaction: Hashable, Sendable {
+    /// Which of the forms it has.
     public var type: TransactionType
     /// `nil`: a legacy transaction that is valid on every chain (before EIP-155).
     public var chainId: UInt64?
+    /// The sender's number of transactions before this one.
     public var nonce: Nonce
+    /// Wei per gas for the coinbase, at most.
     public var maxPriorityFeePerGas: Wei
+    /// Wei per gas in all, at most.
     public var maxFeePerGas: Wei
+    /// Gas that it may use (`gas` in JSON).
     public var gasLimit: Gas
     /// `nil`: the transaction creates a contract.
     public var to: Address?
+    /// Wei for the recipient.
     public var value: Wei
     /// Call data or init code (`input` in JSON).
     public var data: Bytes
+    /// EIP-2930.
     public var accessList: AccessList
+    /// Wei per blob gas, at most (EIP-4844).
     public var maxFeePerBlobGas: Wei
+    /// What the blobs are known by (EIP-4844).
     public var blobVersionedHashes: [Hash256]
+    /// EIP-7702.
     public var authorizationList: [Authorization]
+    /// The sender's, over ``signingHash()``.
     public var signature: Signature
 
+    /// A transaction of these parts; those of other types keep their neutral value.
     public init(
         type: TransactionType,
         chainId: UInt64?,

@@ -13,9 +13,11 @@ public import Primitives
 /// A struct that is null or absent counts as the zero word; any other absent value is an error.
 /// Members that the types do not name are not part of the hash, as in every wallet.
 public struct TypedData: Hashable, Sendable {
+    /// The type of the message.
     public let primaryType: String
     /// What ``primaryType`` and all types it uses look like, as one text.
     public let encodedType: String
+    /// The hash of the domain.
     public let domainSeparator: Hash256
     /// The hash of the message; `nil` if the primary type is `EIP712Domain` itself.
     public let messageHash: Hash256?
@@ -72,6 +74,7 @@ public enum TypedDataError: Error, Equatable, CustomStringConvertible {
     /// More types than ``TypedDataLimits/structs`` or more members than ``TypedDataLimits/members``.
     case tooManyTypes(limit: Int)
 
+    /// One line for the caller.
     public var description: String {
         switch self {
         case .json(let error): "typed data is not JSON: \(error)"

@@ -2,12 +2,16 @@ public import Primitives
 
 /// A payment from the consensus layer to an account: EIP-4895.
 public struct Withdrawal: Hashable, Sendable {
+    /// Counts all withdrawals of the chain.
     public var index: UInt64
+    /// The validator whose money it is.
     public var validatorIndex: UInt64
+    /// Who is paid.
     public var address: Address
     /// In gwei (10⁹ wei).
     public var amount: UInt64
 
+    /// A withdrawal of these parts.
     public init(index: UInt64, validatorIndex: UInt64, address: Address, amount: UInt64) {
         self.index = index
         self.validatorIndex = validatorIndex
@@ -18,6 +22,7 @@ public struct Withdrawal: Hashable, Sendable {
     /// The amount in wei.
     public var amountInWei: Wei { UInt256(amount) &* UInt256(1_000_000_000) }
 
+    /// The value of the withdrawal's leaf in its trie.
     public func encoded() -> Bytes {
         var encoder = RLPEncoder()
         encoder.append(self)

@@ -1,0 +1,127 @@
+import EthereumTypes
+import Primitives
+import Testing
+
+@Suite struct ForkTests {
+    @Test(arguments: Fork.allCases)
+    func `a fork is found by its name`(fork: Fork) {
+        #expect(Fork(name: fork.name) == fork)
+        #expect(Fork(name: fork.name.lowercased()) == fork)
+        #expect(Fork(name: fork.name.replacing(" ", with: "_")) == fork)
+    }
+
+    @Test func `the names of the fixtures are known`() {
+        #expect(Fork(name: "EIP150") == .tangerineWhistle)
+        #expect(Fork(name: "EIP158") == .spuriousDragon)
+        #expect(Fork(name: "ConstantinopleFix") == .petersburg)
+        #expect(Fork(name: "Merge") == .paris)
+        #expect(Fork(name: "Amsterdam") == nil)
+        #expect(Fork(name: "") == nil)
+    }
+}
+
+@Suite struct ChainConfigTests {
+    @Test(arguments: [
+        (BlockNumber(0), Fork.frontier), (1_149_999, .frontier), (1_150_000, .homestead),
+        (1_919_999, .homestead), (1_920_000, .dao), (2_463_000, .tangerineWhistle),
+        (2_675_000, .spuriousDragon), (4_370_000, .byzantium), (7_279_999, .byzantium),
+        (7_280_000, .petersburg), (9_069_000, .istanbul), (9_200_000, .muirGlacier),
+        (12_244_000, .berlin), (12_965_000, .london), (13_773_000, .arrowGlacier),
+        (15_050_000, .grayGlacier), (15_537_393, .grayGlacier),
+    ])
+    func `mainnet's forks before the merge begin at their blocks`(
+        number: BlockNumber, expected: Fork
+    ) {
+        // A timestamp alone starts nothing before the merge.
+        #expect(
+            ChainConfig.mainnet.fork(number: number, timestamp: .max, isPostMerge: false)
+                == expected)
+    }
+
+    @Test(arguments: [
+        (Timestamp(1_663_224_179), Fork.paris), (1_681_338_454, .paris),
+        (1_681_338_455, .shanghai), (1_710_338_135, .cancun), (1_746_612_311, .prague),
+        (1_764_798_551, .osaka), (1_765_290_070, .osaka), (1_765_290_071, .bpo1),
+        (1_767_747_671, .bpo2),
+    ])
+    func `mainnet's forks after the merge begin at their timestamps`(
+        timestamp: Timestamp, expected: Fork
+    ) {
+        #expect(
+            ChainConfig.mainnet.fork(number: 15_537_394, timestamp: timestamp, isPostMerge: true)
+                == expected)
+    }
+
+    @Test func `Sepolia's blocks before the merge follow London`() {
+        let sepolia = ChainConfig.sepolia
+        #expect(sepolia.fork(number: 0, timestamp: 0, isPostMerge: false) == .london)
+        #expect(sepolia.fork(number: 1_450_409, timestamp: 0, isPostMerge: true) == .paris)
+        #expect(
+            sepolia.fork(number: 9_000_000, timestamp: 1_761_607_008, isPostMerge: true) == .bpo2)
+    }
+
+    @Test(arguments: Fork.allCases)
+    func `a single fork holds from genesis on`(fork: Fork) {
+        let config = ChainConfig.single(fork, chainId: 1)
+        #expect(config.fork(number: 0, timestamp: 0, isPostMerge: fork.isPostMerge) == fork)
+    }
+
+    @Test func `blob parameters are those of the newest entry up to the fork`() {
+        let mainnet = ChainConfig.mainnet
+        #expect(mainnet.blobParameters(at: .shanghai) == nil)
+        #expect(mainnet.blobParameters(at: .cancun) == .cancun)
+        #expect(mainnet.blobParameters(at: .osaka) == .prague)
+        #expect(mainnet.blobParameters(at: .bpo5) == .bpo2)
+        var config = ChainConfig.single(.osaka, chainId: 1)
+        config.blobSchedule = [.prague: .bpo1]
+        #expect(config.blobParameters(at: .osaka) == .bpo1)
+        #expect(config.blobParameters(at: .cancun) == nil)
+    }
+
+    @Test(arguments: [ChainConfig.mainnet, .sepolia, .single(.osaka, chainId: 31_337)])
+    func `a configuration survives JSON`(config: ChainConfig) throws {
+        #expect(try ChainConfig(json: config.json) == config)
+    }
+
+    @Test func `Petersburg begins with Constantinople if nothing else is said`() throws {
+        let config = try ChainConfig(json: ["chainId": 1, "constantinopleBlock": 5])
+        #expect(config.blockNumber(of: .petersburg) == 5)
+        #expect(config.fork(number: 5, timestamp: 0, isPostMerge: false) == .petersburg)
+    }
+
+    @Test(
+        arguments: [
+            (["chainId": 1, "amsterdamTime": 5], "config.amsterdamTime"),
+            (["chainId": 1, "berlinBlock": 5, "londonBlock": 4], "config.londonBlock"),
+            (["chainId": 1, "eip155Block": 5, "eip158Block": 4], "config.eip155Block"),
+            (["chainId": 1, "clique": [:]], "config.clique"),
+            (["chainId": 1, "blobSchedule": ["london": [:]]], "config.blobSchedule.london"),
+        ] as [(JSONValue, String)])
+    func `what would fork the node off is refused`(json: JSONValue, path: String) {
+        #expect {
+            try ChainConfig(json: json)
+        } throws: { error in
+            guard case .unsupported(let found, _) = error as? GenesisError else { return false }
+            return found == path
+        }
+    }
+
+    @Test func `timestamps need a merge`() {
+        #expect(throws: GenesisError.missing(path: "config.terminalTotalDifficulty")) {
+            try ChainConfig(json: ["chainId": 1, "shanghaiTime": 0])
+        }
+    }
+
+    @Test func `a blob schedule that would divide by zero is refused`() {
+        #expect(
+            throws: GenesisError.invalid(
+                path: "config.blobSchedule.cancun.baseFeeUpdateFraction", expected: "above zero",
+                found: "0")
+        ) {
+            try ChainConfig(json: [
+                "chainId": 1,
+                "blobSchedule": ["cancun": ["target": 1, "max": 2, "baseFeeUpdateFraction": 0]],
+            ])
+        }
+    }
+}
