@@ -1,0 +1,100 @@
+/// Contract code made ready to run.
+///
+/// Ready means: padded, so that reading an instruction with its immediate bytes never needs an end
+/// check, and with a bitmap of the valid jump destinations. It is done once for a code and kept in a
+/// cache by code hash that all threads share and that is bounded in bytes.
+
+import Primitives
+import Synchronization
+
+/// A code with its analysis.
+///
+/// SAFETY: the memory is written in `init` only and freed in `deinit`, so any thread may read it while it
+/// holds a reference. `code[-32 ..< size + 33]` and `jumpDestinations[0 ..< (size + 8) / 8]` are valid.
+final class Code: @unchecked Sendable {
+    let size: Int
+    let code: UnsafePointer<UInt8>
+    let jumpDestinations: UnsafePointer<UInt8>
+
+    /// The account whose code runs instead (EIP-7702), if this is a delegation.
+    let delegate: Address?
+
+    private let memory: UnsafeMutablePointer<UInt8>
+
+    private static let padding = 32
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>) {
+        size = bytes.count
+        let bitmapSize = (size + 8) / 8
+        let total = Self.padding + size + Self.padding + 1 + bitmapSize
+        memory = .allocate(capacity: total)
+        memory.initialize(repeating: 0, count: total)
+        let start = memory + Self.padding
+        if let base = bytes.baseAddress { start.update(from: base, count: size) }
+        let bitmap = start + size + Self.padding + 1
+        code = UnsafePointer(start)
+        jumpDestinations = UnsafePointer(bitmap)
+        delegate = Self.delegate(of: bytes)
+
+        var offset = 0
+        while offset < size {
+            let opcode = start[offset]
+            if opcode == Opcode.jumpdest.rawValue {
+                bitmap[offset &>> 3] |= 1 &<< UInt8(truncatingIfNeeded: offset & 7)
+            }
+            // PUSH1 … PUSH32 are the bytes that, as signed numbers, are at least 0x60.
+            if Int8(bitPattern: opcode) >= Int8(bitPattern: Opcode.push1.rawValue) {
+                offset &+= Int(opcode &- Opcode.push0.rawValue)
+            }
+            offset &+= 1
+        }
+    }
+
+    deinit { memory.deallocate() }
+
+    private static func delegate(of bytes: UnsafeBufferPointer<UInt8>) -> Address? {
+        guard bytes.count == 23, bytes[0] == 0xef, bytes[1] == 0x01, bytes[2] == 0x00 else {
+            return nil
+        }
+        return Address(bytes[3...])
+    }
+
+    /// Code of no bytes.
+    static let empty = Code(UnsafeBufferPointer(start: nil, count: 0))
+
+    /// The code with a hash, from the cache or made from its bytes.
+    static func cached(_ hash: Hash256, _ bytes: () -> Bytes) -> Code {
+        if let code = cache.withLock({ $0.find(hash) }) { return code }
+        let code = bytes().withUnsafeBufferPointer { Code($0) }
+        cache.withLock { $0.insert(code, hash) }
+        return code
+    }
+
+    private static let cache = Mutex(CodeCache())
+}
+
+/// Two generations: what is used moves to the young one; when that is full, the old one is dropped.
+private struct CodeCache {
+    /// Bytes of code in one generation.
+    static let limit = 32 << 20
+
+    var young: [Hash256: Code] = [:]
+    var old: [Hash256: Code] = [:]
+    var size = 0
+
+    mutating func find(_ hash: Hash256) -> Code? {
+        if let code = young[hash] { return code }
+        guard let code = old.removeValue(forKey: hash) else { return nil }
+        insert(code, hash)
+        return code
+    }
+
+    mutating func insert(_ code: Code, _ hash: Hash256) {
+        if young.updateValue(code, forKey: hash) == nil { size += code.size + 256 }
+        if size > Self.limit {
+            old = young
+            young = [:]
+            size = 0
+        }
+    }
+}

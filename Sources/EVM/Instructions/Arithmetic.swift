@@ -1,0 +1,31 @@
+/// Arithmetic with a division in it, and powers: out of line.
+
+import Primitives
+
+@inline(never)
+func divide(_ sp: StackPointer) { sp[-1] = sp[0].divided(by: sp[-1]) }
+
+@inline(never)
+func signedDivide(_ sp: StackPointer) { sp[-1] = sp[0].signedDivided(by: sp[-1]) }
+
+@inline(never)
+func modulo(_ sp: StackPointer) { sp[-1] = sp[0].remainder(dividingBy: sp[-1]) }
+
+@inline(never)
+func signedModulo(_ sp: StackPointer) { sp[-1] = sp[0].signedRemainder(dividingBy: sp[-1]) }
+
+@inline(never)
+func addModulo(_ sp: StackPointer) { sp[-2] = sp[0].addMod(sp[-1], sp[-2]) }
+
+@inline(never)
+func multiplyModulo(_ sp: StackPointer) { sp[-2] = sp[0].mulMod(sp[-1], sp[-2]) }
+
+/// EXP: costs by the bytes of the exponent.
+@inline(never)
+func exponentiate(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ gas: Int) -> Int {
+    let exponent = sp[-1]
+    let gas = gas &- m.pointee.schedule.pointee.expByte &* exponent.byteWidth
+    if gas < 0 { return gas }
+    sp[-1] = sp[0].power(exponent)
+    return gas
+}

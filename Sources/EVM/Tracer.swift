@@ -1,0 +1,143 @@
+/// Watching the machine.
+///
+/// With a tracer the byte-code interpreter runs in a second compiled copy that reports each step;
+/// without one nothing of it exists at run time.
+
+public import EthereumTypes
+public import Primitives
+
+/// How a frame was entered.
+public enum CallKind: Hashable, BitwiseCopyable, Sendable {
+    case call, callCode, delegateCall, staticCall, create, create2
+
+    /// Not a frame: SELFDESTRUCT, reported as a call of the beneficiary with the balance.
+    case selfDestruct
+}
+
+/// A frame at its beginning.
+public struct CallEntry: Hashable, Sendable {
+    public let kind: CallKind
+
+    /// 0 for the message from outside.
+    public let depth: Int
+    public let caller: Address
+
+    /// The called or created account, or the beneficiary of SELFDESTRUCT.
+    public let recipient: Address
+
+    /// Whose code runs: the called account but for CALLCODE and DELEGATECALL.
+    public let codeAddress: Address
+    public let value: Wei
+
+    /// With the stipend.
+    public let gas: Gas
+
+    /// Call data or initialisation code.
+    public let input: Bytes
+}
+
+/// A frame at its end.
+public struct CallExit: Hashable, Sendable {
+    public let depth: Int
+    public let gasUsed: Gas
+    public let output: Bytes
+
+    /// Nil if it succeeded.
+    public let halt: Halt?
+}
+
+/// The machine right before an instruction. It is only good during `Tracer.step`.
+public struct Step {
+    let machine: MachinePointer
+    let frame: FramePointer
+    let top: StackPointer
+
+    /// The offset of the instruction in the code.
+    public let pc: Int
+    public let opcode: Opcode
+    public let gas: Gas
+
+    public var depth: Int { machine.pointee.depth }
+
+    /// The refund counter.
+    public var refund: Int { machine.pointee.state._withUnsafeGuaranteedRef { $0.refund } }
+
+    /// Whose storage it is.
+    public var address: Address { Address(lowBytesOf: frame.pointee.addressWord) }
+
+    public var stackCount: Int { top - frame.pointee.base + 1 }
+
+    /// A word of the stack, 0 being the top; nil below the bottom.
+    public func stack(fromTop index: Int) -> UInt256? {
+        index >= 0 && index < stackCount ? (top - index).pointee : nil
+    }
+
+    /// The stack, bottom first.
+    public var stack: [UInt256] {
+        [UInt256](UnsafeBufferPointer(start: frame.pointee.base, count: stackCount))
+    }
+
+    public var memorySize: Int { frame.pointee.memorySize }
+
+    public var memory: Bytes {
+        Bytes(UnsafeRawBufferPointer(start: frame.pointee.memory, count: memorySize))
+    }
+
+    /// A part of the memory as an instruction would read it: zero beyond the end.
+    /// Nil if it is longer than 16 MiB.
+    public func memory(at offset: UInt256, count: UInt256) -> Bytes? {
+        guard let count = count.asUInt64, count <= 1 << 24 else { return nil }
+        var result = Bytes(repeating: 0, count: Int(count))
+        guard let start = offset.asUInt64, start < UInt64(memorySize) else { return result }
+        let present = min(Int(count), memorySize - Int(start))
+        for index in 0..<present {
+            result[index] = (frame.pointee.memory + Int(start) + index).load(as: UInt8.self)
+        }
+        return result
+    }
+
+    /// What the last call returned.
+    public var returnData: Bytes {
+        Bytes(
+            UnsafeRawBufferPointer(
+                start: machine.pointee.returnData, count: machine.pointee.returnDataSize))
+    }
+}
+
+/// What happens in the machine, in order. All functions do nothing unless they are implemented.
+public protocol Tracer: AnyObject {
+    /// Before each instruction, also one that then fails.
+    func step(_ step: borrowing Step)
+
+    /// After each instruction, for a call or creation before its frame is entered.
+    ///
+    /// - Parameters:
+    ///   - gasCost: all of it, with the gas handed to a callee but without its stipend.
+    ///   - halt: why it failed, or nil.
+    func stepEnd(gasCost: Gas, halt: Halt?)
+
+    /// A frame begins; also of a precompile or an account without code.
+    func callEnter(_ entry: CallEntry)
+
+    /// The frame entered last of those that did not yet end, ends.
+    func callExit(_ exit: CallExit)
+
+    /// An instruction looks at an account other than the one whose code it is.
+    func accountAccess(_ address: Address)
+
+    /// SLOAD or SSTORE.
+    func storageAccess(_ address: Address, slot: UInt256)
+
+    /// LOG0 to LOG4; the frame may still be reverted.
+    func log(_ log: Log)
+}
+
+extension Tracer {
+    public func step(_ step: borrowing Step) {}
+    public func stepEnd(gasCost: Gas, halt: Halt?) {}
+    public func callEnter(_ entry: CallEntry) {}
+    public func callExit(_ exit: CallExit) {}
+    public func accountAccess(_ address: Address) {}
+    public func storageAccess(_ address: Address, slot: UInt256) {}
+    public func log(_ log: Log) {}
+}
