@@ -67,7 +67,8 @@ let targets: [Target] = [
 
     .target(name: "TestSupport", dependencies: ["EthereumTypes"], path: "Tests/TestSupport"),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives", "TestSupport"]),
-    .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "TestSupport"]),
+    .testTarget(
+        name: "CryptographyTests", dependencies: ["Cryptography", "CKeccak", "TestSupport"]),
     .testTarget(name: "EthereumTypesTests", dependencies: ["EthereumTypes", "TestSupport"]),
     .testTarget(name: "TrieTests", dependencies: ["Trie", "TestSupport"]),
     .testTarget(name: "StateTests", dependencies: ["State", "TestSupport"]),

@@ -93,22 +93,22 @@ public struct KeyFile: Hashable, Sendable {
     /// Locks a key with a password. Takes as long as the strength says.
     public static func encrypt(
         _ key: PrivateKey, password: String, strength: Strength = .standard
-    ) throws(KeyFileError) -> KeyFile {
+    ) -> KeyFile {
         let salt = randomBytes(count: 32)
         let derivation: KeyDerivation =
             switch strength {
             case .standard: .scrypt(n: 1 << 18, r: 8, p: 1, salt: salt, count: 32)
             case .light: .scrypt(n: 1 << 12, r: 8, p: 6, salt: salt, count: 32)
             }
-        return try KeyFile(
+        return KeyFile(
             locking: key, password: password, derivation: derivation,
             iv: randomBytes(count: 16), id: randomUUID())
     }
 
     private init(
         locking key: PrivateKey, password: String, derivation: KeyDerivation, iv: Bytes, id: String
-    ) throws(KeyFileError) {
-        let derived = try derivation.derive(password: password)
+    ) {
+        let derived = derivation.derive(password: password)
         self.id = id
         self.address = key.address
         self.derivation = derivation
@@ -119,7 +119,7 @@ public struct KeyFile: Hashable, Sendable {
 
     /// Unlocks the key. Takes as long as the file's key derivation asks for, up to several seconds.
     public func decrypt(password: String) throws(KeyFileError) -> PrivateKey {
-        let derived = try derivation.derive(password: password)
+        let derived = derivation.derive(password: password)
         guard keccak256(derived[16..<32] + ciphertext) == mac else { throw .wrongPassword }
         let decrypted = aes128CTR(ciphertext, key: Bytes(derived[..<16]), iv: iv)
         guard let key = PrivateKey(decrypted), address == nil || address == key.address else {
@@ -230,25 +230,15 @@ private enum KeyDerivation: Hashable, Sendable {
     }
 
     /// The derived key, of which the first 16 bytes encrypt and the next 16 authenticate.
-    func derive(password: String) throws(KeyFileError) -> Bytes {
+    func derive(password: String) -> Bytes {
         let password = Bytes(password.utf8)
         switch self {
         case .pbkdf2(let iterations, let salt, let count):
             return pbkdf2HMACSHA256(
                 password: password, salt: salt, iterations: Int(iterations), count: Int(count))
         case .scrypt(let n, let r, let p, let salt, let count):
-            var key = Bytes(repeating: 0, count: Int(count))
-            // SAFETY: `CChar` and `UInt8` have the same layout.
-            let status = password.withUnsafeBytes {
-                EVP_PBE_scrypt(
-                    $0.baseAddress?.assumingMemoryBound(to: CChar.self), $0.count,
-                    salt, salt.count, n, r, p, 2 * KeyFile.Limits.memory, &key, key.count)
-            }
-            guard status == 1 else {
-                ERR_clear_error()
-                throw .keyDerivationTooCostly
-            }
-            return key
+            return deriveByScrypt(
+                password: password, salt: salt, n: Int(n), r: Int(r), p: Int(p), count: Int(count))
         }
     }
 }

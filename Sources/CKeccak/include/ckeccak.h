@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /// What a kernel needs of the processor. All kernels give the same digests.
-typedef enum __attribute__((enum_extensibility(closed))) {
+typedef enum {
     /// Standard C; one message at a time.
     CKECCAK_PORTABLE = 0,
     /// x86-64 with AVX2 and BMI2; four messages at a time.
