@@ -105,12 +105,16 @@ public func keccak256(concatenated: Bytes, ends: [Int]) -> [Hash256] {
 
 /// The hashes of the addresses, in their order: their keys in the account trie.
 public func keccak256(addresses: [Address]) -> [Hash256] {
-    var bytes = Bytes()
-    bytes.reserveCapacity(addresses.count * 20)
-    for address in addresses {
-        withUnsafeBytes(of: address.w0.bigEndian) { bytes.append(contentsOf: $0) }
-        withUnsafeBytes(of: address.w1.bigEndian) { bytes.append(contentsOf: $0) }
-        withUnsafeBytes(of: address.w2.bigEndian) { bytes.append(contentsOf: $0) }
+    let count = addresses.count * 20
+    let bytes = Bytes(unsafeUninitializedCapacity: count) { bytes, initializedCount in
+        let bytes = UnsafeMutableRawBufferPointer(bytes)
+        for (index, address) in addresses.enumerated() {
+            let start = index * 20
+            bytes.storeBytes(of: address.w0.bigEndian, toByteOffset: start, as: UInt64.self)
+            bytes.storeBytes(of: address.w1.bigEndian, toByteOffset: start + 8, as: UInt64.self)
+            bytes.storeBytes(of: address.w2.bigEndian, toByteOffset: start + 16, as: UInt32.self)
+        }
+        initializedCount = count
     }
     return bytes.withUnsafeBytes { hashes(ofEach: 20, in: $0) }
 }

@@ -3,7 +3,7 @@ import Primitives
 import Testing
 
 @Suite struct HDKeyTests {
-    // BIP-32's test vectors 1 to 4: seed, path, chain code, key. The latter two are about leading zeros.
+    // The seeds of BIP-32's test vectors 1 to 4, of which the latter two are about leading zeros.
     static let seeds = [
         "0x000102030405060708090a0b0c0d0e0f",
         "0xfffcf9f6f3f0edeae7e4e1dedbd8d5d2cfccc9c6c3c0bdbab7b4b1aeaba8a5a2"
