@@ -65,7 +65,7 @@ let targets: [Target] = [
         ],
         swiftSettings: safe),
 
-    .target(name: "TestSupport", dependencies: ["EthereumTypes"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["State"], path: "Tests/TestSupport"),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives", "TestSupport"]),
     .testTarget(
         name: "CryptographyTests", dependencies: ["Cryptography", "CKeccak", "TestSupport"]),

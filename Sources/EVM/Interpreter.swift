@@ -825,7 +825,7 @@ func immediate(_ pc: UnsafePointer<UInt8>, size: Int) -> UInt256 {
 private func limb(_ end: UnsafeRawPointer, _ count: Int) -> UInt64 {
     if count <= 0 { return 0 }
     let word = (end - 8).loadUnaligned(as: UInt64.self).byteSwapped
-    return count >= 8 ? word : word & (1 &<< UInt64(count &* 8)) &- 1
+    return count >= 8 ? word : word & ((1 &<< UInt64(count &* 8)) &- 1)
 }
 
 @inline(always)
