@@ -62,13 +62,13 @@ public struct Address: Hashable, Sendable {
 
     /// The 20 bytes.
     public var bytes: Bytes {
-        var bytes = Bytes(repeating: 0, count: 20)
-        bytes.store(w0, at: 0)
-        bytes.store(w1, at: 8)
-        for offset in 0..<4 {
-            bytes[16 + offset] = UInt8(truncatingIfNeeded: w2 &>> UInt32(24 - offset * 8))
+        Bytes(capacity: 20) { span in
+            append(bigEndian: w0, to: &span)
+            append(bigEndian: w1, to: &span)
+            for shift: UInt32 in [24, 16, 8, 0] {
+                span.append(UInt8(truncatingIfNeeded: w2 &>> shift))
+            }
         }
-        return bytes
     }
 
     /// Whether two addresses have the same bytes.

@@ -74,11 +74,13 @@ public struct RLPEncoder: Sendable {
 
     /// Writes the 32 bytes of a hash.
     public mutating func append(_ hash: Hash256) {
-        bytes.append(0xa0)
-        appendLowBytes(of: hash.w0, count: 8)
-        appendLowBytes(of: hash.w1, count: 8)
-        appendLowBytes(of: hash.w2, count: 8)
-        appendLowBytes(of: hash.w3, count: 8)
+        bytes.append(addingCapacity: 33) { span in
+            span.append(0xa0)
+            Primitives.append(bigEndian: hash.w0, to: &span)
+            Primitives.append(bigEndian: hash.w1, to: &span)
+            Primitives.append(bigEndian: hash.w2, to: &span)
+            Primitives.append(bigEndian: hash.w3, to: &span)
+        }
     }
 
     /// Writes the 20 bytes of an address.
@@ -98,6 +100,18 @@ public struct RLPEncoder: Sendable {
     /// Writes true as 1 and false as 0.
     public mutating func append(_ flag: Bool) {
         bytes.append(flag ? 0x01 : 0x80)
+    }
+
+    /// How many bytes the encoding of a string has.
+    public static func count(of string: Bytes) -> Int {
+        if string.count == 1, string[0] < 0x80 { return 1 }
+        return headerCount(string.count) + string.count
+    }
+
+    /// Writes the header of a list; the items, of so many bytes in all, follow. Cheaper than `list`
+    /// where their size is known.
+    public mutating func appendListHeader(count: Int) {
+        appendHeader(count: count, offset: 0xc0)
     }
 
     /// Writes a list of what the body writes.
@@ -130,10 +144,14 @@ public struct RLPEncoder: Sendable {
             bytes.append(offset + UInt8(truncatingIfNeeded: count))
             return
         }
-        let length = UInt64(count)
-        let width = 8 - length.leadingZeroBitCount / 8
+        let width = Self.headerCount(count) - 1
         bytes.append(offset + 55 + UInt8(truncatingIfNeeded: width))
-        appendLowBytes(of: length, count: width)
+        appendLowBytes(of: UInt64(count), count: width)
+    }
+
+    /// How many bytes the header before so many bytes has.
+    private static func headerCount(_ count: Int) -> Int {
+        count <= 55 ? 1 : 9 - count.leadingZeroBitCount / 8
     }
 
     private mutating func appendLowBytes(of word: UInt64, count: Int) {

@@ -24,18 +24,18 @@ extension UInt256 {
 
     /// The number in exactly 32 big-endian bytes.
     public var bigEndianBytes: Bytes {
-        var bytes = Bytes(repeating: 0, count: 32)
-        bytes.store(l3, at: 0)
-        bytes.store(l2, at: 8)
-        bytes.store(l1, at: 16)
-        bytes.store(l0, at: 24)
-        return bytes
+        Bytes(capacity: 32) { span in
+            append(bigEndian: l3, to: &span)
+            append(bigEndian: l2, to: &span)
+            append(bigEndian: l1, to: &span)
+            append(bigEndian: l0, to: &span)
+        }
     }
 
     /// The number in big-endian bytes without leading zeros; 0 has none.
     public var minimalBytes: Bytes {
         let count = byteWidth
-        return Bytes(unfolding: count) { self.byte(at: UInt64(32 - count + $0)) }
+        return Bytes(bigEndianBytes.suffix(count))
     }
 
     /// How many bytes the number needs; 0 for 0.
@@ -103,22 +103,17 @@ extension UInt256: CustomStringConvertible {
     }
 }
 
-extension Bytes {
-    /// Writes a word in eight big-endian bytes.
-    @inline(always)
-    mutating func store(_ word: UInt64, at index: Int) {
-        for offset in 0..<8 {
-            self[index + offset] = UInt8(truncatingIfNeeded: word &>> UInt64(56 - offset * 8))
-        }
-    }
-
-    /// The bytes that a function gives for 0, 1, …
-    @inline(always)
-    init(unfolding count: Int, _ byte: (Int) -> UInt8) {
-        self.init()
-        reserveCapacity(count)
-        for index in 0..<count { append(byte(index)) }
-    }
+/// Writes a word in eight big-endian bytes.
+@inline(always)
+func append(bigEndian word: UInt64, to span: inout OutputSpan<UInt8>) {
+    span.append(UInt8(truncatingIfNeeded: word &>> 56))
+    span.append(UInt8(truncatingIfNeeded: word &>> 48))
+    span.append(UInt8(truncatingIfNeeded: word &>> 40))
+    span.append(UInt8(truncatingIfNeeded: word &>> 32))
+    span.append(UInt8(truncatingIfNeeded: word &>> 24))
+    span.append(UInt8(truncatingIfNeeded: word &>> 16))
+    span.append(UInt8(truncatingIfNeeded: word &>> 8))
+    span.append(UInt8(truncatingIfNeeded: word))
 }
 
 /// The big-endian word of eight or fewer bytes.

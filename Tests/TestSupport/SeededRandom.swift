@@ -1,7 +1,7 @@
 // Randomness that can be repeated: a randomised test names its seed when it fails, and APUS_TEST_SEED
 // sets it.
 
-public import Foundation
+import Foundation
 public import Primitives
 
 /// A generator whose whole sequence follows from its seed (SplitMix64).
@@ -17,6 +17,7 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
         state = self.seed
     }
 
+    /// The next 64 bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9e37_79b9_7f4a_7c15
         var mixed = state

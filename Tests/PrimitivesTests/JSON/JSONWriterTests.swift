@@ -51,8 +51,8 @@ import Testing
         #expect(text { $0.hexWord(value) } == "\"\(Hash256(value))\"")
         #expect(text { $0.hash(Hash256(value)) } == "\"\(Hash256(value))\"")
         let address = Address(Bytes(1...20))
-        #expect(address.map { address in text { $0.address(address) } } == "\"0x\(
-            (1...20).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())\"")
+        let digits = (1...20).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        #expect(address.map { address in text { $0.address(address) } } == "\"0x\(digits)\"")
     }
 
     @Test func `going back to a mark forgets what came after it`() {

@@ -1,0 +1,185 @@
+// The nodes of a trie in memory and in RLP (Yellow Paper, appendix D).
+
+import Primitives
+
+/// What a node of a trie holds.
+enum TrieNode {
+    /// The rest of one key, and its value.
+    case leaf(path: NibblePath, value: Bytes)
+    /// Nibbles that all keys below have in common; the child is a branch.
+    case `extension`(path: NibblePath, child: TrieReference)
+    /// A child for each next nibble, and the value of the key that ends here; empty means none.
+    case branch(children: TrieChildren, value: Bytes)
+}
+
+/// The children of a branch by nibble.
+typealias TrieChildren = InlineArray<16, TrieReference>
+
+/// How a node refers to a child.
+enum TrieReference: Equatable {
+    /// There is no child.
+    case none
+    /// A node in memory, by its index in the trie's nodes.
+    case loaded(UInt32)
+    /// A node that is not read yet, by the index of its hash in the trie's hashes.
+    case stored(UInt32)
+}
+
+/// A node in memory. It stands for a position in the trie: when what is at the position changes,
+/// the content is replaced and the node stays.
+struct TrieSlot {
+    var content: TrieNode
+    var form: TrieForm
+    /// Whether the store has a node at this position.
+    var isStored: Bool
+}
+
+/// What a parent writes for a node.
+enum TrieForm {
+    /// Not known: the node has changed since the last commit.
+    case changed
+    /// Its hash, by the index in the trie's hashes.
+    case hashed(UInt32)
+    /// Its own encoding, which is shorter than 32 bytes.
+    case embedded(Bytes)
+}
+
+/// The items of an encoded node, found but not read.
+struct TrieNodeItems {
+    /// Where in the input each item is: a string without its header, a list with it.
+    private(set) var ranges: InlineArray<17, Range<Int>> = .init(repeating: 0..<0)
+    /// The items that are lists, as bits.
+    private var lists: UInt32 = 0
+    private(set) var count = 0
+
+    /// Finds the items of a node that is the whole input.
+    init(_ input: ArraySlice<UInt8>) throws(TrieNodeDefect) {
+        do throws(RLPError) {
+            var decoder = RLPDecoder(input)
+            var list = try decoder.list()
+            try decoder.finish()
+            while !list.isAtEnd, count < 17 {
+                if list.nextIsList {
+                    lists |= 1 << UInt32(count)
+                    ranges[count] = try list.rawItem().indices
+                } else {
+                    ranges[count] = try list.bytes().indices
+                }
+                count += 1
+            }
+            if !list.isAtEnd { count = 18 }
+        } catch {
+            throw .rlp(error)
+        }
+        guard count == 2 || count == 17 else { throw .itemCount }
+    }
+
+    func isList(_ index: Int) -> Bool { lists >> UInt32(index) & 1 != 0 }
+}
+
+extension MerkleTrie {
+    /// Reads an encoded node. The hashes it refers to and the nodes that lie in it go into the
+    /// trie's tables.
+    mutating func decode(
+        _ input: ArraySlice<UInt8>, at position: NibblePath
+    ) throws(TrieNodeDefect) -> TrieNode {
+        let items = try TrieNodeItems(input)
+        if items.count == 17 { return try decodeBranch(items, input, at: position) }
+
+        guard !items.isList(0),
+            let (path, ending) = NibblePath.decode(hexPrefix: input[items.ranges[0]])
+        else { throw .path }
+        guard position.count + path.count <= NibblePath.maximumCount else { throw .pathTooLong }
+        switch ending {
+        case .leaf:
+            guard !items.isList(1), !items.ranges[1].isEmpty else { throw .value }
+            return .leaf(path: path, value: Bytes(input[items.ranges[1]]))
+        case .extension:
+            guard !path.isEmpty else { throw .path }
+            let child = try decodeReference(items, 1, input, at: position.appending(path))
+            guard child != .none else { throw .reference }
+            return .extension(path: path, child: child)
+        }
+    }
+
+    private mutating func decodeBranch(
+        _ items: TrieNodeItems, _ input: ArraySlice<UInt8>, at position: NibblePath
+    ) throws(TrieNodeDefect) -> TrieNode {
+        guard !items.isList(16) else { throw .value }
+        var entries = items.ranges[16].isEmpty ? 0 : 1
+        var children = TrieChildren(repeating: .none)
+        for nibble in 0..<16 where !items.ranges[nibble].isEmpty {
+            guard position.count < NibblePath.maximumCount else { throw .pathTooLong }
+            let below = position.appending(UInt8(nibble))
+            children[nibble] = try decodeReference(items, nibble, input, at: below)
+            entries += 1
+        }
+        guard entries >= 2 else { throw .lonelyBranch }
+        return .branch(children: children, value: Bytes(input[items.ranges[16]]))
+    }
+
+    /// Reads a reference. A node within a node is shorter than its parent, which is shorter than 32
+    /// bytes or has 17 items: that bounds the recursion.
+    private mutating func decodeReference(
+        _ items: TrieNodeItems, _ index: Int, _ input: ArraySlice<UInt8>, at position: NibblePath
+    ) throws(TrieNodeDefect) -> TrieReference {
+        let bytes = input[items.ranges[index]]
+        if items.isList(index) {
+            guard bytes.count < 32 else { throw .reference }
+            let content = try decode(bytes, at: position)
+            return .loaded(append(content, form: .embedded(Bytes(bytes)), isStored: false))
+        }
+        if bytes.isEmpty { return .none }
+        guard let hash = Hash256(bytes) else { throw .reference }
+        return .stored(append(hash))
+    }
+
+    /// Writes a node whose children are not changed or written already.
+    func encode(_ index: UInt32, into encoder: inout RLPEncoder) {
+        switch nodes[Int(index)].content {
+        case .leaf(let path, let value):
+            let compact = path.hexPrefix(.leaf)
+            encoder.appendListHeader(
+                count: RLPEncoder.count(of: compact) + RLPEncoder.count(of: value))
+            encoder.append(compact)
+            encoder.append(value)
+        case .extension(let path, let child):
+            let compact = path.hexPrefix(.extension)
+            encoder.appendListHeader(count: RLPEncoder.count(of: compact) + count(of: child))
+            encoder.append(compact)
+            append(child, to: &encoder)
+        case .branch(let children, let value):
+            var count = RLPEncoder.count(of: value)
+            for nibble in children.indices { count += self.count(of: children[nibble]) }
+            encoder.appendListHeader(count: count)
+            for nibble in children.indices { append(children[nibble], to: &encoder) }
+            encoder.append(value)
+        }
+    }
+
+    private func count(of reference: TrieReference) -> Int {
+        switch reference {
+        case .none: 1
+        case .stored: 33
+        case .loaded(let index):
+            switch nodes[Int(index)].form {
+            case .hashed: 33
+            case .embedded(let bytes): bytes.count
+            case .changed: preconditionFailure("Children are written before their parents.")
+            }
+        }
+    }
+
+    private func append(_ reference: TrieReference, to encoder: inout RLPEncoder) {
+        switch reference {
+        case .none: encoder.append([])
+        case .stored(let hash): encoder.append(hashes[Int(hash)])
+        case .loaded(let index):
+            switch nodes[Int(index)].form {
+            case .hashed(let hash): encoder.append(hashes[Int(hash)])
+            case .embedded(let bytes): encoder.appendRaw(bytes)
+            case .changed: preconditionFailure("Children are written before their parents.")
+            }
+        }
+    }
+}
