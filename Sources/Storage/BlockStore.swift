@@ -1,0 +1,307 @@
+import Cryptography
+public import EthereumTypes
+public import Primitives
+
+/// A block as the store keeps it.
+public struct StoredBlock: Hashable, Sendable {
+    /// The hash of the header.
+    public var hash: Hash256
+    /// The block itself.
+    public var block: Block
+    /// The sender of each transaction, in their order.
+    public var senders: [Address]
+    /// The hash of each transaction, in their order.
+    public var transactionHashes: [Hash256]
+    /// The sum of the difficulties of all blocks up to this one.
+    public var totalDifficulty: UInt256
+
+    /// A block with what was found out about it.
+    public init(
+        hash: Hash256, block: Block, senders: [Address], transactionHashes: [Hash256],
+        totalDifficulty: UInt256
+    ) {
+        self.hash = hash
+        self.block = block
+        self.senders = senders
+        self.transactionHashes = transactionHashes
+        self.totalDifficulty = totalDifficulty
+    }
+
+    /// The block's number.
+    public var number: BlockNumber { block.header.number }
+}
+
+/// A header as the store keeps it.
+public struct StoredHeader: Hashable, Sendable {
+    /// The header itself.
+    public var header: Header
+    /// The sum of the difficulties of all blocks up to this one.
+    public var totalDifficulty: UInt256
+
+    /// A header with the sum.
+    public init(header: Header, totalDifficulty: UInt256) {
+        self.header = header
+        self.totalDifficulty = totalDifficulty
+    }
+}
+
+/// A block's number and hash: what finds it in the store.
+public struct BlockReference: Hashable, Sendable {
+    /// The block's number.
+    public var number: BlockNumber
+    /// The hash of the header.
+    public var hash: Hash256
+
+    /// The reference to a block.
+    public init(number: BlockNumber, hash: Hash256) {
+        self.number = number
+        self.hash = hash
+    }
+}
+
+/// Where a transaction stands in the canonical chain.
+public struct TransactionLocation: Hashable, Sendable {
+    /// The block that holds it.
+    public var blockNumber: BlockNumber
+    /// Its place in the block, from 0.
+    public var index: Int
+}
+
+/// Reads blocks, receipts and their indexes from a snapshot, and writes them into a batch.
+public struct BlockStore: Sendable {
+    let snapshot: Snapshot
+
+    /// The blocks in a snapshot.
+    public init(_ snapshot: Snapshot) {
+        self.snapshot = snapshot
+    }
+
+    /// The head, or `nil` in a database without a genesis block.
+    public func head() throws(StorageError) -> BlockReference? {
+        guard let value = try snapshot.value(.meta, MetaItem.head.key) else { return nil }
+        guard value.count == 40, let number = UInt64(bigEndian: value[..<8]),
+            let hash = Hash256(value[8...])
+        else { throw .corrupted("head") }
+        return BlockReference(number: number, hash: hash)
+    }
+
+    /// The hash of the canonical block with a number.
+    public func canonicalHash(_ number: BlockNumber) throws(StorageError) -> Hash256? {
+        guard let value = try snapshot.value(.canonical, Key.number(number)) else { return nil }
+        guard let hash = Hash256(value) else { throw .corrupted("canonical hash of \(number)") }
+        return hash
+    }
+
+    /// The number of the block with a hash.
+    public func number(of hash: Hash256) throws(StorageError) -> BlockNumber? {
+        guard let value = try snapshot.value(.numbers, Key.hash(hash)) else { return nil }
+        guard let number = UInt64(bigEndian: value) else {
+            throw .corrupted("number of block \(hash)")
+        }
+        return number
+    }
+
+    /// The reference to the canonical block with a number.
+    public func canonicalBlock(_ number: BlockNumber) throws(StorageError) -> BlockReference? {
+        try canonicalHash(number).map { BlockReference(number: number, hash: $0) }
+    }
+
+    /// The header of a block.
+    public func header(_ block: BlockReference) throws(StorageError) -> StoredHeader? {
+        guard let value = try snapshot.value(.headers, Key.block(block.number, block.hash)) else {
+            return nil
+        }
+        guard value.count > 32, let difficulty = UInt256(bigEndian: value[..<32]) else {
+            throw .corrupted("header of \(block.number)")
+        }
+        let header = try decoding("header of \(block.number)") { () throws(RLPError) in
+            try Header(encoded: Bytes(value[32...]))
+        }
+        return StoredHeader(header: header, totalDifficulty: difficulty)
+    }
+
+    /// A block with its senders.
+    public func block(_ block: BlockReference) throws(StorageError) -> StoredBlock? {
+        guard let stored = try header(block), let body = try body(block) else { return nil }
+        let decoded = try decoding("body of \(block.number)") { () throws(BlockDecodingError) in
+            try Block(header: stored.header, encodedBody: body.encodedBody)
+        }
+        let hashes = try body.transactionHashes()
+        guard hashes.count == decoded.transactions.count, hashes.count == body.senders.count
+        else { throw .corrupted("senders of \(block.number)") }
+        return StoredBlock(
+            hash: block.hash, block: decoded, senders: body.senders, transactionHashes: hashes,
+            totalDifficulty: stored.totalDifficulty)
+    }
+
+    /// The receipts of a block, in the order of its transactions.
+    public func receipts(_ block: BlockReference) throws(StorageError) -> [Receipt]? {
+        guard let value = try snapshot.value(.receipts, Key.block(block.number, block.hash)) else {
+            return nil
+        }
+        return try StoredReceipts(value).receipts
+    }
+
+    /// Where a transaction stands in the canonical chain.
+    public func transactionLocation(
+        _ hash: Hash256
+    ) throws(StorageError) -> TransactionLocation? {
+        guard let value = try snapshot.value(.transactions, Key.hash(hash)) else { return nil }
+        guard value.count == 12, let number = UInt64(bigEndian: value[..<8]),
+            let index = UInt32(bigEndian: value[8...])
+        else { throw .corrupted("location of transaction \(hash)") }
+        return TransactionLocation(blockNumber: number, index: Int(index))
+    }
+
+    func body(_ block: BlockReference) throws(StorageError) -> StoredBody? {
+        guard let value = try snapshot.value(.bodies, Key.block(block.number, block.hash)) else {
+            return nil
+        }
+        return try StoredBody(value)
+    }
+
+    /// Writes a block as the new head: the block, its receipts, and every index.
+    public func write(
+        _ stored: StoredBlock, receipts: [Receipt], to batch: inout WriteBatch
+    ) throws(StorageError) {
+        let header = stored.block.header
+        let key = Key.block(header.number, stored.hash)
+        batch.put(
+            .headers, key, stored.totalDifficulty.bigEndianBytes + header.encoded())
+        let body = StoredBody(
+            senders: stored.senders, encodedBody: stored.block.encodedBody())
+        batch.put(.bodies, key, body.bytes)
+        batch.put(.receipts, key, StoredReceipts(receipts).bytes)
+        batch.put(.canonical, Key.number(header.number), Key.hash(stored.hash))
+        batch.put(.numbers, Key.hash(stored.hash), Key.number(header.number))
+        for (index, hash) in stored.transactionHashes.enumerated() {
+            var location = Bytes(bigEndian: header.number)
+            location.append(bigEndian: UInt32(truncatingIfNeeded: index))
+            batch.put(.transactions, Key.hash(hash), location)
+        }
+        try LogIndex(snapshot).add(receipts, of: header.number, to: &batch)
+        writeHead(BlockReference(number: header.number, hash: stored.hash), to: &batch)
+    }
+
+    /// Removes the blocks after a new head, down to it.
+    public func remove(
+        _ blocks: ClosedRange<BlockNumber>, newHead: BlockReference, from batch: inout WriteBatch
+    ) throws(StorageError) {
+        var index = LogIndexRemoval(snapshot)
+        for number in blocks.reversed() {
+            guard let block = try canonicalBlock(number), let body = try body(block),
+                let receipts = try receipts(block)
+            else { throw .corrupted("block \(number) is missing") }
+            let key = Key.block(number, block.hash)
+            for family in [Family.headers, .bodies, .receipts] { batch.delete(family, key) }
+            batch.delete(.canonical, Key.number(number))
+            batch.delete(.numbers, Key.hash(block.hash))
+            for hash in try body.transactionHashes() {
+                batch.delete(.transactions, Key.hash(hash))
+            }
+            try index.remove(receipts, of: number)
+        }
+        index.write(to: &batch)
+        writeHead(newHead, to: &batch)
+    }
+
+    private func writeHead(_ head: BlockReference, to batch: inout WriteBatch) {
+        batch.put(.meta, MetaItem.head.key, Key.block(head.number, head.hash))
+    }
+}
+
+/// A value of `bodies`: count[4] ‖ sender[20]… ‖ RLP [transactions, ommers, withdrawals].
+struct StoredBody {
+    var senders: [Address]
+    var encodedBody: Bytes
+
+    init(senders: [Address], encodedBody: Bytes) {
+        self.senders = senders
+        self.encodedBody = encodedBody
+    }
+
+    init(_ bytes: Bytes) throws(StorageError) {
+        guard bytes.count >= 4, let count = UInt32(bigEndian: bytes[..<4]),
+            (bytes.count - 4) / 20 >= Int(count)
+        else { throw .corrupted("block body of \(bytes.count) bytes") }
+        let end = 4 + 20 * Int(count)
+        senders = stride(from: 4, to: end, by: 20).compactMap { Address(bytes[$0..<($0 + 20)]) }
+        encodedBody = Bytes(bytes[end...])
+    }
+
+    var bytes: Bytes {
+        var bytes = Bytes()
+        bytes.reserveCapacity(4 + 20 * senders.count + encodedBody.count)
+        bytes.append(bigEndian: UInt32(truncatingIfNeeded: senders.count))
+        for sender in senders { bytes.append(sender) }
+        bytes.append(contentsOf: encodedBody)
+        return bytes
+    }
+
+    /// The hashes of the transactions, without decoding them: a legacy one is hashed as the list
+    /// that it is, a typed one as what its string holds.
+    func transactionHashes() throws(StorageError) -> [Hash256] {
+        try decoding("block body") { () throws(RLPError) in
+            var decoder = RLPDecoder(encodedBody)
+            var fields = try decoder.list()
+            var items = try fields.list()
+            var hashes: [Hash256] = []
+            while !items.isAtEnd {
+                hashes.append(keccak256(items.nextIsList ? try items.rawItem() : try items.bytes()))
+            }
+            return hashes
+        }
+    }
+}
+
+/// A value of `receipts`: RLP of a list of [type, status or post state, cumulative gas, logs]. The
+/// blooms are left out: they are made again from the logs.
+struct StoredReceipts {
+    var receipts: [Receipt]
+
+    init(_ receipts: [Receipt]) {
+        self.receipts = receipts
+    }
+
+    init(_ bytes: Bytes) throws(StorageError) {
+        receipts = try decoding("receipts") { () throws(RLPError) in
+            var decoder = RLPDecoder(bytes)
+            var items = try decoder.list()
+            try decoder.finish()
+            var receipts: [Receipt] = []
+            while !items.isAtEnd {
+                var fields = try items.list()
+                guard let byte = UInt8(exactly: try fields.uint64()),
+                    let type = TransactionType(rawValue: byte)
+                else { throw .invalidFlag }
+                let outcome = try fields.bytes()
+                receipts.append(
+                    Receipt(
+                        type: type,
+                        outcome: Hash256(outcome).map { .postState($0) }
+                            ?? .status(outcome == [1]),
+                        cumulativeGasUsed: try fields.uint64(), logs: try fields.logs()))
+                try fields.finish()
+            }
+            return receipts
+        }
+    }
+
+    var bytes: Bytes {
+        var encoder = RLPEncoder()
+        encoder.list { items in
+            for receipt in receipts {
+                items.list { fields in
+                    fields.append(UInt64(receipt.type.rawValue))
+                    switch receipt.outcome {
+                    case .status(let succeeded): fields.append(succeeded)
+                    case .postState(let root): fields.append(root)
+                    }
+                    fields.append(receipt.cumulativeGasUsed)
+                    fields.append(receipt.logs)
+                }
+            }
+        }
+        return encoder.bytes
+    }
+}

@@ -1,0 +1,171 @@
+import Cryptography
+import EthereumTypes
+import Primitives
+
+// The values of the flat state. They carry the address and the slot that their keys hide behind a
+// hash, so that the state can be listed and dumped.
+
+/// A value of `accounts`: address[20] ‖ RLP [nonce, balance, storage root, code hash], where an
+/// empty string stands for the root of an empty trie and the hash of empty code.
+struct FlatAccount: Equatable {
+    var address: Address
+    var account: Account
+
+    init(_ address: Address, _ account: Account) {
+        self.address = address
+        self.account = account
+    }
+
+    init(_ bytes: Bytes) throws(StorageError) {
+        guard bytes.count > 20, let address = Address(bytes[..<20]) else {
+            throw .corrupted("account value of \(bytes.count) bytes")
+        }
+        self.address = address
+        account = try decoding("account of \(address)") { () throws(RLPError) in
+            var decoder = RLPDecoder(bytes[20...])
+            var fields = try decoder.list()
+            try decoder.finish()
+            let account = Account(
+                nonce: try fields.uint64(), balance: try fields.uint256(),
+                storageRoot: try fields.hash(ifEmpty: .emptyTrieRoot),
+                codeHash: try fields.hash(ifEmpty: .keccakEmpty))
+            try fields.finish()
+            return account
+        }
+    }
+
+    var bytes: Bytes {
+        var encoder = RLPEncoder()
+        encoder.list { fields in
+            fields.append(account.nonce)
+            fields.append(account.balance)
+            fields.append(account.storageRoot, emptyIf: .emptyTrieRoot)
+            fields.append(account.codeHash, emptyIf: .keccakEmpty)
+        }
+        var bytes = Bytes()
+        bytes.reserveCapacity(20 + encoder.bytes.count)
+        bytes.append(address)
+        bytes.append(contentsOf: encoder.bytes)
+        return bytes
+    }
+}
+
+/// A value of `storage`: count[1] of the slot's bytes ‖ slot ‖ value, both without leading zeros.
+struct FlatSlot: Equatable {
+    var slot: UInt256
+    var value: UInt256
+
+    init(slot: UInt256, value: UInt256) {
+        self.slot = slot
+        self.value = value
+    }
+
+    init(_ bytes: Bytes) throws(StorageError) {
+        guard let count = bytes.first.map(Int.init), bytes.count > 1 + count,
+            let slot = UInt256(bigEndian: bytes[1..<(1 + count)]),
+            let value = UInt256(bigEndian: bytes[(1 + count)...])
+        else {
+            throw .corrupted("storage value of \(bytes.count) bytes")
+        }
+        self.slot = slot
+        self.value = value
+    }
+
+    var bytes: Bytes {
+        let slot = slot.minimalBytes
+        return [UInt8(truncatingIfNeeded: slot.count)] + slot + value.minimalBytes
+    }
+
+    /// The value of the slot's leaf in the storage trie.
+    var trieValue: Bytes {
+        var encoder = RLPEncoder()
+        encoder.append(value)
+        return encoder.bytes
+    }
+}
+
+/// The value of `changes`: which keys a block changed, so that it can be undone. The previous
+/// values are in the histories.
+///
+///     count[4] ‖ code hash[32]…       code that was not in the database before the block
+///     hash(address)[32] ‖ count[4] ‖ hash(slot)[32]…      for each changed account
+struct ChangedKeys: Equatable {
+    var code: [Hash256] = []
+    var accounts: [(address: Hash256, slots: [Hash256])] = []
+
+    init() {}
+
+    init(_ bytes: Bytes) throws(StorageError) {
+        var rest = bytes[...]
+        func take(_ count: Int) throws(StorageError) -> ArraySlice<UInt8> {
+            guard rest.count >= count else { throw .corrupted("changed keys end early") }
+            defer { rest = rest.dropFirst(count) }
+            return rest.prefix(count)
+        }
+        func takeHash() throws(StorageError) -> Hash256 {
+            guard let hash = Hash256(try take(32)) else { throw .corrupted("changed keys") }
+            return hash
+        }
+        func takeHashes() throws(StorageError) -> [Hash256] {
+            guard let count = UInt32(bigEndian: try take(4)), Int(count) <= rest.count / 32 else {
+                throw .corrupted("changed keys have a wrong count")
+            }
+            var hashes: [Hash256] = []
+            hashes.reserveCapacity(Int(count))
+            for _ in 0..<count { hashes.append(try takeHash()) }
+            return hashes
+        }
+        code = try takeHashes()
+        while !rest.isEmpty {
+            accounts.append((try takeHash(), try takeHashes()))
+        }
+    }
+
+    var bytes: Bytes {
+        var bytes = Bytes()
+        func append(_ hashes: [Hash256]) {
+            bytes.append(bigEndian: UInt32(truncatingIfNeeded: hashes.count))
+            for hash in hashes { bytes.append(hash) }
+        }
+        append(code)
+        for account in accounts {
+            bytes.append(account.address)
+            append(account.slots)
+        }
+        return bytes
+    }
+
+    /// How many keys of the flat state the block changed.
+    var count: Int {
+        accounts.reduce(0) { $0 + 1 + $1.slots.count }
+    }
+
+    static func == (left: ChangedKeys, right: ChangedKeys) -> Bool {
+        left.bytes == right.bytes
+    }
+}
+
+extension RLPEncoder {
+    mutating func append(_ hash: Hash256, emptyIf usual: Hash256) {
+        if hash == usual { append(Bytes()) } else { append(hash) }
+    }
+}
+
+extension RLPDecoder {
+    mutating func hash(ifEmpty usual: Hash256) throws(RLPError) -> Hash256 {
+        guard nextIsEmptyString else { return try hash() }
+        _ = try bytes()
+        return usual
+    }
+}
+
+/// Decodes what this program wrote: a failure means that the database is corrupt.
+func decoding<Value, Failure: Error>(
+    _ what: @autoclosure () -> String, _ body: () throws(Failure) -> Value
+) throws(StorageError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw .corrupted("\(what()): \(error)")
+    }
+}

@@ -1,0 +1,203 @@
+import CRocksDB
+import Glibc
+import Primitives
+
+/// The owner of a RocksDB directory and of every C handle that belongs to it.
+///
+/// Reads go through a ``Snapshot``, writes through a ``WriteBatch``; both keep the database alive,
+/// and it closes when the last of them is gone. Debian's library has its assertions on, so the
+/// order of destruction matters: iterators and snapshots first, then the column family handles,
+/// the database, and last the options and the cache that it used.
+public final class Database: @unchecked Sendable {
+    // SAFETY: the handles are set once, before the object is shared, and RocksDB's database and
+    // column family handles may be used by any number of threads at once.
+    let handle: OpaquePointer
+    private let families: [OpaquePointer]
+    private let otherFamilies: [OpaquePointer]
+    private let resources: DatabaseResources
+    private let bufferedWrite: OpaquePointer
+    private let syncedWrite: OpaquePointer
+
+    /// The directory of the database.
+    public let path: String
+
+    /// Opens the directory, or makes a new database in it.
+    ///
+    /// - Throws: `foreignDirectory` if something else is in it, `locked` if another process has
+    ///   it open, `newerSchema` if a newer program wrote it.
+    public init(_ options: DatabaseOptions) throws(StorageError) {
+        path = options.path
+        try prepareDirectory(path)
+        let resources = DatabaseResources(options)
+        let others = try Self.otherFamilyNames(path: path, options: resources.options)
+        let names = ["default"] + Family.allCases.map(\.name) + others
+        let familyOptions: [OpaquePointer?] =
+            [resources.options] + Family.allCases.map { resources.familyOptions[$0.index] }
+            + others.map { _ in resources.options }
+        var handles = [OpaquePointer?](repeating: nil, count: names.count)
+        let cNames = names.map { strdup($0) }
+        defer { cNames.forEach { free($0) } }
+        let opened = try check { error in
+            rocksdb_open_column_families(
+                resources.options, options.path, Int32(names.count), cNames.map { UnsafePointer($0) },
+                familyOptions, &handles, error)
+        }
+        // SAFETY: RocksDB fills every handle when it reports no error.
+        guard let opened, !handles.contains(nil) else { throw .refused("open gave no database") }
+        handle = opened
+        let owned = handles.compactMap { $0 }
+        otherFamilies = [owned[0]] + owned[(Family.allCases.count + 1)...]
+        families = Array(owned[1...Family.allCases.count])
+        self.resources = resources
+        bufferedWrite = rocksdb_writeoptions_create()
+        syncedWrite = rocksdb_writeoptions_create()
+        rocksdb_writeoptions_set_sync(syncedWrite, 1)
+        try Schema.check(self)
+    }
+
+    deinit {
+        (families + otherFamilies).forEach { rocksdb_column_family_handle_destroy($0) }
+        rocksdb_close(handle)
+        rocksdb_writeoptions_destroy(bufferedWrite)
+        rocksdb_writeoptions_destroy(syncedWrite)
+    }
+
+    /// The present content, which stays as it is however the database changes.
+    public func snapshot() -> Snapshot {
+        Snapshot(of: self)
+    }
+
+    /// Applies all of the batch, or after a crash or an error nothing of it.
+    public func write(
+        _ batch: borrowing WriteBatch, durability: WriteDurability
+    ) throws(StorageError) {
+        let options =
+            switch durability {
+            case .buffered: bufferedWrite
+            case .synced: syncedWrite
+            }
+        try check { rocksdb_write(handle, options, batch.handle, $0) }
+    }
+
+    /// Brings every buffered write to the disk.
+    public func sync() throws(StorageError) {
+        try check { rocksdb_flush_wal(handle, 1, $0) }
+    }
+
+    /// Makes a copy of the database as it is now in a directory that must not exist yet; on the
+    /// same file system tables are linked, not copied.
+    public func checkpoint(to path: String) throws(StorageError) {
+        guard let checkpoint = try check({ rocksdb_checkpoint_object_create(handle, $0) }) else {
+            throw .refused("no checkpoint object")
+        }
+        defer { rocksdb_checkpoint_object_destroy(checkpoint) }
+        try check { rocksdb_checkpoint_create(checkpoint, path, 0, $0) }
+    }
+
+    /// Compacts a family, which drops what was overwritten or deleted.
+    public func compact(_ family: Family) {
+        rocksdb_compact_range_cf(handle, self[family], nil, 0, nil, 0)
+    }
+
+    /// A property of RocksDB as text, such as `rocksdb.stats`.
+    public func property(_ name: String, of family: Family) -> String? {
+        guard let text = rocksdb_property_value_cf(handle, self[family], name) else { return nil }
+        defer { rocksdb_free(text) }
+        return String(cString: text)
+    }
+
+    /// What the database holds, in bytes.
+    public var statistics: DatabaseStatistics {
+        func sum(_ property: String) -> UInt64 {
+            families.reduce(0) { total, family in
+                var value: UInt64 = 0
+                _ = rocksdb_property_int_cf(handle, family, property, &value)
+                return total &+ value
+            }
+        }
+        return DatabaseStatistics(
+            liveBytes: sum("rocksdb.estimate-live-data-size"),
+            tableBytes: sum("rocksdb.total-sst-files-size"),
+            writeBufferBytes: sum("rocksdb.cur-size-all-mem-tables"),
+            cachedBytes: UInt64(rocksdb_cache_get_usage(resources.cache)),
+            pendingCompactionBytes: sum("rocksdb.estimate-pending-compaction-bytes"))
+    }
+
+    subscript(family: Family) -> OpaquePointer {
+        families[family.index]
+    }
+
+    /// Whether the family that RocksDB makes by itself, and this program leaves empty, is empty.
+    var isDefaultFamilyEmpty: Bool {
+        let options = rocksdb_readoptions_create()
+        defer { rocksdb_readoptions_destroy(options) }
+        let iterator = rocksdb_create_iterator_cf(handle, options, otherFamilies[0])
+        defer { rocksdb_iter_destroy(iterator) }
+        rocksdb_iter_seek_to_first(iterator)
+        return rocksdb_iter_valid(iterator) == 0
+    }
+
+    /// Families on disk beyond the schema's: RocksDB wants all of them opened. Only those of
+    /// plugins are expected.
+    private static func otherFamilyNames(
+        path: String, options: OpaquePointer
+    ) throws(StorageError) -> [String] {
+        guard access(path + "/CURRENT", F_OK) == 0 else { return [] }
+        var count = 0
+        guard let list = try check({ rocksdb_list_column_families(options, path, &count, $0) })
+        else { return [] }
+        defer { rocksdb_list_column_families_destroy(list, count) }
+        let ours = Set(Family.allCases.map(\.name) + ["default"])
+        let others = (0..<count).compactMap { list[$0].map { String(cString: $0) } }
+            .filter { !ours.contains($0) }
+        guard others.allSatisfy({ $0.hasPrefix("plugin.") }) else {
+            throw .foreignDirectory(path)
+        }
+        return others
+    }
+}
+
+/// Calls a C function that reports failure through a last pointer argument, and checks that before
+/// the result is used.
+@discardableResult
+func check<Result>(
+    _ body: (UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) throws(StorageError) -> Result {
+    var error: UnsafeMutablePointer<CChar>?
+    let result = body(&error)
+    if let error {
+        defer { rocksdb_free(error) }
+        throw StorageError(status: String(cString: error))
+    }
+    return result
+}
+
+/// Makes the directory, and refuses one with files of something else.
+private func prepareDirectory(_ path: String) throws(StorageError) {
+    var prefix = path.hasPrefix("/") ? "/" : ""
+    for component in path.split(separator: "/") {
+        prefix += component + "/"
+        if mkdir(prefix, 0o750) != 0, errno != EEXIST {
+            throw .inputOutput("cannot make \(prefix): \(String(cString: strerror(errno)))")
+        }
+    }
+    guard let directory = opendir(path) else {
+        throw .inputOutput("cannot read \(path): \(String(cString: strerror(errno)))")
+    }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+        // SAFETY: d_name is a null-terminated string inside the entry, valid until the next call.
+        names.append(
+            withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 1) { String(cString: $0) }
+            })
+    }
+    let made = ["LOCK", "LOG", "IDENTITY", "MANIFEST-", "OPTIONS-", "lost+found"]
+    let isOurs = names.contains("CURRENT")
+        || names.allSatisfy { name in
+            name == "." || name == ".." || name.hasSuffix(".log") || name.hasSuffix(".dbtmp")
+                || made.contains { name.hasPrefix($0) }
+        }
+    guard isOurs else { throw .foreignDirectory(path) }
+}

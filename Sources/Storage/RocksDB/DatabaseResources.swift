@@ -1,0 +1,79 @@
+import CRocksDB
+
+/// The options and the cache of a database, which must outlive it.
+final class DatabaseResources {
+    let options: OpaquePointer
+    let familyOptions: [OpaquePointer]
+    let cache: OpaquePointer
+
+    init(_ settings: DatabaseOptions) {
+        cache = rocksdb_cache_create_lru(max(settings.cacheBytes, 1 << 20))
+        options = rocksdb_options_create()
+        rocksdb_options_set_create_if_missing(options, 1)
+        rocksdb_options_set_create_missing_column_families(options, 1)
+        rocksdb_options_set_paranoid_checks(options, 1)
+        // A torn last record of the log is the batch that was being written; what stands before
+        // it is whole.
+        rocksdb_options_set_wal_recovery_mode(options, Int32(rocksdb_point_in_time_recovery))
+        rocksdb_options_set_max_open_files(options, settings.maximumOpenFiles)
+        rocksdb_options_set_max_background_jobs(options, 2)
+        rocksdb_options_set_bytes_per_sync(options, 1 << 20)
+        rocksdb_options_set_info_log_level(options, 2)  // Warnings.
+        rocksdb_options_set_keep_log_file_num(options, 2)
+        rocksdb_options_set_max_log_file_size(options, 4 << 20)
+        rocksdb_options_set_stats_dump_period_sec(options, 0)
+        // Bounded memory: all write buffers together, in small arenas because there are many
+        // families; and a bounded log, so that a family with few writes does not hold it.
+        let total = max(settings.writeBufferBytes, 8 << 20)
+        rocksdb_options_set_db_write_buffer_size(options, total)
+        rocksdb_options_set_write_buffer_size(options, total / 2)
+        rocksdb_options_set_max_write_buffer_number(options, 3)
+        rocksdb_options_set_arena_block_size(options, 256 << 10)
+        rocksdb_options_set_max_total_wal_size(options, UInt64(total) * 2)
+        rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1)
+        rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
+        let base = options
+        let shared = cache
+        familyOptions = Family.allCases.map { family in
+            let copy: OpaquePointer = rocksdb_options_create_copy(base)
+            Self.apply(family.access, to: copy, cache: shared)
+            return copy
+        }
+        Self.apply(.point, to: options, cache: cache)
+    }
+
+    deinit {
+        familyOptions.forEach { rocksdb_options_destroy($0) }
+        rocksdb_options_destroy(options)
+        rocksdb_cache_destroy(cache)
+    }
+
+    private static func apply(
+        _ access: Family.Access, to options: OpaquePointer, cache: OpaquePointer
+    ) {
+        let table: OpaquePointer = rocksdb_block_based_options_create()
+        // The options take copies of the table options and ownership of the filter policy.
+        defer { rocksdb_block_based_options_destroy(table) }
+        rocksdb_block_based_options_set_block_cache(table, cache)
+        rocksdb_block_based_options_set_format_version(table, 5)
+        rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1)
+        rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1)
+        rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
+        switch access {
+        case .point:
+            rocksdb_block_based_options_set_filter_policy(
+                table, rocksdb_filterpolicy_create_bloom_full(10))
+        case .bulk:
+            rocksdb_block_based_options_set_block_size(table, 16 << 10)
+            rocksdb_options_set_bottommost_compression(options, Int32(rocksdb_zstd_compression))
+        case .prefix(let count):
+            rocksdb_block_based_options_set_filter_policy(
+                table, rocksdb_filterpolicy_create_bloom_full(10))
+            rocksdb_block_based_options_set_whole_key_filtering(table, 0)
+            rocksdb_options_set_prefix_extractor(
+                options, rocksdb_slicetransform_create_fixed_prefix(count))
+            rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.05)
+        }
+        rocksdb_options_set_block_based_table_factory(options, table)
+    }
+}

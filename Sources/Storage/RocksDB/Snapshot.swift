@@ -1,0 +1,168 @@
+import CRocksDB
+public import Primitives
+
+/// The whole database as it was at one moment. Any number of threads may read it.
+///
+/// A snapshot costs about a microsecond to take, but what it can see cannot be compacted away:
+/// hold one for as long as a request, not for as long as a process.
+public final class Snapshot: @unchecked Sendable {
+    // SAFETY: the handles are set once and released only when nobody holds the object any more;
+    // RocksDB reads them without changing them.
+    let database: Database
+    private let handle: OpaquePointer
+    private let readOptions: OpaquePointer
+    private let prefixOptions: OpaquePointer
+
+    init(of database: Database) {
+        self.database = database
+        handle = rocksdb_create_snapshot(database.handle)
+        readOptions = rocksdb_readoptions_create()
+        rocksdb_readoptions_set_snapshot(readOptions, handle)
+        rocksdb_readoptions_set_total_order_seek(readOptions, 1)
+        prefixOptions = rocksdb_readoptions_create()
+        rocksdb_readoptions_set_snapshot(prefixOptions, handle)
+        rocksdb_readoptions_set_prefix_same_as_start(prefixOptions, 1)
+    }
+
+    deinit {
+        rocksdb_readoptions_destroy(readOptions)
+        rocksdb_readoptions_destroy(prefixOptions)
+        rocksdb_release_snapshot(database.handle, handle)
+    }
+
+    /// The value under a key, copied; `nil` if there is none.
+    public func value(_ family: Family, _ key: Bytes) throws(StorageError) -> Bytes? {
+        guard let slice = try pinned(family, key) else { return nil }
+        defer { rocksdb_pinnableslice_destroy(slice) }
+        var count = 0
+        guard let start = rocksdb_pinnableslice_value(slice, &count) else { return [] }
+        // SAFETY: RocksDB lends `count` bytes until the slice is destroyed.
+        return Bytes(UnsafeRawBufferPointer(start: start, count: count))
+    }
+
+    /// Whether a key has a value.
+    public func contains(_ family: Family, _ key: Bytes) throws(StorageError) -> Bool {
+        guard let slice = try pinned(family, key) else { return false }
+        rocksdb_pinnableslice_destroy(slice)
+        return true
+    }
+
+    /// The first entry at or after a key, within the family's prefix of that key.
+    ///
+    /// Only for families with ``Family/Access/prefix(_:)``: where the prefix does not occur the
+    /// filter answers without a search.
+    func firstEntry(
+        _ family: Family, from key: Bytes
+    ) throws(StorageError) -> (key: Bytes, value: Bytes)? {
+        let cursor = Cursor(self, family, options: prefixOptions)
+        try cursor.seek(key)
+        guard cursor.isValid else { return nil }
+        return (cursor.key, cursor.value)
+    }
+
+    /// A cursor over a whole family, in the order of the keys.
+    public func cursor(_ family: Family) -> Cursor {
+        Cursor(self, family, options: readOptions)
+    }
+
+    /// Calls a function with every entry whose key begins with a prefix, in the order of the keys,
+    /// until it returns `false`.
+    public func forEach(
+        _ family: Family, prefix: Bytes,
+        _ body: (_ key: Bytes, _ value: Bytes) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        let cursor = cursor(family)
+        try cursor.seek(prefix)
+        while cursor.isValid {
+            let key = cursor.key
+            guard key.starts(with: prefix), try body(key, cursor.value) else { return }
+            try cursor.advance()
+        }
+    }
+
+    private func pinned(_ family: Family, _ key: Bytes) throws(StorageError) -> OpaquePointer? {
+        try key.withCPointer { (start, count) throws(StorageError) in
+            try check {
+                rocksdb_get_pinned_cf(
+                    database.handle, readOptions, database[family], start, count, $0)
+            }
+        }
+    }
+}
+
+/// A position in a family, in a snapshot. Not for several threads at once.
+public struct Cursor: ~Copyable {
+    private let snapshot: Snapshot
+    private let handle: OpaquePointer
+
+    fileprivate init(_ snapshot: Snapshot, _ family: Family, options: OpaquePointer) {
+        self.snapshot = snapshot
+        handle = rocksdb_create_iterator_cf(
+            snapshot.database.handle, options, snapshot.database[family])
+    }
+
+    deinit {
+        rocksdb_iter_destroy(handle)
+    }
+
+    /// Whether the cursor stands on an entry.
+    public var isValid: Bool {
+        rocksdb_iter_valid(handle) != 0
+    }
+
+    /// Goes to the first entry at or after a key.
+    public func seek(_ key: Bytes) throws(StorageError) {
+        key.withCPointer { rocksdb_iter_seek(handle, $0, $1) }
+        try checkStatus()
+    }
+
+    /// Goes to the next entry. The cursor must stand on one.
+    public func advance() throws(StorageError) {
+        precondition(isValid, "a cursor advances only from an entry")
+        rocksdb_iter_next(handle)
+        try checkStatus()
+    }
+
+    /// The key of the entry. The cursor must stand on one.
+    public var key: Bytes {
+        precondition(isValid, "a cursor has a key only on an entry")
+        var count = 0
+        guard let start = rocksdb_iter_key(handle, &count) else { return [] }
+        // SAFETY: RocksDB lends `count` bytes until the cursor moves.
+        return Bytes(UnsafeRawBufferPointer(start: start, count: count))
+    }
+
+    /// The value of the entry. The cursor must stand on one.
+    public var value: Bytes {
+        precondition(isValid, "a cursor has a value only on an entry")
+        var count = 0
+        guard let start = rocksdb_iter_value(handle, &count) else { return [] }
+        // SAFETY: RocksDB lends `count` bytes until the cursor moves.
+        return Bytes(UnsafeRawBufferPointer(start: start, count: count))
+    }
+
+    /// A cursor that stops because of an error is not at the end.
+    private func checkStatus() throws(StorageError) {
+        if !isValid {
+            try check { rocksdb_iter_get_error(handle, $0) }
+        }
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Lends the bytes as C wants them; the pointer is never null.
+    func withCPointer<Result, Failure: Error>(
+        _ body: (UnsafePointer<CChar>, Int) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withUnsafeBufferPointer { (buffer) throws(Failure) in
+            guard let start = buffer.baseAddress else {
+                return try withUnsafePointer(to: CChar(0)) { (empty) throws(Failure) in
+                    try body(empty, 0)
+                }
+            }
+            // SAFETY: CChar and UInt8 have the same layout; the buffer outlives the call.
+            return try body(
+                UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self), buffer.count)
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import Cryptography
+public import EthereumTypes
+public import Primitives
+public import State
+import Trie
+
+/// The state of the chain after a block: the latest, or any retained one.
+///
+/// The latest state is flat: one read a value. An older state is the latest one seen through the
+/// histories: the first entry of a key above the block's number holds the value it had then; a key
+/// without such an entry has not changed since.
+public struct WorldState: StateReader, Sendable {
+    /// Which state is read.
+    public enum Moment: Hashable, Sendable {
+        /// After the head of the snapshot.
+        case latest
+        /// After an earlier canonical block.
+        case after(BlockNumber)
+    }
+
+    let snapshot: Snapshot
+    let moment: Moment
+
+    /// The state at a moment, in a snapshot. An earlier block must be retained:
+    /// ``oldestState()``.
+    public init(_ snapshot: Snapshot, at moment: Moment = .latest) {
+        self.snapshot = snapshot
+        self.moment = moment
+    }
+
+    public func account(_ address: Address) throws(StateReadError) -> Account? {
+        try reading { () throws(StorageError) in
+            let key = Key.hash(keccak256(address))
+            guard let value = try flatValue(.accounts, key) else { return nil }
+            return try FlatAccount(value).account
+        }
+    }
+
+    public func storage(_ address: Address, _ slot: UInt256) throws(StateReadError) -> UInt256 {
+        try reading { () throws(StorageError) in
+            let key = Key.slot(keccak256(address), keccak256(slot))
+            guard let value = try flatValue(.storage, key) else { return .zero }
+            return try FlatSlot(value).value
+        }
+    }
+
+    public func code(_ hash: Hash256) throws(StateReadError) -> Bytes {
+        if hash == .keccakEmpty { return [] }
+        return try reading { () throws(StorageError) in
+            guard let code = try snapshot.value(.code, Key.hash(hash)) else {
+                throw .corrupted("code \(hash) is missing")
+            }
+            return code
+        }
+    }
+
+    public func blockHash(_ number: BlockNumber) throws(StateReadError) -> Hash256? {
+        if case .after(let last) = moment, number > last { return nil }
+        return try reading { () throws(StorageError) in
+            try BlockStore(snapshot).canonicalHash(number)
+        }
+    }
+
+    /// The first block whose state can be read.
+    public func oldestState() throws(StorageError) -> BlockNumber {
+        guard let value = try snapshot.value(.meta, MetaItem.oldestState.key) else { return 0 }
+        guard let number = UInt64(bigEndian: value) else { throw .corrupted("oldest state") }
+        return number
+    }
+
+    /// The bytes under a key of `accounts` or `storage` at the moment; `nil` if there were none.
+    func flatValue(_ family: Family, _ key: Bytes) throws(StorageError) -> Bytes? {
+        if case .after(let number) = moment, number < .max {
+            let history: Family = family == .accounts ? .accountHistory : .storageHistory
+            let first = Key.history(key, number + 1)
+            if let entry = try snapshot.firstEntry(history, from: first) {
+                return entry.value.isEmpty ? nil : entry.value
+            }
+        }
+        return try snapshot.value(family, key)
+    }
+
+    /// The account's record in the latest state.
+    func latestAccount(_ addressHash: Hash256) throws(StorageError) -> FlatAccount? {
+        guard let value = try snapshot.value(.accounts, Key.hash(addressHash)) else { return nil }
+        return try FlatAccount(value)
+    }
+
+    /// The trie of the accounts of the latest state.
+    func accountTrie(root: Hash256) -> MerkleTrie {
+        trie(.accountTrie, prefix: [], root: root)
+    }
+
+    /// The trie of an account's storage in the latest state.
+    func storageTrie(of addressHash: Hash256, root: Hash256) -> MerkleTrie {
+        trie(.storageTrie, prefix: Key.hash(addressHash), root: root)
+    }
+
+    private func trie(_ family: Family, prefix: Bytes, root: Hash256) -> MerkleTrie {
+        let reader = StoredTrie(snapshot: snapshot, family: family, prefix: prefix)
+        return MerkleTrie(reader: root == .emptyTrieRoot ? nil : reader, root: root)
+    }
+
+    private func reading<Value>(
+        _ body: () throws(StorageError) -> Value
+    ) throws(StateReadError) -> Value {
+        do {
+            return try body()
+        } catch {
+            throw StateReadError(message: error.description)
+        }
+    }
+}
+
+/// The nodes of one trie in `account_trie` or `storage_trie`.
+struct StoredTrie: TrieNodeReader {
+    let snapshot: Snapshot
+    let family: Family
+    let prefix: Bytes
+
+    func node(at path: NibblePath) throws(TrieError) -> Bytes? {
+        do {
+            return try snapshot.value(family, prefix + path.storageKey)
+        } catch {
+            throw .unreadable(path: path, reason: error.description)
+        }
+    }
+}

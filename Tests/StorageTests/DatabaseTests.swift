@@ -1,0 +1,193 @@
+import Foundation
+import Primitives
+import Testing
+import TestSupport
+
+@testable import Storage
+
+@Suite struct DatabaseTests {
+    let directory: TemporaryDirectory
+
+    init() throws {
+        directory = try TemporaryDirectory()
+    }
+
+    private func open(_ name: String = "chain") throws -> Database {
+        try Database(DatabaseOptions(path: directory.path + "/" + name, cacheBytes: 8 << 20))
+    }
+
+    private func put(_ database: Database, _ family: Family, _ key: Bytes, _ value: Bytes) throws {
+        var batch = WriteBatch(for: database)
+        batch.put(family, key, value)
+        try database.write(batch, durability: .buffered)
+    }
+
+    @Test func `a value is there after reopening`() throws {
+        do {
+            let database = try open()
+            try put(database, .headers, [1, 2], [3])
+            try put(database, .headers, [], [])
+        }
+        let snapshot = try open().snapshot()
+        #expect(try snapshot.value(.headers, [1, 2]) == [3])
+        #expect(try snapshot.value(.headers, []) == [])
+        #expect(try snapshot.value(.bodies, [1, 2]) == nil)
+        #expect(try snapshot.contains(.headers, [1, 2]))
+        #expect(try !snapshot.contains(.headers, [1]))
+    }
+
+    @Test func `a snapshot does not see later writes`() throws {
+        let database = try open()
+        try put(database, .accounts, [1], [1])
+        let before = database.snapshot()
+        var batch = WriteBatch(for: database)
+        batch.put(.accounts, [1], [2])
+        batch.put(.accounts, [2], [2])
+        try database.write(batch, durability: .synced)
+        #expect(try before.value(.accounts, [1]) == [1])
+        #expect(try before.value(.accounts, [2]) == nil)
+        #expect(try database.snapshot().value(.accounts, [1]) == [2])
+    }
+
+    @Test func `a batch that is not written changes nothing`() throws {
+        let database = try open()
+        var batch = WriteBatch(for: database)
+        batch.put(.code, [1], [1])
+        #expect(batch.count == 1)
+        #expect(try database.snapshot().value(.code, [1]) == nil)
+    }
+
+    @Test func `a snapshot keeps the database open after its last other reference is gone`() throws {
+        var database: Database? = try open()
+        try put(try #require(database), .code, [1], [1])
+        let snapshot = try #require(database).snapshot()
+        database = nil
+        #expect(try snapshot.value(.code, [1]) == [1])
+    }
+
+    @Test func `a prefix is walked in order and no further`() throws {
+        let database = try open()
+        for key in [[1, 2], [1], [2], [1, 1], [0xff, 0xff], [0, 9]] as [Bytes] {
+            try put(database, .storage, key, key)
+        }
+        let snapshot = database.snapshot()
+        func keys(_ prefix: Bytes) throws -> [Bytes] {
+            var keys: [Bytes] = []
+            try snapshot.forEach(.storage, prefix: prefix) { key, _ in
+                keys.append(key)
+                return true
+            }
+            return keys
+        }
+        #expect(try keys([1]) == [[1], [1, 1], [1, 2]])
+        #expect(try keys([0xff]) == [[0xff, 0xff]])
+        #expect(try keys([3]) == [])
+        #expect(try keys([]).count == 6)
+    }
+
+    @Test func `the first entry of a prefix is found within it only`() throws {
+        let database = try open()
+        let one = Bytes(repeating: 1, count: 32)
+        let two = Bytes(repeating: 2, count: 32)
+        for number: UInt64 in [5, 9] {
+            try put(database, .accountHistory, one + Bytes(bigEndian: number), [UInt8(number)])
+        }
+        try put(database, .accountHistory, two + Bytes(bigEndian: 1), [1])
+        let snapshot = database.snapshot()
+        func value(from number: UInt64) throws -> Bytes? {
+            try snapshot.firstEntry(.accountHistory, from: one + Bytes(bigEndian: number))?.value
+        }
+        #expect(try value(from: 0) == [5])
+        #expect(try value(from: 5) == [5])
+        #expect(try value(from: 6) == [9])
+        #expect(try value(from: 10) == nil)
+    }
+
+    @Test func `a directory with other files is refused and left alone`() throws {
+        let path = directory.path + "/photos"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        try Data("x".utf8).write(to: URL(fileURLWithPath: path + "/cat.jpg"))
+        #expect(throws: StorageError.foreignDirectory(path)) { try open("photos") }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path) == ["cat.jpg"])
+    }
+
+    @Test func `a second opening is refused while the first lasts`() throws {
+        let first = try open()
+        #expect {
+            try open()
+        } throws: { error in
+            if case .locked = error as? StorageError { true } else { false }
+        }
+        withExtendedLifetime(first) {}
+    }
+
+    @Test func `a newer schema is refused`() throws {
+        try put(try open(), .meta, MetaItem.schema.key, Bytes(bigEndian: 99))
+        #expect(throws: StorageError.newerSchema(found: 99, supported: Schema.version)) {
+            try open()
+        }
+    }
+
+    @Test func `data without a schema is refused`() throws {
+        do {
+            let database = try open()
+            var batch = WriteBatch(for: database)
+            batch.delete(.meta, MetaItem.schema.key)
+            batch.put(.code, [1], [1])
+            try database.write(batch, durability: .synced)
+        }
+        #expect(throws: StorageError.foreignDirectory(directory.path + "/chain")) { try open() }
+    }
+
+    @Test func `a damaged table is an error, not a wrong value`() throws {
+        let path = directory.path + "/chain"
+        do {
+            let database = try open()
+            for index: UInt64 in 0..<2000 {
+                try put(database, .code, Bytes(bigEndian: index), Bytes(repeating: 7, count: 100))
+            }
+            database.compact(.code)
+        }
+        let table = try #require(
+            FileManager.default.contentsOfDirectory(atPath: path)
+                .filter { $0.hasSuffix(".sst") }
+                .max { left, right in
+                    let sizes = [left, right].map {
+                        (try? Data(contentsOf: URL(fileURLWithPath: path + "/" + $0)).count) ?? 0
+                    }
+                    return sizes[0] < sizes[1]
+                })
+        let url = URL(fileURLWithPath: path + "/" + table)
+        var bytes = try Data(contentsOf: url)
+        for offset in 100..<200 { bytes[offset] ^= 0x55 }
+        try bytes.write(to: url)
+        #expect {
+            let snapshot = try open().snapshot()
+            for index: UInt64 in 0..<2000 {
+                let value = try snapshot.value(.code, Bytes(bigEndian: index))
+                #expect(value == Bytes(repeating: 7, count: 100))
+            }
+        } throws: { error in
+            if case .corrupted = error as? StorageError { true } else { false }
+        }
+    }
+
+    @Test func `a checkpoint is a database of its own`() throws {
+        let database = try open()
+        try put(database, .code, [1], [1])
+        try database.checkpoint(to: directory.path + "/copy")
+        try put(database, .code, [1], [2])
+        #expect(try open("copy").snapshot().value(.code, [1]) == [1])
+        #expect(throws: StorageError.self) {
+            try database.checkpoint(to: directory.path + "/copy")
+        }
+    }
+
+    @Test func `statistics count what is held`() throws {
+        let database = try open()
+        try put(database, .code, [1], Bytes(repeating: 1, count: 100_000))
+        #expect(database.statistics.writeBufferBytes > 100_000)
+        #expect(database.property("rocksdb.stats", of: .code) != nil)
+        #expect(database.property("no.such.property", of: .code) == nil)
+    }
+}

@@ -1,0 +1,198 @@
+import Cryptography
+import EthereumTypes
+import Primitives
+import State
+import Testing
+import TestSupport
+import Trie
+
+@testable import Storage
+
+@Suite struct WorldStateTests {
+    let directory: TemporaryDirectory
+    let database: Database
+    let random = SeededRandom(seed: 1)
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        database = try Database(
+            DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20))
+    }
+
+    private func chain(blocks: Int) throws -> StateChain {
+        let chain = try StateChain(database, random: random)
+        for _ in 0..<blocks { try chain.extend() }
+        return chain
+    }
+
+    private func expect(_ state: WorldState, is model: Model) throws {
+        for address in StateChain.addresses {
+            #expect(try state.account(address) == model[address]?.account)
+            for slot in StateChain.slots + [12345] {
+                #expect(
+                    try state.storage(address, slot) == model[address]?.storage[slot] ?? .zero)
+            }
+            if let account = model[address] {
+                #expect(try state.code(account.account.codeHash) == account.code)
+            }
+        }
+    }
+
+    @Test func `every block's state can be read, and the tries are those of its values`() throws {
+        let chain = try chain(blocks: 60)
+        let snapshot = database.snapshot()
+        for (number, model) in chain.models.enumerated() {
+            try expect(WorldState(snapshot, at: .after(BlockNumber(number))), is: model)
+        }
+        try expect(WorldState(snapshot), is: chain.models[60])
+        let root = try #require(chain.headers.last).stateRoot
+        let verified = try WorldState(snapshot).verify(root: root)
+        #expect(verified.accounts == chain.models[60].count)
+        #expect(verified.slots == chain.models[60].values.reduce(0) { $0 + $1.storage.count })
+    }
+
+    @Test func `undoing blocks leaves a database that never saw them`() throws {
+        let chain = try StateChain(database, random: random)
+        var before = [try contents(of: database)]
+        for number in 1...40 {
+            try chain.extend(receipts: [receipt(number), receipt(number * 7)])
+            before.append(try contents(of: database))
+        }
+        for target in [39, 38, 30, 29, 11, 10, 0] {
+            try chain.rollBack(to: BlockNumber(target))
+            let after = try contents(of: database)
+            for family in Family.allCases {
+                #expect(after[family] == before[target][family], "\(family.name) at \(target)")
+            }
+        }
+        // And it goes on from there.
+        for _ in 0..<5 { try chain.extend() }
+        try expect(chain.world, is: chain.models[5])
+        _ = try chain.world.verify(root: chain.headers[5].stateRoot)
+    }
+
+    private func receipt(_ seed: Int) -> Receipt {
+        let address = StateChain.addresses[seed % 3]
+        let log = Log(
+            address: address, topics: [Hash256(UInt256(UInt64(seed % 5)))], data: [UInt8(seed % 9)])
+        return Receipt(
+            type: .legacy, outcome: .status(true), cumulativeGasUsed: Gas(seed), logs: [log])
+    }
+
+    @Test func `proofs of every block hold against its root`() throws {
+        let chain = try chain(blocks: 25)
+        let slots = [StateChain.slots[1], StateChain.slots[7], 999]
+        for (number, model) in chain.models.enumerated() {
+            let root = chain.headers[number].stateRoot
+            for address in StateChain.addresses {
+                let proof = try chain.world.proof(
+                    of: address, slots: slots, at: BlockNumber(number), head: chain.head,
+                    headRoot: chain.headers[25].stateRoot, limit: .max)
+                #expect(proof.account == model[address]?.account)
+                let leaf = try MerkleTrie.verifyProof(
+                    root: root, key: keccak256(address), proof: proof.accountProof)
+                #expect(leaf == model[address]?.account.encoded())
+                for storage in proof.storageProofs {
+                    let value = model[address]?.storage[storage.slot] ?? .zero
+                    #expect(storage.value == value)
+                    let leaf = try MerkleTrie.verifyProof(
+                        root: proof.account?.storageRoot ?? .emptyTrieRoot,
+                        key: keccak256(storage.slot), proof: storage.proof)
+                    #expect(
+                        leaf == (value.isZero ? nil : FlatSlot(slot: 0, value: value).trieValue))
+                }
+            }
+        }
+    }
+
+    @Test func `a proof beyond the limit of changes is refused`() throws {
+        let chain = try chain(blocks: 10)
+        #expect(throws: StorageError.tooManyChanges(limit: 3)) {
+            try chain.world.proof(
+                of: StateChain.addresses[0], slots: [], at: 0, head: 10,
+                headRoot: chain.headers[10].stateRoot, limit: 3)
+        }
+    }
+
+    @Test func `pruning removes what older states need and nothing else`() throws {
+        let chain = try chain(blocks: 30)
+        try chain.prune(before: 20, limit: .max)
+        #expect(try chain.world.oldestState() == 20)
+        for number in 20...30 {
+            let state = WorldState(database.snapshot(), at: .after(BlockNumber(number)))
+            try expect(state, is: chain.models[number])
+        }
+        let left = try contents(of: database)
+        for family in [Family.accountHistory, .storageHistory, .changes] {
+            for key in left[family, default: [:]].keys {
+                #expect(try #require(UInt64(bigEndian: key.suffix(8))) > 20)
+            }
+        }
+        _ = try chain.world.verify(root: chain.headers[30].stateRoot)
+        try chain.rollBack(to: 20)
+        try expect(chain.world, is: chain.models[20])
+    }
+
+    @Test func `pruning takes steps of a bounded size`() throws {
+        let chain = try chain(blocks: 30)
+        try chain.prune(before: 20, limit: 1)
+        let first = try chain.world.oldestState()
+        #expect((1..<20).contains(first))
+        for _ in 0..<20 { try chain.prune(before: 20, limit: 1) }
+        #expect(try chain.world.oldestState() == 20)
+        try chain.prune(before: 10, limit: .max)
+        #expect(try chain.world.oldestState() == 20)
+    }
+
+    @Test func `a listing gives every account and slot`() throws {
+        let chain = try chain(blocks: 20)
+        var listed: [Address: Account] = [:]
+        try chain.world.forEachAccount { entry in
+            #expect(keccak256(entry.address) == entry.addressHash)
+            listed[entry.address] = entry.account
+            return true
+        }
+        let model = chain.models[20]
+        #expect(listed == model.mapValues(\.account))
+        for (address, account) in model {
+            var slots: [UInt256: UInt256] = [:]
+            try chain.world.forEachSlot(of: keccak256(address)) { entry in
+                slots[entry.slot] = entry.value
+                return true
+            }
+            #expect(slots == account.storage)
+        }
+    }
+
+    @Test(arguments: [Family.accounts, .storage, .accountTrie, .storageTrie])
+    func `verification finds a missing, a different and a foreign entry`(family: Family) throws {
+        let chain = try chain(blocks: 10)
+        let root = chain.headers[10].stateRoot
+        let entries = try contents(of: database)[family, default: [:]]
+        let (key, value) = try #require(entries.min { $0.key.lexicographicallyPrecedes($1.key) })
+        func expectFound(_ change: (inout WriteBatch) -> Void) throws {
+            var batch = WriteBatch(for: database)
+            change(&batch)
+            try database.write(batch, durability: .buffered)
+            #expect(throws: StorageError.self) { try chain.world.verify(root: root) }
+        }
+        try expectFound { $0.delete(family, key) }
+        var different = value
+        different[different.count - 1] ^= 1
+        try expectFound { $0.put(family, key, different) }
+        try expectFound { batch in
+            batch.put(family, key, value)
+            batch.put(family, Bytes(repeating: 0xee, count: key.count), value)
+        }
+    }
+
+    @Test func `a missing trie node is an error, not another root`() throws {
+        let chain = try chain(blocks: 5)
+        var batch = WriteBatch(for: database)
+        for key in try contents(of: database)[.accountTrie, default: [:]].keys {
+            batch.delete(.accountTrie, key)
+        }
+        try database.write(batch, durability: .buffered)
+        #expect(throws: StorageError.self) { try chain.extend() }
+    }
+}

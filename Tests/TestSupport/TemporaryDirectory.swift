@@ -1,0 +1,20 @@
+public import Foundation
+
+/// A directory that is removed with the last reference to it.
+public final class TemporaryDirectory: Sendable {
+    /// The directory; it exists.
+    public let url: URL
+
+    /// The path of the directory.
+    public var path: String { url.path }
+
+    public init() throws {
+        url = FileManager.default.temporaryDirectory
+            .appending(path: "apus-test-\(UUID().uuidString)", directoryHint: .isDirectory)
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(at: url)
+    }
+}
