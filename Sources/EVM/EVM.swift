@@ -152,7 +152,12 @@ public final class EVM {
         machine.pointee.depth = 0
         while true {
             let frame = machine.pointee.frames + machine.pointee.depth
-            if tracer == nil { runBytes(machine, frame) } else { runTraced(machine, frame) }
+            // Empty code has no instructions to report.
+            if tracer == nil || frame.pointee.codeSize == 0 {
+                runBytes(machine, frame)
+            } else {
+                runTraced(machine, frame)
+            }
             if machine.pointee.hasNewFrame {
                 machine.pointee.hasNewFrame = false
                 machine.pointee.depth += 1

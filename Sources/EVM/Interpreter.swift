@@ -863,7 +863,8 @@ private func fail(
     m.pointee.outputSize = 0
     f.pointee.gas = 0
     if isTracing {
-        tracer(m)?.stepEnd(gasCost: Gas(max(0, info.gas)), halt: halt)
+        tracer(m)?.stepEnd(
+            gasCost: Gas(max(0, info.gas)), refund: refund(m), halt: halt)
     }
 }
 
@@ -880,7 +881,11 @@ private func traceStep(
 
 @inline(never)
 private func traceEnd(_ m: MachinePointer, _ cost: Int) {
-    tracer(m)?.stepEnd(gasCost: Gas(max(0, cost)), halt: nil)
+    tracer(m)?.stepEnd(gasCost: Gas(max(0, cost)), refund: refund(m), halt: nil)
+}
+
+private func refund(_ m: MachinePointer) -> Int {
+    m.pointee.state._withUnsafeGuaranteedRef { $0.refund }
 }
 
 /// The tracer, or nil.

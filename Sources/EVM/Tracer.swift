@@ -96,6 +96,13 @@ public struct Step {
         return result
     }
 
+    /// The value of a slot of `address`, which stays as cold or warm as it is.
+    public func storage(_ slot: UInt256) -> UInt256 {
+        machine.pointee.state._withUnsafeGuaranteedRef { state in
+            state.value(state.slot(frame.pointee.account, slot))
+        }
+    }
+
     /// What the last call returned.
     public var returnData: Bytes {
         Bytes(
@@ -113,8 +120,9 @@ public protocol Tracer: AnyObject {
     ///
     /// - Parameters:
     ///   - gasCost: all of it, with the gas handed to a callee but without its stipend.
+    ///   - refund: the refund counter, with what this instruction has added or taken.
     ///   - halt: why it failed, or nil.
-    func stepEnd(gasCost: Gas, halt: Halt?)
+    func stepEnd(gasCost: Gas, refund: Int, halt: Halt?)
 
     /// A frame begins; also of a precompile or an account without code.
     func callEnter(_ entry: CallEntry)
@@ -134,7 +142,7 @@ public protocol Tracer: AnyObject {
 
 extension Tracer {
     public func step(_ step: borrowing Step) {}
-    public func stepEnd(gasCost: Gas, halt: Halt?) {}
+    public func stepEnd(gasCost: Gas, refund: Int, halt: Halt?) {}
     public func callEnter(_ entry: CallEntry) {}
     public func callExit(_ exit: CallExit) {}
     public func accountAccess(_ address: Address) {}
