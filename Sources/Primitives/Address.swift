@@ -62,13 +62,16 @@ public struct Address: Hashable, Sendable {
 
     /// The 20 bytes.
     public var bytes: Bytes {
-        Bytes(capacity: 20) { span in
-            append(bigEndian: w0, to: &span)
-            append(bigEndian: w1, to: &span)
-            for shift: UInt32 in [24, 16, 8, 0] {
-                span.append(UInt8(truncatingIfNeeded: w2 &>> shift))
-            }
-        }
+        var bytes = Bytes(repeating: 0, count: 20)
+        var span = bytes.mutableSpan
+        precondition(span.count == 20)
+        store(bigEndian: w0, in: &span, at: 0)
+        store(bigEndian: w1, in: &span, at: 8)
+        span[16] = UInt8(truncatingIfNeeded: w2 &>> 24)
+        span[17] = UInt8(truncatingIfNeeded: w2 &>> 16)
+        span[18] = UInt8(truncatingIfNeeded: w2 &>> 8)
+        span[19] = UInt8(truncatingIfNeeded: w2)
+        return bytes
     }
 
     /// Whether two addresses have the same bytes.

@@ -35,6 +35,15 @@ public struct Hash256: Hashable, Sendable {
         self.init(number)
     }
 
+    /// Exactly 32 bytes, or nil.
+    @inlinable
+    public init?(_ bytes: Span<UInt8>) {
+        guard bytes.count == 32 else { return nil }
+        self.init(
+            w0: loadBigEndian(bytes, at: 0), w1: loadBigEndian(bytes, at: 8),
+            w2: loadBigEndian(bytes, at: 16), w3: loadBigEndian(bytes, at: 24))
+    }
+
     /// "0x" and exactly 64 hexadecimal digits, or nil.
     @inlinable
     public init?(hex text: some StringProtocol) {

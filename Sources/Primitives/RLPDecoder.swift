@@ -30,6 +30,16 @@ public enum RLPError: Error, Hashable, Sendable {
     case trailingBytes(count: Int)
 }
 
+/// Where an item is in the bytes of its decoder.
+public struct RLPItem: Hashable, Sendable {
+    /// Whether the item is a list.
+    public let isList: Bool
+    /// The whole item, header included.
+    public let encoding: Range<Int>
+    /// The string's bytes or the list's items.
+    public let payload: Range<Int>
+}
+
 /// Reads items of RLP one after another.
 public struct RLPDecoder: Sendable {
     private let input: ArraySlice<UInt8>
@@ -92,10 +102,11 @@ public struct RLPDecoder: Sendable {
     /// Reads the 32 bytes of a hash.
     public mutating func hash() throws(RLPError) -> Hash256 {
         let payload = try string()
-        guard payload.count == 32 else {
+        let offset = payload.lowerBound - input.startIndex
+        guard let hash = Hash256(input.span.extracting(offset..<offset + payload.count)) else {
             throw .wrongLength(expected: 32, actual: payload.count)
         }
-        return Hash256(word(payload))
+        return hash
     }
 
     /// Reads the 20 bytes of an address.
@@ -125,6 +136,14 @@ public struct RLPDecoder: Sendable {
         }
     }
 
+    /// Reads an item of any kind as the place where it is. The items of a list are not looked at.
+    public mutating func item() throws(RLPError) -> RLPItem {
+        let start = position
+        let (isList, payload) = try header()
+        position = payload.upperBound
+        return RLPItem(isList: isList, encoding: start..<position, payload: payload)
+    }
+
     /// Opens a list: reads it as a decoder of its items.
     public mutating func list() throws(RLPError) -> RLPDecoder {
         let item = try header()
@@ -136,9 +155,7 @@ public struct RLPDecoder: Sendable {
     /// Reads the whole encoding of the next item, header included. The items of a list are not
     /// looked at.
     public mutating func rawItem() throws(RLPError) -> ArraySlice<UInt8> {
-        let start = position
-        position = try header().payload.upperBound
-        return input[start..<position]
+        input[try item().encoding]
     }
 
     /// Checks that all items are read.

@@ -75,11 +75,13 @@ public struct RLPEncoder: Sendable {
     /// Writes the 32 bytes of a hash.
     public mutating func append(_ hash: Hash256) {
         bytes.append(addingCapacity: 33) { span in
-            span.append(0xa0)
-            Primitives.append(bigEndian: hash.w0, to: &span)
-            Primitives.append(bigEndian: hash.w1, to: &span)
-            Primitives.append(bigEndian: hash.w2, to: &span)
-            Primitives.append(bigEndian: hash.w3, to: &span)
+            span.append(repeating: 0xa0, count: 33)
+            var item = span.mutableSpan
+            precondition(item.count == 33)
+            store(bigEndian: hash.w0, in: &item, at: 1)
+            store(bigEndian: hash.w1, in: &item, at: 9)
+            store(bigEndian: hash.w2, in: &item, at: 17)
+            store(bigEndian: hash.w3, in: &item, at: 25)
         }
     }
 

@@ -24,12 +24,14 @@ extension UInt256 {
 
     /// The number in exactly 32 big-endian bytes.
     public var bigEndianBytes: Bytes {
-        Bytes(capacity: 32) { span in
-            append(bigEndian: l3, to: &span)
-            append(bigEndian: l2, to: &span)
-            append(bigEndian: l1, to: &span)
-            append(bigEndian: l0, to: &span)
-        }
+        var bytes = Bytes(repeating: 0, count: 32)
+        var span = bytes.mutableSpan
+        precondition(span.count == 32)
+        store(bigEndian: l3, in: &span, at: 0)
+        store(bigEndian: l2, in: &span, at: 8)
+        store(bigEndian: l1, in: &span, at: 16)
+        store(bigEndian: l0, in: &span, at: 24)
+        return bytes
     }
 
     /// The number in big-endian bytes without leading zeros; 0 has none.
@@ -103,17 +105,30 @@ extension UInt256: CustomStringConvertible {
     }
 }
 
-/// Writes a word in eight big-endian bytes.
+/// Writes a word in eight big-endian bytes. Where the span's count is known, as after a
+/// precondition, this is one instruction.
 @inline(always)
-func append(bigEndian word: UInt64, to span: inout OutputSpan<UInt8>) {
-    span.append(UInt8(truncatingIfNeeded: word &>> 56))
-    span.append(UInt8(truncatingIfNeeded: word &>> 48))
-    span.append(UInt8(truncatingIfNeeded: word &>> 40))
-    span.append(UInt8(truncatingIfNeeded: word &>> 32))
-    span.append(UInt8(truncatingIfNeeded: word &>> 24))
-    span.append(UInt8(truncatingIfNeeded: word &>> 16))
-    span.append(UInt8(truncatingIfNeeded: word &>> 8))
-    span.append(UInt8(truncatingIfNeeded: word))
+func store(bigEndian word: UInt64, in bytes: inout MutableSpan<UInt8>, at offset: Int) {
+    bytes[offset] = UInt8(truncatingIfNeeded: word &>> 56)
+    bytes[offset &+ 1] = UInt8(truncatingIfNeeded: word &>> 48)
+    bytes[offset &+ 2] = UInt8(truncatingIfNeeded: word &>> 40)
+    bytes[offset &+ 3] = UInt8(truncatingIfNeeded: word &>> 32)
+    bytes[offset &+ 4] = UInt8(truncatingIfNeeded: word &>> 24)
+    bytes[offset &+ 5] = UInt8(truncatingIfNeeded: word &>> 16)
+    bytes[offset &+ 6] = UInt8(truncatingIfNeeded: word &>> 8)
+    bytes[offset &+ 7] = UInt8(truncatingIfNeeded: word)
+}
+
+/// Reads a word from eight big-endian bytes; like `store`, one instruction.
+@inlinable @inline(always)
+func loadBigEndian(_ bytes: Span<UInt8>, at offset: Int) -> UInt64 {
+    let high =
+        UInt64(bytes[offset]) &<< 56 | UInt64(bytes[offset &+ 1]) &<< 48
+        | UInt64(bytes[offset &+ 2]) &<< 40 | UInt64(bytes[offset &+ 3]) &<< 32
+    let low =
+        UInt64(bytes[offset &+ 4]) &<< 24 | UInt64(bytes[offset &+ 5]) &<< 16
+        | UInt64(bytes[offset &+ 6]) &<< 8 | UInt64(bytes[offset &+ 7])
+    return high | low
 }
 
 /// The big-endian word of eight or fewer bytes.

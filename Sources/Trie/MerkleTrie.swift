@@ -176,12 +176,16 @@ extension MerkleTrie {
                 hasChanged = old != value
                 break
             }
+            let nibble = Int(rest[0])
             let outcome = try insert(
-                value, into: children[Int(rest[0])], at: position.appending(rest[0]),
-                rest.dropFirst(1))
-            children[Int(rest[0])] = outcome.reference
-            content = .branch(children: children, value: old)
-            hasChanged = outcome.hasChanged
+                value, into: children[nibble], at: position.appending(rest[0]), rest.dropFirst(1))
+            if outcome.hasChanged { nodes[Int(index)].form = .changed }
+            // Mostly the child was in memory already: then there is nothing to copy.
+            if outcome.reference != children[nibble] {
+                children[nibble] = outcome.reference
+                nodes[Int(index)].content = .branch(children: children, value: old)
+            }
+            return (.loaded(index), outcome.hasChanged)
         }
         nodes[Int(index)].content = content
         if hasChanged { nodes[Int(index)].form = .changed }

@@ -59,12 +59,9 @@ struct TrieNodeItems {
             var list = try decoder.list()
             try decoder.finish()
             while !list.isAtEnd, count < 17 {
-                if list.nextIsList {
-                    lists |= 1 << UInt32(count)
-                    ranges[count] = try list.rawItem().indices
-                } else {
-                    ranges[count] = try list.bytes().indices
-                }
+                let item = try list.item()
+                if item.isList { lists |= 1 << UInt32(count) }
+                ranges[count] = item.isList ? item.encoding : item.payload
                 count += 1
             }
             if !list.isAtEnd { count = 18 }
@@ -123,14 +120,18 @@ extension MerkleTrie {
     private mutating func decodeReference(
         _ items: TrieNodeItems, _ index: Int, _ input: ArraySlice<UInt8>, at position: NibblePath
     ) throws(TrieNodeDefect) -> TrieReference {
-        let bytes = input[items.ranges[index]]
+        let range = items.ranges[index]
         if items.isList(index) {
-            guard bytes.count < 32 else { throw .reference }
-            let content = try decode(bytes, at: position)
-            return .loaded(append(content, form: .embedded(Bytes(bytes)), isStored: false))
+            guard range.count < 32 else { throw .reference }
+            let content = try decode(input[range], at: position)
+            let form = TrieForm.embedded(Bytes(input[range]))
+            return .loaded(append(content, form: form))
         }
-        if bytes.isEmpty { return .none }
-        guard let hash = Hash256(bytes) else { throw .reference }
+        if range.isEmpty { return .none }
+        let offset = range.lowerBound - input.startIndex
+        guard let hash = Hash256(input.span.extracting(offset..<offset + range.count)) else {
+            throw .reference
+        }
         return .stored(append(hash))
     }
 
@@ -172,7 +173,7 @@ extension MerkleTrie {
 
     private func append(_ reference: TrieReference, to encoder: inout RLPEncoder) {
         switch reference {
-        case .none: encoder.append([])
+        case .none: encoder.append(Bytes())
         case .stored(let hash): encoder.append(hashes[Int(hash)])
         case .loaded(let index):
             switch nodes[Int(index)].form {

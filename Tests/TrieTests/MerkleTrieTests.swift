@@ -200,7 +200,7 @@ import Testing
         let hash = keccak256(Bytes([7]))
         let root = RLPEncoder.list { list in
             for _ in 0..<2 { list.append(hash) }
-            for _ in 0..<15 { list.append([]) }
+            for _ in 0..<15 { list.append(Bytes()) }
         }
         table.nodes[NibblePath()] = root
         let path = NibblePath(nibble: 0)
