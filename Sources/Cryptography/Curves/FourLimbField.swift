@@ -1,0 +1,175 @@
+/// Prime fields of up to 255 bits in four limbs: BN254's Fp and BLS12-381's Fr.
+///
+/// A product is built row by row (coarsely integrated operand scanning): add one row a·bᵢ, then add
+/// the multiple of p that clears the lowest limb, and shift. p has its top bit clear, so the
+/// running sum never exceeds five limbs and one final subtraction makes the result canonical.
+
+/// The constants of a field in four limbs, lowest first.
+protocol FourLimbModulus: Sendable {
+    /// The prime p < 2²⁵⁵.
+    static var p: (UInt64, UInt64, UInt64, UInt64) { get }
+    /// −p⁻¹ mod 2⁶⁴.
+    static var negatedInverse: UInt64 { get }
+    /// 2²⁵⁶ mod p.
+    static var r: (UInt64, UInt64, UInt64, UInt64) { get }
+    /// 2⁵¹² mod p.
+    static var rSquared: (UInt64, UInt64, UInt64, UInt64) { get }
+}
+
+struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
+    /// x·2²⁵⁶ mod p, l0 lowest.
+    var l0, l1, l2, l3: UInt64
+
+    @inline(always)
+    init(_ l0: UInt64, _ l1: UInt64, _ l2: UInt64, _ l3: UInt64) {
+        self.l0 = l0
+        self.l1 = l1
+        self.l2 = l2
+        self.l3 = l3
+    }
+
+    @inline(always)
+    private init(_ limbs: (UInt64, UInt64, UInt64, UInt64)) {
+        self.init(limbs.0, limbs.1, limbs.2, limbs.3)
+    }
+
+    @inline(always)
+    init(montgomery limbs: Limbs) {
+        self.init(limbs[0], limbs[1], limbs[2], limbs[3])
+    }
+
+    var montgomery: Limbs { [l0, l1, l2, l3, 0, 0] }
+
+    static var limbCount: Int { 4 }
+
+    static var modulus: Limbs {
+        let p = Modulus.p
+        return [p.0, p.1, p.2, p.3, 0, 0]
+    }
+
+    static var negatedInverse: UInt64 { Modulus.negatedInverse }
+    static var rSquared: Self { Self(Modulus.rSquared) }
+    static var zero: Self { Self(0, 0, 0, 0) }
+    static var one: Self { Self(Modulus.r) }
+
+    @inline(always)
+    var isZero: Bool { l0 | l1 | l2 | l3 == 0 }
+
+    // MARK: Addition
+
+    @inline(always)
+    static func + (a: Self, b: Self) -> Self {
+        var carry = false
+        let l0 = addWithCarry(a.l0, b.l0, &carry)
+        let l1 = addWithCarry(a.l1, b.l1, &carry)
+        let l2 = addWithCarry(a.l2, b.l2, &carry)
+        let l3 = a.l3 &+ b.l3 &+ (carry ? 1 : 0)
+        return Self(l0, l1, l2, l3).reducedOnce()
+    }
+
+    @inline(always)
+    static func - (a: Self, b: Self) -> Self {
+        var borrow = false
+        let l0 = subtractWithBorrow(a.l0, b.l0, &borrow)
+        let l1 = subtractWithBorrow(a.l1, b.l1, &borrow)
+        let l2 = subtractWithBorrow(a.l2, b.l2, &borrow)
+        let l3 = subtractWithBorrow(a.l3, b.l3, &borrow)
+        let p = Modulus.p
+        let mask: UInt64 = borrow ? ~0 : 0
+        var carry = false
+        return Self(
+            addWithCarry(l0, p.0 & mask, &carry), addWithCarry(l1, p.1 & mask, &carry),
+            addWithCarry(l2, p.2 & mask, &carry), l3 &+ (p.3 & mask) &+ (carry ? 1 : 0))
+    }
+
+    @inline(always)
+    static prefix func - (a: Self) -> Self { zero - a }
+
+    @inline(always)
+    func doubled() -> Self { self + self }
+
+    /// From [0, 2p) to [0, p).
+    @inline(always)
+    private func reducedOnce() -> Self {
+        let p = Modulus.p
+        var borrow = false
+        let d0 = subtractWithBorrow(l0, p.0, &borrow)
+        let d1 = subtractWithBorrow(l1, p.1, &borrow)
+        let d2 = subtractWithBorrow(l2, p.2, &borrow)
+        let d3 = subtractWithBorrow(l3, p.3, &borrow)
+        return Self(borrow ? l0 : d0, borrow ? l1 : d1, borrow ? l2 : d2, borrow ? l3 : d3)
+    }
+
+    // MARK: Multiplication
+
+    @inline(never)
+    static func * (a: Self, b: Self) -> Self {
+        var sum = RunningSum()
+        sum.add(a, times: b.l0)
+        sum.divideByLimb()
+        sum.add(a, times: b.l1)
+        sum.divideByLimb()
+        sum.add(a, times: b.l2)
+        sum.divideByLimb()
+        sum.add(a, times: b.l3)
+        sum.divideByLimb()
+        return sum.result
+    }
+
+    func squared() -> Self { self * self }
+
+    /// Sound for p < 2²⁵⁴, that is for BN254's Fp.
+    @inline(never)
+    static func sumOfProducts(_ a: Self, _ b: Self, _ c: Self, _ d: Self) -> Self {
+        var sum = RunningSum()
+        sum.add(a, times: b.l0)
+        sum.add(c, times: d.l0)
+        sum.divideByLimb()
+        sum.add(a, times: b.l1)
+        sum.add(c, times: d.l1)
+        sum.divideByLimb()
+        sum.add(a, times: b.l2)
+        sum.add(c, times: d.l2)
+        sum.divideByLimb()
+        sum.add(a, times: b.l3)
+        sum.add(c, times: d.l3)
+        sum.divideByLimb()
+        return sum.result
+    }
+
+    /// The limbs that a multiplication works on, t0 lowest.
+    private struct RunningSum {
+        var t0: UInt64 = 0
+        var t1: UInt64 = 0
+        var t2: UInt64 = 0
+        var t3: UInt64 = 0
+        var t4: UInt64 = 0
+
+        /// t += a·x.
+        @inline(always)
+        mutating func add(_ a: FourLimbField, times x: UInt64) {
+            var carry: UInt64
+            (t0, carry) = multiplyAdd(t0, a.l0, x, 0)
+            (t1, carry) = multiplyAdd(t1, a.l1, x, carry)
+            (t2, carry) = multiplyAdd(t2, a.l2, x, carry)
+            (t3, carry) = multiplyAdd(t3, a.l3, x, carry)
+            t4 = t4 &+ carry
+        }
+
+        /// t = (t + m·p) / 2⁶⁴ with the m that makes this exact.
+        @inline(always)
+        mutating func divideByLimb() {
+            let p = Modulus.p
+            let m = t0 &* Modulus.negatedInverse
+            var carry = multiplyAdd(t0, m, p.0, 0).high
+            (t0, carry) = multiplyAdd(t1, m, p.1, carry)
+            (t1, carry) = multiplyAdd(t2, m, p.2, carry)
+            (t2, carry) = multiplyAdd(t3, m, p.3, carry)
+            t3 = t4 &+ carry
+            t4 = 0
+        }
+
+        @inline(always)
+        var result: FourLimbField { FourLimbField(t0, t1, t2, t3).reducedOnce() }
+    }
+}
