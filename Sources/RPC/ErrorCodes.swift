@@ -1,14 +1,294 @@
+import BlockProduction
+import Chain
+import EVM
+import EthereumTypes
+import Execution
 import Primitives
+import TxPool
 
 /// The one table from what the node knows went wrong to what a client is told.
 ///
-/// Texts and codes are geth's, because client libraries tell errors apart by them.
+/// Texts and codes are geth's (`core/error.go`, `core/vm/errors.go`, `core/txpool/errors.go`), because
+/// client libraries tell errors apart by them.
 extension RPCError {
     /// The error that a client sees, or nil if the error is none that a client can cause.
     init?(translating error: any Error) {
         switch error {
         case let error as RPCError: self = error
+        case let error as ChainError: self.init(error)
+        case let error as TransactionError:
+            switch error {
+            case .invalid(let reason): self.init(reason)
+            case .stateRead: return nil
+            }
+        case let error as InvalidTransaction: self.init(error)
+        case let error as GasEstimationError: self.init(error)
+        case let error as PoolRejection: self.init(error)
+        case let error as DevnetError: self.init(error)
+        case let error as TransactionDecodingError: self.init(error)
+        case let error as TypedDataError: self = .server(error.description)
         default: return nil
+        }
+    }
+
+    /// A transaction that cannot be executed.
+    init(_ error: InvalidTransaction) {
+        self = .server(error.gethText)
+    }
+
+    /// The chain cannot answer.
+    init?(_ error: ChainError) {
+        switch error {
+        case .unknownBlock: self = .headerNotFound
+        case .stateUnavailable(let number, let oldest):
+            self.init(
+                code: RPCErrorCode.prunedHistory,
+                message: "pruned history unavailable: the state of block \(number) is no longer "
+                    + "retained, the oldest is that of block \(oldest)")
+        case .tooManyLogs(let limit):
+            self.init(
+                code: RPCErrorCode.limitExceeded,
+                message: "query returned more than \(limit) results, ask for fewer blocks")
+        case .tooManyChanges(let limit):
+            self.init(
+                code: RPCErrorCode.limitExceeded,
+                message: "more than \(limit) keys changed since that block, ask for a later one")
+        case .readOnly, .invalidBlock, .invalidSignature, .unknownParent, .notChildOfHead,
+            .alreadyKnown:
+            self = .server(error.description)
+        case .storage, .stateRead, .genesisMismatch, .configConflict, .chainIdMismatch,
+            .notInitialised:
+            return nil
+        }
+    }
+
+    /// The pool does not take a transaction.
+    init?(_ error: PoolRejection) {
+        switch error {
+        case .invalid(.gasLimitExceedsBlock): self = .server("exceeds block gas limit")
+        case .invalid(let reason): self.init(reason)
+        case .alreadyKnown: self = .server("already known")
+        case .underpriced(let tip, let minimum):
+            self = .server(
+                "transaction gas price below minimum: gas tip cap \(tip), minimum needed \(minimum)")
+        case .poolFull(let tip, let lowest, let limit):
+            self = .server(
+                "transaction underpriced: gas tip cap \(tip), the pool holds \(limit) transactions "
+                    + "that pay at least \(lowest)")
+        case .replacementUnderpriced(let cap, let have, let want):
+            self = .server(
+                "replacement transaction underpriced: \(cap.rawValue) \(have), "
+                    + "minimum needed \(want)")
+        case .oversized(let have, let max):
+            self = .server("oversized data: transaction size \(have), limit \(max)")
+        case .senderLimit(let sender, let limit):
+            self = .server("account limit exceeded: \(sender) has \(limit) transactions")
+        case .nonceGapLimit(let sender, let limit):
+            self = .server(
+                "account limit exceeded: \(sender) has \(limit) transactions that wait for a nonce")
+        case .blobLimit(let limit):
+            self = .server("transaction blob limit exceeded: the pool holds \(limit)")
+        case .missingSidecar: self = .server("missing sidecar in blob transaction")
+        case .invalidSidecar(let reason): self = .server("invalid blob sidecar: \(reason)")
+        case .sidecarVersion(let have, let want):
+            self = .server(
+                "unexpected sidecar version, want: \(want.rawValue), got: \(have.rawValue)")
+        case .stateRead, .storage: return nil
+        }
+    }
+
+    /// The devnet cannot do it.
+    init?(_ error: DevnetError) {
+        switch error {
+        case .rejected(let rejection): self.init(rejection)
+        case .notIncluded(_, let reason): self.init(reason)
+        case .timestampNotAfterHead(let given, let head):
+            self = .invalidParams(
+                "timestamp \(given) is lower than or equal to previous block's timestamp \(head)")
+        case .chain(let error): self.init(error)
+        case .tooManyBlocks(let limit):
+            self.init(
+                code: RPCErrorCode.limitExceeded, message: "more than \(limit) blocks at once")
+        case .tooManyImpersonations(let limit):
+            self.init(
+                code: RPCErrorCode.limitExceeded,
+                message: "more than \(limit) accounts are impersonated")
+        case .cancelled: self = .server("the node is stopping")
+        case .storage, .corruptedItem: return nil
+        }
+    }
+
+    /// There is no estimate.
+    init?(_ error: GasEstimationError) {
+        switch error {
+        case .invalid(let reason): self.init(reason)
+        case .insufficientFundsForTransfer: self = .server("insufficient funds for transfer")
+        case .exceedsAllowance(let gas): self = .server("gas required exceeds allowance (\(gas))")
+        case .failed(let halt, let output): self.init(halt, output: output)
+        case .stateRead: return nil
+        }
+    }
+
+    /// A call that did not succeed.
+    init(_ halt: Halt, output: Bytes) {
+        guard halt == .reverted else {
+            self = .server(halt.gethText)
+            return
+        }
+        let reason = RevertReason(output).text.map { ": " + $0 } ?? ""
+        self.init(
+            code: RPCErrorCode.reverted, message: "execution reverted" + reason,
+            data: .string(Hex.encode(output)))
+    }
+
+    /// Bytes that are no transaction.
+    init(_ error: TransactionDecodingError) {
+        switch error {
+        case .empty: self = .server("typed transaction too short")
+        case .unknownType: self = .server("transaction type not supported")
+        case .malformed(let field, let reason): self = .server("rlp: \(field.rawValue): \(reason)")
+        case .invalidV: self = .server("invalid transaction v, r, s values")
+        case .missingRecipient(let type): self = .server(InvalidTransaction.creationText(type))
+        case .unknownWrapperVersion(let version):
+            self = .server("unsupported blob sidecar version \(version)")
+        }
+    }
+
+    static let headerNotFound = RPCError.server("header not found")
+}
+
+extension RPCErrorCode {
+    /// reth's code for history that was not kept.
+    static let prunedHistory = 4_444
+}
+
+extension InvalidTransaction {
+    /// What geth says about such a transaction.
+    var gethText: String {
+        switch self {
+        case .typeNotSupported: "transaction type not supported"
+        case .wrongChainId(let have, let want):
+            "invalid chain id for signer: have \(have) want \(want)"
+        case .invalidSignature: "invalid sender"
+        case .nonceTooLow(let account, let transaction):
+            "nonce too low: next nonce \(account), tx nonce \(transaction)"
+        case .nonceTooHigh(let account, let transaction):
+            "nonce too high: next nonce \(account), tx nonce \(transaction)"
+        case .nonceOverflow: "nonce has max value"
+        case .senderNotEOA(let size): "sender not an eoa: len(code): \(size)"
+        case .gasAboveCap(let have, let cap):
+            "transaction gas limit too high (cap: \(cap), tx: \(have))"
+        case .gasLimitExceedsBlock(let have, let available):
+            "gas limit reached: have \(available), want \(have)"
+        case .intrinsicGasTooLow(let have, let want):
+            "intrinsic gas too low: have \(have), want \(want)"
+        case .floorDataGas(let have, let want):
+            "insufficient gas for floor data gas cost: have \(have), want \(want)"
+        case .initCodeTooLarge(let size, let max):
+            "max initcode size exceeded: code size \(size) limit \(max)"
+        case .feeCapBelowBaseFee(let feeCap, let baseFee):
+            "max fee per gas less than block base fee: maxFeePerGas: \(feeCap), baseFee: \(baseFee)"
+        case .priorityFeeAboveFeeCap(let priorityFee, let feeCap):
+            "max priority fee per gas higher than max fee per gas: maxPriorityFeePerGas: "
+                + "\(priorityFee), maxFeePerGas: \(feeCap)"
+        case .insufficientFunds(let have, let want):
+            "insufficient funds for gas * price + value: have \(have) want \(want)"
+        case .costOverflow:
+            "insufficient funds for gas * price + value: required balance exceeds 256 bits"
+        case .creationNotAllowed(let type): Self.creationText(type)
+        case .noBlobs: "blob transaction missing blob hashes"
+        case .tooManyBlobs(let have, let max):
+            "blob transaction has too many blobs (have=\(have), max=\(max))"
+        case .invalidBlobHashVersion(let index): "blob \(index) has invalid hash version"
+        case .blobFeeCapBelowBlobBaseFee(let feeCap, let blobBaseFee):
+            "max fee per blob gas less than block blob gas fee: maxFeePerBlobGas: \(feeCap), "
+                + "blobBaseFee: \(blobBaseFee)"
+        case .blobGasExceedsBlock(let have, let available):
+            "blob gas limit reached: have \(available), want \(have)"
+        case .emptyAuthorizationList: "EIP-7702 transaction with empty auth list"
+        }
+    }
+
+    static func creationText(_ type: TransactionType) -> String {
+        type == .blob
+            ? "blob transaction of type create"
+            : "EIP-7702 transaction cannot be used to create contract"
+    }
+}
+
+extension Halt {
+    /// What geth says when code ends this way.
+    var gethText: String {
+        switch self {
+        case .reverted: "execution reverted"
+        case .outOfGas: "out of gas"
+        case .stackUnderflow: "stack underflow"
+        case .stackOverflow: "stack limit reached 1024"
+        case .invalidJump: "invalid jump destination"
+        case .invalidOpcode(let opcode):
+            "invalid opcode: "
+                + (Opcode(rawValue: opcode)?.name
+                    ?? "opcode 0x\(String(opcode, radix: 16)) not defined")
+        case .writeProtection: "write protection"
+        case .returnDataOutOfBounds: "return data out of bounds"
+        case .callDepthExceeded: "max call depth exceeded"
+        case .insufficientBalance: "insufficient balance for transfer"
+        case .addressCollision: "contract address collision"
+        case .nonceOverflow: "nonce uint64 overflow"
+        case .initCodeTooLarge: "max initcode size exceeded"
+        case .codeTooLarge: "max code size exceeded"
+        case .invalidCodePrefix: "invalid code: must not begin with 0xef"
+        case .codeStoreOutOfGas: "contract creation code storage out of gas"
+        case .precompileFailed: "precompiled contract failed"
+        }
+    }
+}
+
+/// What Solidity's `revert`, `require` and `assert` put into the return data.
+struct RevertReason {
+    /// The reason in words; nil if the data is not in one of the two standard forms.
+    let text: String?
+
+    init(_ output: Bytes) {
+        let selector = output.prefix(4)
+        let arguments = output.dropFirst(4)
+        if selector == [0x08, 0xc3, 0x79, 0xa0] {
+            text = Self.string(in: arguments)
+        } else if selector == [0x4e, 0x48, 0x7b, 0x71] {
+            text = Self.word(at: 0, in: arguments).map(Self.panic)
+        } else {
+            text = nil
+        }
+    }
+
+    /// The only argument of `Error(string)`.
+    private static func string(in arguments: ArraySlice<UInt8>) -> String? {
+        guard let offset = word(at: 0, in: arguments)?.asUInt64.flatMap({ Int(exactly: $0) }),
+            let length = word(at: offset, in: arguments)?.asUInt64.flatMap({ Int(exactly: $0) }),
+            length <= arguments.count - offset - 32
+        else { return nil }
+        return String(decoding: arguments.dropFirst(offset + 32).prefix(length), as: UTF8.self)
+    }
+
+    private static func word(at offset: Int, in arguments: ArraySlice<UInt8>) -> UInt256? {
+        guard arguments.count >= 32, offset <= arguments.count - 32 else { return nil }
+        return UInt256(bigEndian: arguments.dropFirst(offset).prefix(32))
+    }
+
+    /// The texts of geth's `accounts/abi` for the codes of Solidity.
+    private static func panic(_ code: UInt256) -> String {
+        switch code.asUInt64 {
+        case 0x00: "generic panic"
+        case 0x01: "assert(false)"
+        case 0x11: "arithmetic underflow or overflow"
+        case 0x12: "division or modulo by zero"
+        case 0x21: "enum overflow"
+        case 0x22: "invalid encoded storage byte array accessed"
+        case 0x31: "out-of-bounds array access; popping on an empty array"
+        case 0x32: "out-of-bounds access of an array or bytesN"
+        case 0x41: "out of memory"
+        case 0x51: "uninitialized function"
+        default: "unknown panic code: \(code.hexQuantity)"
         }
     }
 }

@@ -44,7 +44,7 @@ public final class RPCDispatcher: Sendable {
         }
         let context = RPCContext(
             session: session, access: access,
-            deadline: .now + .seconds(limits.messageSeconds), limits: limits)
+            deadline: .now + .seconds(limits.messageSeconds), limits: limits, pool: pool)
         let calls = message.requests.map { PendingCall($0, in: text, table, access) }
         var run = MessageRun(
             text: text, calls: calls, isBatch: message.isBatch, context: context)
@@ -78,7 +78,7 @@ public final class RPCDispatcher: Sendable {
         }
         let context = RPCContext(
             session: nil, access: access,
-            deadline: .now + .seconds(limits.messageSeconds), limits: limits)
+            deadline: .now + .seconds(limits.messageSeconds), limits: limits, pool: pool)
         return await complete(
             MessageRun(
                 text: text,

@@ -1,3 +1,4 @@
+import NIOCore
 import Primitives
 
 /// Every limit of the JSON-RPC server, with its reason. All of them are checked before the work that
@@ -50,10 +51,8 @@ public struct RPCLimits: Sendable {
     /// Time for one message with all its calls; what is not begun by then is answered with −32002.
     public var messageSeconds: Int64 = 30
 
-    /// Time for one `eth_call` or `eth_estimateGas`, as in geth (`RPCEVMTimeout`).
-    public var executionSeconds: Int64 = 5
-
-    /// Gas of one `eth_call` or `eth_estimateGas`, as in geth (`RPCGasCap`).
+    /// Gas of one `eth_call`, or of one attempt of `eth_estimateGas`, as in geth (`RPCGasCap`). It
+    /// also bounds the time: so much gas is spent in about a second.
     public var callGas: UInt64 = 50_000_000
 
     /// Addresses, and alternatives for one topic, of a log filter, as in geth.
@@ -84,4 +83,9 @@ public struct RPCLimits: Sendable {
     public var shutdownSeconds: Int64 = 5
 
     public init() {}
+
+    /// How many execution threads there are.
+    var threadCount: Int {
+        executionThreads > 0 ? executionThreads : System.coreCount
+    }
 }

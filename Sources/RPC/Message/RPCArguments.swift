@@ -48,7 +48,8 @@ struct RPCArguments: Sendable {
         do {
             return try Parameter.decode(text)
         } catch {
-            throw .invalidParams("invalid argument \(index): \(error.reason)")
+            throw .invalidParams(
+                error.standsAlone ? error.reason : "invalid argument \(index): \(error.reason)")
         }
     }
 }

@@ -138,6 +138,15 @@ public struct RPCContext: Sendable {
     public let deadline: ContinuousClock.Instant
     /// The limits of the server.
     public let limits: RPCLimits
+    let pool: ExecutionPool
+
+    /// Runs what takes time on an execution thread, for a command that has such a part.
+    func execute<Value: Sendable>(
+        _ work: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        guard let result = await pool.run({ Result(catching: work) }) else { throw RPCError.busy }
+        return try result.get()
+    }
 }
 
 /// The methods that a listener, or a role behind it, may call.

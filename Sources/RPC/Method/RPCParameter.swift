@@ -22,8 +22,17 @@ extension RPCParameter {
 public struct RPCParameterError: Error {
     let reason: String
 
+    /// Whether the reason stands alone, without the number of the argument: for what geth decodes
+    /// inside its methods.
+    var standsAlone = false
+
     public init(_ reason: String) {
         self.reason = reason
+    }
+
+    init(alone reason: String) {
+        self.reason = reason
+        standsAlone = true
     }
 }
 
@@ -199,16 +208,15 @@ public struct StorageKey: RPCParameter, Hashable {
         if digits.starts(with: "0x".utf8) || digits.starts(with: "0X".utf8) {
             digits = digits.dropFirst(2)
         }
-        guard digits.allSatisfy({ HexText.nibble($0) != nil }) else {
-            throw RPCParameterError("unable to decode storage key: hex string invalid")
-        }
         guard digits.count <= 64 else {
             throw RPCParameterError(
-                "storage key too long (want at most 32 bytes): \"\(digits.count / 2)\"")
+                alone: "storage key too long (want at most 32 bytes): \(text.value)")
         }
         let spelled = String(decoding: digits, as: UTF8.self)
-        guard let slot = UInt256(hex: "0x" + (spelled.isEmpty ? "0" : spelled)) else {
-            throw RPCParameterError("unable to decode storage key: hex string invalid")
+        guard digits.allSatisfy({ HexText.nibble($0) != nil }),
+            let slot = UInt256(hex: "0x" + (spelled.isEmpty ? "0" : spelled))
+        else {
+            throw RPCParameterError(alone: "unable to decode storage key: hex string invalid")
         }
         return StorageKey(slot: slot, isFullLength: digits.count == 64)
     }

@@ -13,16 +13,25 @@ public final class RPCSession: Sendable {
 
     private let state = Mutex(State())
     private let deliver: @Sendable (Bytes) -> Void
+    private let hangUp: @Sendable () -> Void
 
-    /// - Parameter deliver: writes one message to the connection, in order, from any thread.
-    init(deliver: @escaping @Sendable (Bytes) -> Void) {
+    /// - Parameters:
+    ///   - deliver: writes one message to the connection, in order, from any thread.
+    ///   - hangUp: closes the connection.
+    init(
+        deliver: @escaping @Sendable (Bytes) -> Void, hangUp: @escaping @Sendable () -> Void
+    ) {
         self.deliver = deliver
+        self.hangUp = hangUp
     }
 
     /// Sends a notification. A client that lags too far behind is disconnected instead.
     public func notify(_ message: Bytes) {
         deliver(message)
     }
+
+    /// Closes the connection, because something was missed that the client counts on.
+    func disconnect() { hangUp() }
 
     /// Counts one more subscription, unless there are too many.
     func addSubscription(limit: Int) -> Bool {

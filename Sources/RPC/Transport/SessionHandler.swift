@@ -39,12 +39,14 @@ final class SessionHandler: ChannelInboundHandler {
         guard session == nil else { return }
         let loop = context.eventLoop
         let bound = NIOLoopBound((self, context), eventLoop: loop)
-        session = RPCSession { message in
-            loop.execute {
-                let (handler, context) = bound.value
-                handler.notify(message, context)
-            }
-        }
+        let channel = context.channel
+        session = RPCSession(
+            deliver: { message in
+                loop.execute {
+                    let (handler, context) = bound.value
+                    handler.notify(message, context)
+                }
+            }, hangUp: { channel.close(promise: nil) })
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

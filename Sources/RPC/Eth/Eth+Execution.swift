@@ -1,0 +1,212 @@
+import Chain
+import EVM
+import EthereumTypes
+import Execution
+import Primitives
+import State
+
+/// Calls that change nothing.
+extension EthNamespace {
+    var executionMethods: [RPCMethod] {
+        [
+            RPCMethod(
+                "eth_call", ["transaction", "block", "stateOverrides", "blockOverrides"],
+                execution: call),
+            RPCMethod(
+                "eth_estimateGas", ["transaction", "block", "stateOverrides", "blockOverrides"],
+                execution: estimateGas),
+            RPCMethod(
+                "eth_createAccessList", ["transaction", "block", "stateOverrides"],
+                execution: createAccessList),
+        ]
+    }
+
+    private func call(
+        context: RPCContext, _ request: TransactionRequest, _ block: BlockReference?,
+        _ overrides: StateOverridesParameter?, _ blockOverrides: BlockOverridesParameter?
+    ) throws -> HexData {
+        let scene = try CallScene(chain(), block, overrides, blockOverrides)
+        let call = try scene.call(request)
+        let outcome = try scene.run(call, gasCap: context.limits.callGas)
+        if let halt = outcome.halt { throw RPCError(halt, output: outcome.output) }
+        return HexData(outcome.output)
+    }
+
+    private func estimateGas(
+        context: RPCContext, _ request: TransactionRequest, _ block: BlockReference?,
+        _ overrides: StateOverridesParameter?, _ blockOverrides: BlockOverridesParameter?
+    ) throws -> UInt64 {
+        try estimateGas(
+            for: request, in: try CallScene(chain(), block, overrides, blockOverrides),
+            gasCap: context.limits.callGas)
+    }
+
+    /// The gas that a transaction needs, for those that come without.
+    func estimateGas(
+        for request: TransactionRequest, in scene: CallScene, gasCap: Gas
+    ) throws -> Gas {
+        try Execution.estimateGas(
+            for: try scene.call(request), in: scene.context, reader: scene.state, gasCap: gasCap)
+    }
+
+    /// The accounts and slots that a call touches, as an access list (EIP-2930). The list is found by
+    /// running the call with the list of the run before until nothing new turns up, as geth does.
+    private func createAccessList(
+        context: RPCContext, _ request: TransactionRequest, _ block: BlockReference?,
+        _ overrides: StateOverridesParameter?
+    ) throws -> AccessListResult {
+        let scene = try CallScene(chain(), block, overrides, nil)
+        var call = try scene.call(request)
+        let ignored = try scene.ignoredInAccessList(call)
+        for _ in 0..<Self.accessListRounds {
+            let tracer = AccessListTracer(ignoring: ignored, startingWith: call.accessList)
+            let outcome = try scene.run(call, gasCap: context.limits.callGas, tracer: tracer)
+            let found = tracer.accessList
+            if found == call.accessList {
+                return AccessListResult(
+                    accessList: found, error: outcome.halt?.gethText, gasUsed: outcome.gasUsed)
+            }
+            call.accessList = found
+        }
+        throw RPCError.server("the accesses of the call do not settle")
+    }
+
+    /// A list settles in two or three runs, unless the code looks at its own gas.
+    private static let accessListRounds = 16
+}
+
+/// The block and the state that a call runs in.
+struct CallScene {
+    let context: ExecutionContext
+    let state: any StateReader
+
+    init(
+        _ chain: ChainAccess, _ block: BlockReference?, _ overrides: StateOverridesParameter? = nil,
+        _ blockOverrides: BlockOverridesParameter? = nil
+    ) throws {
+        let (context, state) = try chain.callContext(at: block)
+        self.context = blockOverrides.map { context.applying($0.overrides) } ?? context
+        if let overrides {
+            let difference = try StateDiff(overriding: state, with: overrides.overrides)
+            self.state = StateOverlay(base: state, diff: difference)
+        } else {
+            self.state = state
+        }
+    }
+
+    /// The call that a client describes.
+    func call(_ request: TransactionRequest) throws -> CallRequest {
+        try request.checkFees()
+        try request.check(chainId: context.config.chainId)
+        let fees: CallRequest.Fees =
+            if let price = request.gasPrice {
+                .gasPrice(price)
+            } else if request.maxFeePerGas != nil || request.maxPriorityFeePerGas != nil {
+                .dynamic(
+                    maxFeePerGas: request.maxFeePerGas ?? .zero,
+                    maxPriorityFeePerGas: request.maxPriorityFeePerGas ?? .zero)
+            } else {
+                .none
+            }
+        return CallRequest(
+            from: request.from ?? .zero, to: request.to, gas: request.gas, fees: fees,
+            value: request.value ?? .zero, data: request.data ?? [],
+            accessList: request.accessList ?? [], maxFeePerBlobGas: request.maxFeePerBlobGas,
+            blobVersionedHashes: request.blobVersionedHashes,
+            authorizationList: request.authorizationList)
+    }
+
+    /// Runs a call on a scratch copy of the state.
+    func run(
+        _ call: CallRequest, gasCap: Gas, tracer: (any Tracer)? = nil
+    ) throws -> TransactionOutcome {
+        do throws(TransactionError) {
+            return try simulateCall(
+                call, in: context, state: JournaledState(reader: state), gasCap: gasCap,
+                tracer: tracer)
+        } catch {
+            switch error {
+            case .invalid(let reason):
+                let gas = min(call.gas ?? gasCap, gasCap)
+                throw RPCError.server("err: \(reason.gethText) (supplied gas \(gas))")
+            case .stateRead: throw error
+            }
+        }
+    }
+
+    /// Accounts that are warm anyway: sender, recipient or new contract, coinbase and precompiles.
+    func ignoredInAccessList(_ call: CallRequest) throws -> Set<Address> {
+        var ignored = Set(Precompiles.addresses(at: context.fork))
+        ignored.insert(call.from)
+        if context.fork >= .shanghai { ignored.insert(context.block.coinbase) }
+        if let to = call.to {
+            ignored.insert(to)
+        } else {
+            let nonce = try state.account(call.from)?.nonce ?? 0
+            ignored.insert(contractAddress(creator: call.from, nonce: nonce))
+        }
+        return ignored
+    }
+}
+
+/// Collects the accounts and slots that code touches, in the order of the first touch.
+private final class AccessListTracer: Tracer {
+    private let ignored: Set<Address>
+    private var order: [Address] = []
+    private var slots: [Address: [UInt256]] = [:]
+    private var seen: [Address: Set<UInt256>] = [:]
+
+    init(ignoring ignored: Set<Address>, startingWith list: AccessList) {
+        self.ignored = ignored
+        for entry in list {
+            accountAccess(entry.address)
+            for key in entry.storageKeys { storageAccess(entry.address, slot: key.uint256) }
+        }
+    }
+
+    func accountAccess(_ address: Address) {
+        if !ignored.contains(address) { add(address) }
+    }
+
+    func storageAccess(_ address: Address, slot: UInt256) {
+        add(address)
+        if seen[address, default: []].insert(slot).inserted {
+            slots[address, default: []].append(slot)
+        }
+    }
+
+    private func add(_ address: Address) {
+        if slots[address] == nil {
+            slots[address] = []
+            order.append(address)
+        }
+    }
+
+    var accessList: AccessList {
+        order.map { address in
+            AccessListEntry(
+                address: address, storageKeys: (slots[address] ?? []).map { Hash256($0) })
+        }
+    }
+}
+
+struct AccessListResult: RPCResult {
+    let accessList: AccessList
+    let error: String?
+    let gasUsed: Gas
+
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("accessList")
+            writer.accessList(accessList)
+            if let error {
+                writer.key("error")
+                writer.string(error)
+            }
+            writer.key("gasUsed")
+            writer.hexQuantity(gasUsed)
+        }
+    }
+
+    static let schema: JSONValue = ["type": "object", "title": "AccessListResult"]
+}

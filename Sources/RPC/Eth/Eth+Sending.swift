@@ -1,0 +1,113 @@
+import BlockProduction
+import Chain
+import EthereumTypes
+import Execution
+import Primitives
+import TxPool
+
+/// Transactions on their way into the chain.
+extension EthNamespace {
+    var sendingMethods: [RPCMethod] {
+        [
+            RPCMethod("eth_sendRawTransaction", ["data"], command: sendRawTransaction),
+            RPCMethod(
+                "eth_sendRawTransactionSync", ["data", "timeoutMilliseconds"],
+                command: sendRawTransactionSync),
+            RPCMethod("eth_sendTransaction", ["transaction"], command: sendTransaction),
+            RPCMethod(
+                "eth_sendUnsignedTransaction", ["transaction"], command: sendUnsignedTransaction),
+            RPCMethod("eth_pendingTransactions", execution: pendingTransactions),
+        ]
+    }
+
+    private func sendRawTransaction(context: RPCContext, _ data: HexData) async throws -> Hash256 {
+        try await submit(data.bytes, context)
+    }
+
+    /// Sends a transaction and answers with its receipt (EIP-7966).
+    private func sendRawTransactionSync(
+        context: RPCContext, _ data: HexData, _ timeout: LenientQuantity?
+    ) async throws -> ReceiptResult {
+        let wanted = timeout.map { $0.value.clampedToUInt64 } ?? Self.defaultSyncMilliseconds
+        let milliseconds = min(wanted, Self.maximumSyncMilliseconds)
+        let hash = try await submit(data.bytes, context)
+        let end = ContinuousClock.now + .milliseconds(Int64(milliseconds))
+        while true {
+            let receipt = try await context.execute { try ChainAccess(services).receipt(of: hash) }
+            if let receipt { return receipt }
+            guard await hub.nextChange(before: end) else { break }
+        }
+        throw RPCError(
+            code: 4,
+            message: "The transaction was added to the transaction pool but wasn't processed in "
+                + "\(milliseconds) milliseconds",
+            data: .string(hash.description))
+    }
+
+    /// How long geth waits for a receipt if it is not told, and at most.
+    private static let defaultSyncMilliseconds: UInt64 = 20_000
+    private static let maximumSyncMilliseconds: UInt64 = 60_000
+
+    /// Completes a transaction, signs it with a key of the node or, on a devnet, as an impersonated
+    /// account, and sends it.
+    private func sendTransaction(
+        context: RPCContext, _ request: TransactionRequest
+    ) async throws -> Hash256 {
+        guard let from = request.from ?? services.accounts.addresses.first else {
+            throw RPCError.server("unknown account")
+        }
+        var request = request
+        request.from = from
+        let complete = request
+        let isImpersonated = services.devnet?.isImpersonated(from) ?? false
+        let key = isImpersonated ? nil : try services.accounts.key(of: from)
+        var transaction = try await context.execute {
+            try fill(complete, gasCap: context.limits.callGas)
+        }
+        if let key { transaction.sign(with: key) } else { transaction.impersonate(from) }
+        return try await submit(transaction, sidecar: nil, context)
+    }
+
+    /// Sends a transaction of any account, on a devnet (anvil).
+    private func sendUnsignedTransaction(
+        context: RPCContext, _ request: TransactionRequest
+    ) async throws -> Hash256 {
+        guard services.devnet != nil, let from = request.from else {
+            throw RPCError.server("unknown account")
+        }
+        var transaction = try await context.execute {
+            try fill(request, gasCap: context.limits.callGas)
+        }
+        transaction.impersonate(from)
+        return try await submit(transaction, sidecar: nil, context)
+    }
+
+    private func pendingTransactions(_: RPCContext) -> [TransactionResult] {
+        services.pool.all.map {
+            TransactionResult(
+                transaction: $0.transaction, hash: $0.hash, sender: $0.sender, place: nil)
+        }
+    }
+
+    private func submit(_ encoded: Bytes, _ context: RPCContext) async throws -> Hash256 {
+        if BlobTransactionWithSidecar.isWrapped(encoded) {
+            let wrapped = try BlobTransactionWithSidecar(encoded: encoded)
+            return try await submit(wrapped.transaction, sidecar: wrapped.sidecar, context)
+        }
+        let transaction = try Transaction(encoded: encoded)
+        // The mark of impersonation is the node's own; whoever sends it has signed nothing.
+        if transaction.impersonatedSender != nil {
+            throw RPCError(InvalidTransaction.invalidSignature)
+        }
+        return try await submit(transaction, sidecar: nil, context)
+    }
+
+    private func submit(
+        _ transaction: Transaction, sidecar: BlobSidecar?, _ context: RPCContext
+    ) async throws -> Hash256 {
+        if let devnet = services.devnet {
+            return try await devnet.submit(transaction, sidecar: sidecar)
+        }
+        return try await context.execute { try services.pool.add(transaction, sidecar: sidecar) }
+    }
+}

@@ -1,0 +1,85 @@
+import EthereumTypes
+import Execution
+import Primitives
+
+/// The third parameter of `eth_call`: accounts that a call finds changed (geth's `StateOverride`).
+struct StateOverridesParameter: RPCParameter {
+    let overrides: [Address: Execution.StateOverride]
+
+    static func decode(_ text: JSONText) throws(RPCParameterError) -> StateOverridesParameter {
+        guard let members = text.members else {
+            throw RPCParameterError(
+                "json: cannot unmarshal \(text.goKind) into Go value of type override.StateOverride")
+        }
+        var overrides: [Address: Execution.StateOverride] = [:]
+        for (name, member) in members {
+            let address = try Address.decode(JSONText(.string(name)))
+            overrides[address] = try account(member, address)
+        }
+        return StateOverridesParameter(overrides: overrides)
+    }
+
+    private static func account(
+        _ text: JSONText, _ address: Address
+    ) throws(RPCParameterError) -> Execution.StateOverride {
+        let fields = try ObjectFields(
+            text, type: "override.OverrideAccount", name: "OverrideAccount")
+        if try fields.read("movePrecompileToAddress", Address.self) != nil {
+            throw RPCParameterError("movePrecompileToAddress is not supported")
+        }
+        let state = try fields.read("state", StorageMap.self)?.slots
+        let difference = try fields.read("stateDiff", StorageMap.self)?.slots
+        if state != nil, difference != nil {
+            throw RPCParameterError("account \(address) has both 'state' and 'stateDiff'")
+        }
+        return Execution.StateOverride(
+            nonce: try fields.read("nonce", UInt64.self),
+            balance: try fields.read("balance", UInt256.self),
+            code: try fields.read("code", HexData.self)?.bytes,
+            storage: state.map { .replaced($0) } ?? difference.map { .changed($0) })
+    }
+
+    static let schema: JSONValue = ["type": "object", "title": "StateOverride"]
+}
+
+/// Storage slots with their values.
+private struct StorageMap: RPCParameter {
+    let slots: [UInt256: UInt256]
+
+    static func decode(_ text: JSONText) throws(RPCParameterError) -> StorageMap {
+        guard let members = text.members else {
+            throw RPCParameterError(
+                "json: cannot unmarshal \(text.goKind) into Go value of type "
+                    + "map[common.Hash]common.Hash")
+        }
+        var slots: [UInt256: UInt256] = [:]
+        for (name, value) in members {
+            let key = try StorageKey.decode(JSONText(.string(name)))
+            slots[key.slot] = try StorageKey.decode(value).slot
+        }
+        return StorageMap(slots: slots)
+    }
+
+    static let schema: JSONValue = ["type": "object"]
+}
+
+/// The fourth parameter of `eth_call`: what is different about the block (geth's `BlockOverrides`).
+struct BlockOverridesParameter: RPCParameter {
+    let overrides: BlockOverrides
+
+    static func decode(_ text: JSONText) throws(RPCParameterError) -> BlockOverridesParameter {
+        let fields = try ObjectFields(text, type: "override.BlockOverrides", name: "BlockOverrides")
+        var overrides = BlockOverrides()
+        overrides.number = try fields.read("number", UInt64.self)
+        overrides.timestamp = try fields.read("time", UInt64.self)
+        overrides.gasLimit = try fields.read("gasLimit", UInt64.self)
+        overrides.coinbase = try fields.read("feeRecipient", Address.self)
+        overrides.prevRandao = try fields.read("prevRandao", Hash256.self)
+        overrides.difficulty = try fields.read("difficulty", UInt256.self)
+        overrides.baseFeePerGas = try fields.read("baseFeePerGas", UInt256.self)
+        overrides.blobBaseFee = try fields.read("blobBaseFee", UInt256.self)
+        return BlockOverridesParameter(overrides: overrides)
+    }
+
+    static let schema: JSONValue = ["type": "object", "title": "BlockOverrides"]
+}

@@ -1,0 +1,65 @@
+public import BlockProduction
+public import Chain
+public import Cryptography
+import Primitives
+import Synchronization
+public import TxPool
+
+/// What the namespaces work on: the parts of the node, handed over by whoever assembles it.
+public struct RPCServices: Sendable {
+    let blockchain: Blockchain
+    let pool: TransactionPool
+    /// Nil: the chain is not a devnet, and there are no cheats.
+    let devnet: Devnet?
+    let accounts: SigningAccounts
+    let clientVersion: String
+    let limits: RPCLimits
+    let tips = TipCache()
+
+    /// - Parameters:
+    ///   - keys: with which the node signs for its users, in the order of `eth_accounts`.
+    ///   - clientVersion: what `web3_clientVersion` answers.
+    public init(
+        blockchain: Blockchain, pool: TransactionPool, devnet: Devnet?, keys: [PrivateKey],
+        clientVersion: String, limits: RPCLimits = RPCLimits()
+    ) {
+        self.blockchain = blockchain
+        self.pool = pool
+        self.devnet = devnet
+        accounts = SigningAccounts(keys)
+        self.clientVersion = clientVersion
+        self.limits = limits
+    }
+}
+
+/// The accounts whose keys the node holds.
+struct SigningAccounts: Sendable {
+    let addresses: [Address]
+    private let keys: [Address: PrivateKey]
+
+    init(_ keys: [PrivateKey]) {
+        addresses = keys.map(\.address)
+        self.keys = Dictionary(keys.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// The key of an account.
+    ///
+    /// - Throws: geth's "unknown account" if the node does not hold it.
+    func key(of address: Address) throws(RPCError) -> PrivateKey {
+        guard let key = keys[address] else { throw .server("unknown account") }
+        return key
+    }
+}
+
+/// The suggested tip of the last head that someone asked for; it takes twenty blocks to find.
+final class TipCache: Sendable {
+    private let last = Mutex<(head: Hash256, tip: Wei)?>(nil)
+
+    func value(for head: Hash256) -> Wei? {
+        last.withLock { $0?.head == head ? $0?.tip : nil }
+    }
+
+    func remember(_ tip: Wei, for head: Hash256) {
+        last.withLock { $0 = (head, tip) }
+    }
+}
