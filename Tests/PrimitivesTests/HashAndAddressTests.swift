@@ -19,6 +19,14 @@ import Testing
         }
     }
 
+    @Test func `a hash is read from memory as from a list`() {
+        let bytes = (1...33).map { UInt8($0) }
+        let span = bytes.span
+        #expect(Hash256(span.extracting(1..<33))?.bytes == Array(bytes[1..<33]))
+        #expect(Hash256(span.extracting(0..<31)) == nil)
+        #expect(Hash256(span) == nil)
+    }
+
     @Test func `a hash has exactly 32 bytes`() {
         #expect(Hash256(Bytes(repeating: 1, count: 31)) == nil)
         #expect(Hash256(Bytes(repeating: 1, count: 33)) == nil)

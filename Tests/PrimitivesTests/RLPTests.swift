@@ -79,6 +79,35 @@ import Testing
         #expect(throws: RLPError.endOfInput) { try list.uint64() }
     }
 
+    @Test func `an item says where it is in a slice`() throws {
+        let bytes: Bytes = [9, 9, 0xc5, 0x82, 7, 8, 0xc1, 1, 0x05]
+        var decoder = RLPDecoder(bytes[2...])
+        let list = try decoder.item()
+        #expect(list.isList)
+        #expect(list.encoding == 2..<8)
+        #expect(list.payload == 3..<8)
+        let single = try decoder.item()
+        #expect(!single.isList)
+        #expect(single.encoding == 8..<9)
+        #expect(single.payload == 8..<9)
+        try decoder.finish()
+
+        var inner = RLPDecoder(bytes[list.payload])
+        #expect(try inner.item().payload == 4..<6)
+        #expect(try inner.item().encoding == 6..<8)
+        #expect(throws: RLPError.endOfInput) { try inner.item() }
+    }
+
+    @Test func `a size that is known ahead makes the same list`() {
+        for count in [0, 1, 54, 55, 56, 255, 256, 70_000] {
+            let string = Bytes(repeating: 0x7f, count: count)
+            var encoder = RLPEncoder()
+            encoder.appendListHeader(count: RLPEncoder.count(of: string))
+            encoder.append(string)
+            #expect(encoder.bytes == RLPEncoder.list { $0.append(string) })
+        }
+    }
+
     @Test func `a number is as wide as its type at most`() {
         expect([0x00], .leadingZero) { try $0.uint64() }
         expect([0x82, 0x00, 0x80], .leadingZero) { try $0.uint64() }
