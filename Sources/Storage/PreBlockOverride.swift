@@ -117,7 +117,7 @@ extension BlockStore {
 extension [PreBlockOverride] {
     /// A value of `overrides`, what one call changed: RLP of a list of [kind, address, …], where kind is 0 for a balance,
     /// 1 for a nonce, 2 for code, and 3 for a slot and its value.
-    var encoded: Bytes {
+    public var encoded: Bytes {
         var encoder = RLPEncoder()
         encoder.list { items in
             for override in self {
@@ -147,7 +147,8 @@ extension [PreBlockOverride] {
         return encoder.bytes
     }
 
-    init(encoded: Bytes) throws(RLPError) {
+    /// Reads what ``encoded`` gives.
+    public init(encoded: Bytes) throws(RLPError) {
         self.init()
         var decoder = RLPDecoder(encoded)
         var items = try decoder.list()
