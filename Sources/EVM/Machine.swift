@@ -44,6 +44,12 @@ struct Frame: BitwiseCopyable {
     var jumpDestinations: UnsafePointer<UInt8>
     var codeObject: Unmanaged<Code>
 
+    /// The frame runs decoded code; then these are its place in it, all of it, and its blocks.
+    var isDecoded = false
+    var ip: UnsafePointer<Record>
+    var records: UnsafePointer<Record>
+    var blockIndices: UnsafePointer<UInt32>
+
     /// The frame holds a reference to its code: initialisation code is in no cache.
     var ownsCode: Bool
     var isStatic: Bool
@@ -78,6 +84,9 @@ struct Machine {
 
     /// `frames[depth + 1]` is ready to run.
     var hasNewFrame = false
+
+    /// The byte-code interpreter stopped at a jump destination because the code is worth decoding.
+    var wantsDecoding = false
 
     var stacks: StackPointer
     var memories: UnsafeMutableRawPointer
@@ -252,5 +261,16 @@ extension Machine {
         }
         if size > 0 { returnData.copyMemory(from: bytes, byteCount: size) }
         returnDataSize = size
+    }
+}
+
+extension Frame {
+    /// Goes on with decoded code.
+    @inline(always)
+    mutating func use(_ decoded: UnsafePointer<DecodedView>, at ip: UnsafePointer<Record>) {
+        isDecoded = true
+        self.ip = ip
+        records = decoded.pointee.records
+        blockIndices = decoded.pointee.blockIndices
     }
 }
