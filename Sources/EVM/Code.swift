@@ -68,7 +68,10 @@ final class Code: @unchecked Sendable {
 
     /// The decoded form for a schedule. Code that is entered the first time is not worth decoding.
     @inline(always)
-    func enter(_ schedule: UnsafePointer<GasSchedule>) -> UnsafePointer<DecodedView>? {
+    func enter(
+        _ schedule: UnsafePointer<GasSchedule>, _ decoding: Decoding
+    ) -> UnsafePointer<DecodedView>? {
+        if decoding == .never { return nil }
         let latest = latestDecoded.load(ordering: .acquiring)
         if let view = UnsafePointer<DecodedView>(bitPattern: latest),
             view.pointee.schedule == schedule
@@ -77,7 +80,7 @@ final class Code: @unchecked Sendable {
         }
         let count = entries.load(ordering: .relaxed)
         entries.store(count &+ 1, ordering: .relaxed)
-        return count == 0 ? nil : decode(schedule)?.view
+        return count == 0 && decoding == .whenHot ? nil : decode(schedule)?.view
     }
 
     /// Decodes the code, or finds it decoded. Nil if it is too long to be worth it.

@@ -49,6 +49,12 @@ public final class EVM {
         MachinePool.give(machine)
     }
 
+    /// When code is decoded. It changes speed and nothing else; tests compare the extremes.
+    var decoding: Decoding {
+        get { machine.pointee.decoding }
+        set { machine.pointee.decoding = newValue }
+    }
+
     /// Runs a message: EELS `process_message_call`.
     ///
     /// All changes of a failed message are taken back. Logs, the refund and a failed state read are in
@@ -159,7 +165,6 @@ public final class EVM {
                 runBytes(machine, frame)
             } else {
                 runTraced(machine, frame)
-            }
             }
             if machine.pointee.hasNewFrame {
                 machine.pointee.hasNewFrame = false

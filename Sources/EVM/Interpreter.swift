@@ -46,7 +46,7 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
     var sp = f.pointee.sp
     var gas = f.pointee.gas
     var gasBefore = gas
-    var patience = jumpsBeforeDecoding
+    var patience = m.pointee.decoding == .never ? .max : jumpsBeforeDecoding
     m.pointee.hasNewFrame = false
     m.pointee.halt = nil
 

@@ -17,6 +17,15 @@ typealias MachinePointer = UnsafeMutablePointer<Machine>
 typealias FramePointer = UnsafeMutablePointer<Frame>
 typealias StackPointer = UnsafeMutablePointer<UInt256>
 
+/// When code is decoded.
+enum Decoding: BitwiseCopyable {
+    case never
+
+    /// The second time it is entered, or after many jumps.
+    case whenHot
+    case always
+}
+
 /// What a frame was entered for.
 enum FrameKind: BitwiseCopyable {
     case call, create
@@ -84,6 +93,8 @@ struct Machine {
 
     /// `frames[depth + 1]` is ready to run.
     var hasNewFrame = false
+
+    var decoding = Decoding.whenHot
 
     /// The byte-code interpreter stopped at a jump destination because the code is worth decoding.
     var wantsDecoding = false
@@ -160,6 +171,7 @@ enum MachinePool {
         ).assumingMemoryBound(to: InstructionInfo.self)
         machine.pointee.state = Unmanaged.passUnretained(state)
         machine.pointee.tracer = nil
+        machine.pointee.decoding = .whenHot
         return machine
     }
 

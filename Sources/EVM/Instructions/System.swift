@@ -243,7 +243,7 @@ func enter(
                 outputSize: call.outputSize))
         if m.pointee.tracer != nil {
             traceEntry(m, call)
-        } else if let decoded = object.enter(m.pointee.schedule) {
+        } else if let decoded = object.enter(m.pointee.schedule, m.pointee.decoding) {
             (m.pointee.frames + m.pointee.depth + 1).pointee.use(
                 decoded, at: decoded.pointee.entry)
         }
@@ -406,6 +406,11 @@ func enterCreation(
             kind: .create, input: UnsafeRawPointer(code.code), inputSize: 0, account: account,
             addressWord: word, callerWord: creatorWord, value: value, checkpoint: checkpoint,
             gasLimit: gas, outputOffset: 0, outputSize: 0))
+    if m.pointee.decoding == .always, m.pointee.tracer == nil,
+        let decoded = code.enter(m.pointee.schedule, .always)
+    {
+        (m.pointee.frames + m.pointee.depth + 1).pointee.use(decoded, at: decoded.pointee.entry)
+    }
     if m.pointee.tracer != nil {
         let address = state.address(of: account)
         tracer(m)?.callEnter(
