@@ -17,15 +17,6 @@ typealias MachinePointer = UnsafeMutablePointer<Machine>
 typealias FramePointer = UnsafeMutablePointer<Frame>
 typealias StackPointer = UnsafeMutablePointer<UInt256>
 
-/// When code is decoded.
-enum Decoding: BitwiseCopyable {
-    case never
-
-    /// The second time it is entered, or after many jumps.
-    case whenHot
-    case always
-}
-
 /// What a frame was entered for.
 enum FrameKind: BitwiseCopyable {
     case call, create
@@ -52,12 +43,6 @@ struct Frame: BitwiseCopyable {
     var codeSize: Int
     var jumpDestinations: UnsafePointer<UInt8>
     var codeObject: Unmanaged<Code>
-
-    /// The frame runs decoded code; then these are its place in it, all of it, and its blocks.
-    var isDecoded = false
-    var ip: UnsafePointer<Record>
-    var records: UnsafePointer<Record>
-    var blockIndices: UnsafePointer<UInt32>
 
     /// The frame holds a reference to its code: initialisation code is in no cache.
     var ownsCode: Bool
@@ -93,11 +78,6 @@ struct Machine {
 
     /// `frames[depth + 1]` is ready to run.
     var hasNewFrame = false
-
-    var decoding = Decoding.whenHot
-
-    /// The byte-code interpreter stopped at a jump destination because the code is worth decoding.
-    var wantsDecoding = false
 
     var stacks: StackPointer
     var memories: UnsafeMutableRawPointer
@@ -171,7 +151,6 @@ enum MachinePool {
         ).assumingMemoryBound(to: InstructionInfo.self)
         machine.pointee.state = Unmanaged.passUnretained(state)
         machine.pointee.tracer = nil
-        machine.pointee.decoding = .whenHot
         return machine
     }
 
@@ -273,16 +252,5 @@ extension Machine {
         }
         if size > 0 { returnData.copyMemory(from: bytes, byteCount: size) }
         returnDataSize = size
-    }
-}
-
-extension Frame {
-    /// Goes on with decoded code.
-    @inline(always)
-    mutating func use(_ decoded: UnsafePointer<DecodedView>, at ip: UnsafePointer<Record>) {
-        isDecoded = true
-        self.ip = ip
-        records = decoded.pointee.records
-        blockIndices = decoded.pointee.blockIndices
     }
 }
