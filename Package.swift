@@ -45,6 +45,7 @@ let targets: [Target] = [
     .target(
         name: "Storage", dependencies: ["State", "Trie", "CRocksDB"], swiftSettings: mayBeUnsafe),
     .target(name: "Chain", dependencies: ["Execution", "Storage", log], swiftSettings: safe),
+    .target(name: "SpecRunner", dependencies: ["Execution"], swiftSettings: safe),
     .target(name: "TxPool", dependencies: ["Chain", log], swiftSettings: safe),
     .target(name: "BlockProduction", dependencies: ["TxPool", "Chain", log], swiftSettings: safe),
     .target(
@@ -74,6 +75,7 @@ let targets: [Target] = [
     .testTarget(name: "StateTests", dependencies: ["State", "TestSupport"]),
     .testTarget(name: "EVMTests", dependencies: ["EVM", "TestSupport"]),
     .testTarget(name: "ExecutionTests", dependencies: ["Execution", "TestSupport"]),
+    .testTarget(name: "SpecRunnerTests", dependencies: ["SpecRunner", "TestSupport"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
     .testTarget(name: "ChainTests", dependencies: ["Chain", "TestSupport"]),
     .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),

@@ -74,6 +74,24 @@ static void portable_hash_batch(struct batch batch, uint64_t *digests)
     }
 }
 
+/// Bytes that a permutation of Keccak-512 absorbs: 1600 bits less twice the digest's 512, over 8.
+#define WIDE_RATE 72
+
+void ckeccak512(const uint8_t *data, size_t length, uint64_t digest[8])
+{
+    uint64_t state[25] = {0};
+    for (; length >= WIDE_RATE; data += WIDE_RATE, length -= WIDE_RATE) {
+        for (size_t i = 0; i < WIDE_RATE / 8; i++) state[i] ^= load(data + 8 * i);
+        portable_permute(state);
+    }
+    size_t whole = length / 8;
+    for (size_t i = 0; i < whole; i++) state[i] ^= load(data + 8 * i);
+    state[whole] ^= load_last(data + 8 * whole, length % 8);
+    state[WIDE_RATE / 8 - 1] ^= LAST_BIT;
+    portable_permute(state);
+    memcpy(digest, state, 64);
+}
+
 #if defined(__x86_64__)
 
 // MARK: AVX2 and BMI2

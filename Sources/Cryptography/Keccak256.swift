@@ -173,3 +173,27 @@ private func makeHashes(count: Int, write: (UnsafeMutablePointer<UInt64>) -> Voi
         initializedCount = count
     }
 }
+
+/// The Keccak-512 hash of the bytes as eight words, each of eight bytes in little-endian order. Only
+/// Ethash makes use of it.
+public func keccak512(_ bytes: Bytes) -> InlineArray<8, UInt64> {
+    bytes.withUnsafeBytes { keccak512(bytes: $0) }
+}
+
+/// The Keccak-512 hash of eight words in the same order of bytes.
+public func keccak512(_ words: InlineArray<8, UInt64>) -> InlineArray<8, UInt64> {
+    var input = words
+    for index in 0..<8 { input[index] = words[index].littleEndian }
+    return withUnsafeBytes(of: input) { keccak512(bytes: $0) }
+}
+
+private func keccak512(bytes: UnsafeRawBufferPointer) -> InlineArray<8, UInt64> {
+    var digest = InlineArray<8, UInt64>(repeating: 0)
+    // SAFETY: an InlineArray of eight words is eight words in memory.
+    withUnsafeMutablePointer(to: &digest) {
+        $0.withMemoryRebound(to: UInt64.self, capacity: 8) {
+            ckeccak512(bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, $0)
+        }
+    }
+    return digest
+}

@@ -21,6 +21,13 @@ final class Code: @unchecked Sendable {
 
     private let memory: UnsafeMutablePointer<UInt8>
 
+    /// How often it was entered, roughly.
+    private let entries = Atomic<Int>(0)
+
+    /// The address of the view of the decoded form used last, or 0. It stays in `decodedForms`.
+    private let latestDecoded = Atomic<UInt>(0)
+    private let decodedForms = Mutex<[DecodedCode]>([])
+
     private static let padding = 32
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -57,6 +64,40 @@ final class Code: @unchecked Sendable {
             return nil
         }
         return Address(bytes[3...])
+    }
+
+    /// The decoded form for a schedule. Code that is entered the first time is not worth decoding.
+    @inline(always)
+    func enter(
+        _ schedule: UnsafePointer<GasSchedule>, _ decoding: Decoding
+    ) -> UnsafePointer<DecodedView>? {
+        if decoding == .never { return nil }
+        let latest = latestDecoded.load(ordering: .acquiring)
+        if let view = UnsafePointer<DecodedView>(bitPattern: latest),
+            view.pointee.schedule == schedule
+        {
+            return view
+        }
+        let count = entries.load(ordering: .relaxed)
+        entries.store(count &+ 1, ordering: .relaxed)
+        return count == 0 && decoding == .whenHot ? nil : decode(schedule)?.view
+    }
+
+    /// Decodes the code, or finds it decoded. Nil if it is too long to be worth it.
+    @inline(never)
+    func decode(_ schedule: UnsafePointer<GasSchedule>) -> DecodedCode? {
+        guard size <= Decoder.maxSize else { return nil }
+        return decodedForms.withLock { forms in
+            let decoded: DecodedCode
+            if let known = forms.first(where: { $0.view.pointee.schedule == schedule }) {
+                decoded = known
+            } else {
+                decoded = Decoder.decode(self, schedule)
+                forms.append(decoded)
+            }
+            latestDecoded.store(UInt(bitPattern: decoded.view), ordering: .releasing)
+            return decoded
+        }
     }
 
     /// Code of no bytes.

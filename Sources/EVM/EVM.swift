@@ -49,6 +49,12 @@ public final class EVM {
         MachinePool.give(machine)
     }
 
+    /// When code is decoded. It changes speed and nothing else; tests compare the extremes.
+    var decoding: Decoding {
+        get { machine.pointee.decoding }
+        set { machine.pointee.decoding = newValue }
+    }
+
     /// Runs a message: EELS `process_message_call`.
     ///
     /// All changes of a failed message are taken back. Logs, the refund and a failed state read are in
@@ -152,8 +158,10 @@ public final class EVM {
         machine.pointee.depth = 0
         while true {
             let frame = machine.pointee.frames + machine.pointee.depth
-            // Empty code has no instructions to report.
-            if tracer == nil || frame.pointee.codeSize == 0 {
+            if frame.pointee.isDecoded {
+                runDecoded(machine, frame)
+            } else if tracer == nil || frame.pointee.codeSize == 0 {
+                // Empty code has no instructions to report.
                 runBytes(machine, frame)
             } else {
                 runTraced(machine, frame)
@@ -161,6 +169,11 @@ public final class EVM {
             if machine.pointee.hasNewFrame {
                 machine.pointee.hasNewFrame = false
                 machine.pointee.depth += 1
+                continue
+            }
+            if machine.pointee.wantsDecoding {
+                machine.pointee.wantsDecoding = false
+                decode(frame)
                 continue
             }
             settle(frame)
@@ -173,6 +186,15 @@ public final class EVM {
             }
             machine.pointee.depth -= 1
             leave(frame, to: frame - 1)
+        }
+    }
+
+    /// Goes on with decoded code from the jump destination where a loop of byte code has stopped.
+    private func decode(_ frame: FramePointer) {
+        frame.pointee.codeObject._withUnsafeGuaranteedRef { code in
+            guard let view = code.decode(machine.pointee.schedule)?.view else { return }
+            let index = view.pointee.blockIndices[frame.pointee.pc - frame.pointee.code]
+            frame.pointee.use(view, at: view.pointee.records + Int(index))
         }
     }
 

@@ -65,6 +65,9 @@ enum ModexpPricing: BitwiseCopyable {
 struct GasSchedule: BitwiseCopyable {
     var instructions: InlineArray<256, InstructionInfo>
 
+    /// By how many words each instruction changes the height of the stack.
+    var stackChanges = InlineArray<256, Int8>(repeating: 0)
+
     // Storage.
     var storageRule = StorageGasRule.simple
     var storageSet = 20000
@@ -128,9 +131,14 @@ struct GasSchedule: BitwiseCopyable {
     /// Accounts that are empty when touched are deleted (EIP-161).
     var deletesEmptyAccounts = false
 
-    /// The schedule of a fork, at an address that stays.
+    /// The schedule of a fork, at an address that stays. Forks without a difference share it, and with
+    /// it decoded code.
     static func of(_ fork: Fork) -> UnsafePointer<GasSchedule> {
-        table.base + Int(fork.rawValue)
+        var fork = fork
+        while !fork.changesInstructions, let before = Fork(rawValue: fork.rawValue - 1) {
+            fork = before
+        }
+        return table.base + Int(fork.rawValue)
     }
 
     /// SAFETY: one schedule for each fork, written once before anybody can read it, never freed.
@@ -156,23 +164,21 @@ struct GasSchedule: BitwiseCopyable {
         switch fork {
         case .frontier: break  // As `init` makes it.
         case .homestead: homestead()
-        case .dao: break
         case .tangerineWhistle: tangerineWhistle()
         case .spuriousDragon: spuriousDragon()
         case .byzantium: byzantium()
         case .constantinople: constantinople()
         case .petersburg: petersburg()
         case .istanbul: istanbul()
-        case .muirGlacier: break
         case .berlin: berlin()
         case .london: london()
-        case .arrowGlacier, .grayGlacier: break
         case .paris: paris()
         case .shanghai: shanghai()
         case .cancun: cancun()
         case .prague: prague()
         case .osaka: osaka()
-        case .bpo1, .bpo2, .bpo3, .bpo4, .bpo5: break
+        case .dao, .muirGlacier, .arrowGlacier, .grayGlacier, .bpo1, .bpo2, .bpo3, .bpo4, .bpo5:
+            break  // `changesInstructions` is false.
         }
     }
 
@@ -343,9 +349,24 @@ struct GasSchedule: BitwiseCopyable {
 
     private mutating func define(_ opcode: UInt8, _ gas: Int, _ pops: Int, _ pushes: Int) {
         instructions[Int(opcode)] = InstructionInfo(gas: gas, pops: pops, pushes: pushes)
+        stackChanges[Int(opcode)] = Int8(pushes - pops)
     }
 
     private mutating func reprice(_ opcode: Opcode, _ gas: Int) {
         instructions[Int(opcode.rawValue)].gas = Int32(gas)
+    }
+}
+
+extension Fork {
+    /// Whether the fork changes anything here.
+    fileprivate var changesInstructions: Bool {
+        switch self {
+        case .dao, .muirGlacier, .arrowGlacier, .grayGlacier, .bpo1, .bpo2, .bpo3, .bpo4, .bpo5:
+            false
+        case .frontier, .homestead, .tangerineWhistle, .spuriousDragon, .byzantium,
+            .constantinople, .petersburg, .istanbul, .berlin, .london, .paris, .shanghai, .cancun,
+            .prague, .osaka:
+            true
+        }
     }
 }

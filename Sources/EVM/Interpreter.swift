@@ -46,6 +46,7 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
     var sp = f.pointee.sp
     var gas = f.pointee.gas
     var gasBefore = gas
+    var patience = m.pointee.decoding == .never ? .max : jumpsBeforeDecoding
     m.pointee.hasNewFrame = false
     m.pointee.halt = nil
 
@@ -334,6 +335,10 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
             }
             sp -= 1
             pc = f.pointee.code + Int(truncatingIfNeeded: target.l0)
+            if !Mode.isTracing {
+                patience &-= 1
+                if patience == 0 { break loop }
+            }
         case .jumpi:
             let target = sp[0]
             if sp[-1].isZero {
@@ -344,6 +349,13 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
                     break loop
                 }
                 pc = f.pointee.code + Int(truncatingIfNeeded: target.l0)
+                if !Mode.isTracing {
+                    patience &-= 1
+                    if patience == 0 {
+                        sp -= 2
+                        break loop
+                    }
+                }
             }
             sp -= 2
         case .pc:
@@ -786,8 +798,16 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
         if Mode.isTracing { traceEnd(m, gasBefore &- gas) }
     }
 
-    fail(m, f, pc, sp, gasBefore: gasBefore, Mode.isTracing)
+    if patience == 0 {
+        save(f, pc, sp, gas)
+        m.pointee.wantsDecoding = true
+    } else {
+        fail(m, f, pc, sp, gasBefore: gasBefore, Mode.isTracing)
+    }
 }
+
+/// A frame that jumps so often is worth decoding in the middle of its run.
+private let jumpsBeforeDecoding = 256
 
 @inline(always)
 private func save(

@@ -17,6 +17,15 @@ typealias MachinePointer = UnsafeMutablePointer<Machine>
 typealias FramePointer = UnsafeMutablePointer<Frame>
 typealias StackPointer = UnsafeMutablePointer<UInt256>
 
+/// When code is decoded.
+enum Decoding: BitwiseCopyable {
+    case never
+
+    /// The second time it is entered, or after many jumps.
+    case whenHot
+    case always
+}
+
 /// What a frame was entered for.
 enum FrameKind: BitwiseCopyable {
     case call, create
@@ -43,6 +52,12 @@ struct Frame: BitwiseCopyable {
     var codeSize: Int
     var jumpDestinations: UnsafePointer<UInt8>
     var codeObject: Unmanaged<Code>
+
+    /// The frame runs decoded code; then these are its place in it, all of it, and its blocks.
+    var isDecoded = false
+    var ip: UnsafePointer<Record>
+    var records: UnsafePointer<Record>
+    var blockIndices: UnsafePointer<UInt32>
 
     /// The frame holds a reference to its code: initialisation code is in no cache.
     var ownsCode: Bool
@@ -78,6 +93,11 @@ struct Machine {
 
     /// `frames[depth + 1]` is ready to run.
     var hasNewFrame = false
+
+    var decoding = Decoding.whenHot
+
+    /// The byte-code interpreter stopped at a jump destination because the code is worth decoding.
+    var wantsDecoding = false
 
     var stacks: StackPointer
     var memories: UnsafeMutableRawPointer
@@ -151,6 +171,7 @@ enum MachinePool {
         ).assumingMemoryBound(to: InstructionInfo.self)
         machine.pointee.state = Unmanaged.passUnretained(state)
         machine.pointee.tracer = nil
+        machine.pointee.decoding = .whenHot
         return machine
     }
 
@@ -252,5 +273,16 @@ extension Machine {
         }
         if size > 0 { returnData.copyMemory(from: bytes, byteCount: size) }
         returnDataSize = size
+    }
+}
+
+extension Frame {
+    /// Goes on with decoded code.
+    @inline(always)
+    mutating func use(_ decoded: UnsafePointer<DecodedView>, at ip: UnsafePointer<Record>) {
+        isDecoded = true
+        self.ip = ip
+        records = decoded.pointee.records
+        blockIndices = decoded.pointee.blockIndices
     }
 }

@@ -101,7 +101,7 @@ extension Precompile {
         case .bn254Multiply: BN254.multiply(input[...])
         case .bn254Pairing: BN254.pairing(input[...])
         case .blake2F: compress(input)
-        case .pointEvaluation: evaluatePoint(input)
+        case .pointEvaluation: KZG.pointEvaluation(input[...])
         case .blsG1Add: BLS12381.g1Add(input[...])
         case .blsG1MSM: BLS12381.g1MSM(input[...])
         case .blsG2Add: BLS12381.g2Add(input[...])
@@ -174,23 +174,6 @@ private func compress(_ input: Bytes) -> Bytes? {
         rounds: rounds, h: Array(words[0..<8]), m: Array(words[8..<24]), t: (words[24], words[25]),
         final: input[212] == 1)
     return h.flatMap { word in withUnsafeBytes(of: word.littleEndian) { Bytes($0) } }
-}
-
-/// Point evaluation: versioned hash, z, y, commitment, proof (EIP-4844).
-private func evaluatePoint(_ input: Bytes) -> Bytes? {
-    guard input.count == 192 else { return nil }
-    let commitment = Bytes(input[96..<144])
-    guard KZG.versionedHash(commitment).bytes == Bytes(input[..<32]),
-        KZG.verifyProof(
-            commitment: commitment, z: Bytes(input[32..<64]), y: Bytes(input[64..<96]),
-            proof: Bytes(input[144...])) == true
-    else { return nil }
-    // The number of field elements in a blob, and the modulus of the field.
-    return UInt256(4096 as UInt64).bigEndianBytes
-        + UInt256(
-            l0: 0xffff_ffff_0000_0001, l1: 0x53bd_a402_fffe_5bfe, l2: 0x3339_d808_09a1_d805,
-            l3: 0x73ed_a753_299d_7d48
-        ).bigEndianBytes
 }
 
 /// P256VERIFY: hash, r, s, x, y in; 1, or nothing.

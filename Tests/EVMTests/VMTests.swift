@@ -1,11 +1,12 @@
 import Cryptography
-import EVM
 import EthereumTypes
 import Foundation
 import Primitives
 import State
 import TestSupport
 import Testing
+
+@testable import EVM
 
 /// The oldest official tests: one code, run alone, by the gas rules of Frontier.
 @Suite(.enabled(if: Fixtures.areAvailable, Fixtures.hint))
@@ -15,11 +16,13 @@ struct VMTests {
     @Test(arguments: files)
     func `a code run ends as the official test says`(_ file: URL) throws {
         for (name, test) in try Fixtures.cases(file) {
-            try run(name, test)
+            for decoding in [Decoding.never, .whenHot, .always] {
+                try run("\(name) (decoding \(decoding))", test, decoding)
+            }
         }
     }
 
-    private func run(_ name: String, _ test: JSONValue) throws {
+    private func run(_ name: String, _ test: JSONValue, _ decoding: Decoding) throws {
         func word(_ section: String, _ key: String) throws -> UInt256 {
             try #require(test[section]?[key]?.stringValue.flatMap(UInt256.init(hex:)))
         }
@@ -43,6 +46,7 @@ struct VMTests {
             difficulty: try word("env", "currentDifficulty"), prevRandao: .zero,
             blobBaseFee: .zero, chainId: .one)
         let machine = EVM(fork: .frontier, block: block, state: state)
+        machine.decoding = decoding
         let result = machine.processMessageCall(
             .call(
                 from: caller, to: address, value: value, data: try bytes(test["exec"]?["data"]),

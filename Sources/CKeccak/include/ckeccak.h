@@ -36,6 +36,10 @@ void ckeccak256_batch(const uint8_t *data, const size_t *ends, size_t count, uin
 /// The digests of `count` messages of `length` bytes each that lie one after the other at `data`.
 void ckeccak256_batch_fixed(const uint8_t *data, size_t length, size_t count, uint64_t *digests);
 
+/// Keccak-512, of which only Ethash makes use. The digest is eight words, each of eight bytes in
+/// little-endian order, as Ethash mixes them.
+void ckeccak512(const uint8_t *data, size_t length, uint64_t digest[8]);
+
 /// `ckeccak256` and `ckeccak256_batch` with a kernel of choice, which must be supported.
 void ckeccak256_with(ckeccak_kernel kernel, const uint8_t *data, size_t length, uint64_t digest[4]);
 void ckeccak256_batch_with(

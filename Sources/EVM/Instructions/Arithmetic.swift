@@ -15,6 +15,16 @@ func modulo(_ sp: StackPointer) { sp[-1] = sp[0].remainder(dividingBy: sp[-1]) }
 func signedModulo(_ sp: StackPointer) { sp[-1] = sp[0].signedRemainder(dividingBy: sp[-1]) }
 
 @inline(never)
+func divideBy(_ divisor: UnsafePointer<UInt256>, _ sp: StackPointer) {
+    sp[0] = sp[0].divided(by: divisor.pointee)
+}
+
+@inline(never)
+func moduloBy(_ divisor: UnsafePointer<UInt256>, _ sp: StackPointer) {
+    sp[0] = sp[0].remainder(dividingBy: divisor.pointee)
+}
+
+@inline(never)
 func addModulo(_ sp: StackPointer) { sp[-2] = sp[0].addMod(sp[-1], sp[-2]) }
 
 @inline(never)

@@ -234,14 +234,29 @@ func enter(
             Frame(
                 pc: object.code, sp: stack - 1, gas: call.gas, base: stack, memory: nextMemory(m),
                 code: object.code, codeSize: object.size,
-                jumpDestinations: object.jumpDestinations, codeObject: code, ownsCode: false,
+                jumpDestinations: object.jumpDestinations, codeObject: code, ip: noRecords,
+                records: noRecords, blockIndices: noBlocks, ownsCode: false,
                 isStatic: call.isStatic, kind: .call, input: call.input,
                 inputSize: call.inputSize, account: call.recipient,
                 addressWord: call.recipientWord, callerWord: call.caller, value: call.value,
                 checkpoint: checkpoint, gasLimit: call.gas, outputOffset: call.outputOffset,
                 outputSize: call.outputSize))
+        if m.pointee.tracer != nil {
+            traceEntry(m, call)
+        } else if let decoded = object.enter(m.pointee.schedule, m.pointee.decoding) {
+            (m.pointee.frames + m.pointee.depth + 1).pointee.use(
+                decoded, at: decoded.pointee.entry)
+        }
     }
-    if m.pointee.tracer != nil { traceEntry(m, call) }
+}
+
+/// What the pointers of a frame of byte code point to: nothing that is ever read.
+private var noRecords: UnsafePointer<Record> {
+    UnsafePointer(bitPattern: 16).unsafelyUnwrapped
+}
+
+private var noBlocks: UnsafePointer<UInt32> {
+    UnsafePointer(bitPattern: 16).unsafelyUnwrapped
 }
 
 @inline(always)
@@ -386,10 +401,16 @@ func enterCreation(
         Frame(
             pc: code.code, sp: stack - 1, gas: gas, base: stack, memory: nextMemory(m),
             code: code.code, codeSize: code.size, jumpDestinations: code.jumpDestinations,
-            codeObject: Unmanaged.passRetained(code), ownsCode: true, isStatic: false,
+            codeObject: Unmanaged.passRetained(code), ip: noRecords, records: noRecords,
+            blockIndices: noBlocks, ownsCode: true, isStatic: false,
             kind: .create, input: UnsafeRawPointer(code.code), inputSize: 0, account: account,
             addressWord: word, callerWord: creatorWord, value: value, checkpoint: checkpoint,
             gasLimit: gas, outputOffset: 0, outputSize: 0))
+    if m.pointee.decoding == .always, m.pointee.tracer == nil,
+        let decoded = code.enter(m.pointee.schedule, .always)
+    {
+        (m.pointee.frames + m.pointee.depth + 1).pointee.use(decoded, at: decoded.pointee.entry)
+    }
     if m.pointee.tracer != nil {
         let address = state.address(of: account)
         tracer(m)?.callEnter(

@@ -1,0 +1,80 @@
+//  Ommers: blocks beside the chain that a block before the merge may name, and the rewards for
+//  both.
+
+import Cryptography
+import EthereumTypes
+import Primitives
+import State
+
+/// EELS `MAX_OMMER_DEPTH`: an ommer is at most this many blocks older than the one that names it.
+private let maxOmmerDepth = 6
+
+/// The most ommers of a block.
+private let maxOmmers = 2
+
+/// Checks the ommers of a block: EELS `validate_ommers`.
+///
+/// - Parameter ancestors: the block's parent and the ancestors before it, as many as there are, but
+///   no more than seven count.
+func validateOmmers(
+    of block: Block, ancestors: [Ancestor], config: ChainConfig
+) throws(InvalidBlock) {
+    let ommers = block.ommers
+    guard !ommers.isEmpty else { return }
+    guard ommers.count <= maxOmmers else { throw .tooManyOmmers(ommers.count) }
+
+    let recent = ancestors.prefix(maxOmmerDepth + 1)
+    var headers: [Hash256: Header] = [:]
+    var seen: Set<Hash256> = []
+    for ancestor in recent {
+        headers[ancestor.header.hash()] = ancestor.header
+        for ommer in ancestor.ommers { seen.insert(ommer.hash()) }
+    }
+    let blockHash = block.header.hash()
+    for (index, ommer) in ommers.enumerated() {
+        let hash = ommer.hash()
+        guard seen.insert(hash).inserted else { throw .ommer(index: index, .duplicate) }
+        guard headers[hash] == nil, hash != blockHash else {
+            throw .ommer(index: index, .isAncestor)
+        }
+        guard let parent = headers[ommer.parentHash] else {
+            throw .ommer(index: index, .parentNotAncestor)
+        }
+        guard ommer.parentHash != block.header.parentHash else {
+            throw .ommer(index: index, .isSibling)
+        }
+        do throws(InvalidBlock) {
+            try validateHeader(ommer, parent: parent, config: config)
+        } catch {
+            throw .ommer(index: index, .header(error))
+        }
+        // The parent is at most seven blocks back, so the ommer is at most six: its age is right.
+        guard ommer.number < block.header.number else {
+            throw .ommer(index: index, .parentNotAncestor)
+        }
+    }
+}
+
+/// Pays whoever made the block and its ommers: EELS `pay_rewards`.
+func payRewards(
+    ommers: [Header], in context: ExecutionContext, state: JournaledState
+) {
+    guard let reward = blockReward(at: context.fork) else { return }
+    let inclusion = reward.divided(by: 32) &* UInt256(ommers.count)
+    state.addBalance(context.block.coinbase, reward &+ inclusion)
+    for ommer in ommers {
+        // Validated to be between one and six.
+        let age = context.block.number &- ommer.number
+        guard age < 8 else { continue }
+        state.addBalance(ommer.coinbase, (UInt256(8 - age) &* reward).divided(by: 8))
+    }
+}
+
+/// The reward of a block with proof of work (EIP-649, EIP-1234); nil after the merge.
+private func blockReward(at fork: Fork) -> Wei? {
+    let ether: Wei = 1_000_000_000_000_000_000
+    if fork >= .paris { return nil }
+    if fork >= .constantinople { return ether &* 2 }
+    if fork >= .byzantium { return ether &* 3 }
+    return ether &* 5
+}

@@ -1,0 +1,152 @@
+//  Whether a header may follow its parent: EELS `validate_header` of every fork, and the terminal
+//  total difficulty of EIP-3675.
+
+public import EthereumTypes
+public import Primitives
+
+/// Bounds of header fields.
+private enum HeaderLimit {
+    static let extraData = 32
+    static let minGasLimit: Gas = 5_000
+    static let maxGasLimit = Gas(Int64.max)
+    /// The gas limit moves by less than one part in this many a block.
+    static let gasLimitAdjustment: Gas = 1_024
+}
+
+/// Checks everything that a header and its parent tell about each other. What the header commits to
+/// (body, receipts, state) is checked by `executeBlock`.
+public func validateHeader(
+    _ header: Header, parent: ParentBlock, config: ChainConfig
+) throws(InvalidBlock) {
+    let hash = parent.header.hash()
+    guard header.parentHash == hash else {
+        throw .parentHash(have: header.parentHash, want: hash)
+    }
+    try validateMergeTransition(header, parent: parent, config: config)
+    try validateHeader(header, parent: parent.header, config: config)
+}
+
+/// The part of the checks that holds for ommers as well.
+func validateHeader(
+    _ header: Header, parent: Header, config: ChainConfig
+) throws(InvalidBlock) {
+    let (number, overflow) = parent.number.addingReportingOverflow(1)
+    guard header.number == number, !overflow else {
+        throw .number(have: header.number, want: number)
+    }
+    guard header.timestamp > parent.timestamp else {
+        throw .timestamp(have: header.timestamp, parent: parent.timestamp)
+    }
+    guard header.extraData.count <= HeaderLimit.extraData else {
+        throw .extraDataTooLong(size: header.extraData.count)
+    }
+    guard header.gasUsed <= header.gasLimit else {
+        throw .gasUsedAboveLimit(gasUsed: header.gasUsed, gasLimit: header.gasLimit)
+    }
+    let fork = config.fork(of: header)
+    try validateDAOExtraData(header, config: config)
+    try validateFields(header, at: fork)
+    try validateGasLimit(header, parent: parent, at: fork)
+    try validateBaseFee(header, parent: parent, at: fork)
+    try validateBlobGas(header, parent: parent, at: fork, config: config)
+    if fork >= .paris {
+        guard header.nonce == 0 else { throw .nonceNotZero }
+        guard header.ommersHash == .emptyOmmers else {
+            throw .ommersHash(have: header.ommersHash, want: .emptyOmmers)
+        }
+    } else {
+        let difficulty = calculateBlockDifficulty(
+            number: header.number, timestamp: header.timestamp,
+            parentTimestamp: parent.timestamp, parentDifficulty: parent.difficulty,
+            parentHasOmmers: parent.ommersHash != .emptyOmmers, at: fork)
+        guard header.difficulty == difficulty else {
+            throw .difficulty(have: header.difficulty, want: difficulty)
+        }
+    }
+}
+
+/// The gas limit that is next to `parent`'s on the way to `target`.
+public func nextGasLimit(parent: Header, target: Gas) -> Gas {
+    let step = max(parent.gasLimit / HeaderLimit.gasLimitAdjustment, 1) - 1
+    let bounded = min(max(target, HeaderLimit.minGasLimit), HeaderLimit.maxGasLimit)
+    if bounded > parent.gasLimit {
+        return bounded - parent.gasLimit > step ? parent.gasLimit + step : bounded
+    }
+    return parent.gasLimit - bounded > step ? parent.gasLimit - step : bounded
+}
+
+/// Proof of work ends with the first block whose total difficulty reaches the terminal one.
+private func validateMergeTransition(
+    _ header: Header, parent: ParentBlock, config: ChainConfig
+) throws(InvalidBlock) {
+    let isMerged = config.isMerged(after: parent)
+    guard header.difficulty.isZero == isMerged else {
+        // On a chain that never had proof of work, only the difficulty is wrong.
+        if isMerged, config.terminalTotalDifficulty?.isZero == true {
+            throw .difficulty(have: header.difficulty, want: .zero)
+        }
+        throw .mergeTransition
+    }
+}
+
+/// EIP-779: the fork block and the nine after it carry the mark; on a chain that refuses the fork,
+/// none of them does.
+private func validateDAOExtraData(
+    _ header: Header, config: ChainConfig
+) throws(InvalidBlock) {
+    guard DAOFork.marks(header.number, config: config) else { return }
+    guard (header.extraData == DAOFork.extraData) == config.daoForkSupport else {
+        throw .daoExtraData
+    }
+}
+
+/// Each field is there from its fork on, and not before.
+private func validateFields(_ header: Header, at fork: Fork) throws(InvalidBlock) {
+    let presence: [(field: HeaderField, isPresent: Bool, from: Fork)] = [
+        (.baseFeePerGas, header.baseFeePerGas != nil, .london),
+        (.withdrawalsRoot, header.withdrawalsRoot != nil, .shanghai),
+        (.blobGasUsed, header.blobGasUsed != nil, .cancun),
+        (.excessBlobGas, header.excessBlobGas != nil, .cancun),
+        (.parentBeaconBlockRoot, header.parentBeaconBlockRoot != nil, .cancun),
+        (.requestsHash, header.requestsHash != nil, .prague),
+    ]
+    for entry in presence where entry.isPresent != (fork >= entry.from) {
+        throw .headerField(entry.field)
+    }
+}
+
+/// EELS `check_gas_limit`. With London's first block the limit doubles, for the elasticity of
+/// EIP-1559.
+private func validateGasLimit(
+    _ header: Header, parent: Header, at fork: Fork
+) throws(InvalidBlock) {
+    let isFirstWithBaseFee = fork >= .london && parent.baseFeePerGas == nil
+    let (doubled, overflow) = parent.gasLimit
+        .multipliedReportingOverflow(by: BaseFee.elasticityMultiplier)
+    let before = !isFirstWithBaseFee ? parent.gasLimit : overflow ? .max : doubled
+    let change = header.gasLimit > before ? header.gasLimit - before : before - header.gasLimit
+    guard change < before / HeaderLimit.gasLimitAdjustment,
+        header.gasLimit >= HeaderLimit.minGasLimit, header.gasLimit <= HeaderLimit.maxGasLimit
+    else { throw .gasLimit(have: header.gasLimit, parent: before) }
+}
+
+private func validateBaseFee(
+    _ header: Header, parent: Header, at fork: Fork
+) throws(InvalidBlock) {
+    guard fork >= .london, let baseFee = header.baseFeePerGas else { return }
+    let want = nextBaseFee(parent: parent)
+    guard baseFee == want else { throw .baseFee(have: baseFee, want: want) }
+}
+
+private func validateBlobGas(
+    _ header: Header, parent: Header, at fork: Fork, config: ChainConfig
+) throws(InvalidBlock) {
+    guard let parameters = config.blobParameters(at: fork), let used = header.blobGasUsed,
+        let excess = header.excessBlobGas
+    else { return }
+    guard used <= parameters.maxGas else {
+        throw .blobGasAboveLimit(have: used, max: parameters.maxGas)
+    }
+    let want = excessBlobGas(parent: parent, parameters: parameters, fork: fork)
+    guard excess == want else { throw .excessBlobGas(have: excess, want: want) }
+}

@@ -1,0 +1,123 @@
+//  Running many fixture files at once.
+
+public import EthereumTypes
+public import Foundation
+import Primitives
+import Synchronization
+
+/// The kinds of fixtures that the runner understands.
+public enum FixtureFormat: Sendable {
+    case stateTest
+    case blockTest
+}
+
+/// Which cases of which files to run, and how.
+public struct FixtureRun: Sendable {
+    public var format: FixtureFormat
+    /// Files, and folders whose JSON files are run.
+    public var paths: [String]
+    /// Only cases whose name contains this.
+    public var nameFilter: String?
+    /// Only cases of this fork.
+    public var fork: Fork?
+    /// Only each n-th file, for a quick look; 1 runs all.
+    public var stride: Int
+    /// Files in work at the same time.
+    public var jobs: Int
+
+    public init(
+        format: FixtureFormat, paths: [String], nameFilter: String? = nil, fork: Fork? = nil,
+        stride: Int = 1, jobs: Int = ProcessInfo.processInfo.activeProcessorCount
+    ) {
+        self.format = format
+        self.paths = paths
+        self.nameFilter = nameFilter
+        self.fork = fork
+        self.stride = stride
+        self.jobs = jobs
+    }
+
+    /// What a run tells while it goes on. Called from several threads, one at a time.
+    public enum Event: Sendable {
+        case result(CaseResult)
+        /// A file was finished, or could not be read.
+        case file(path: String, error: String?)
+    }
+
+    /// Runs everything. The order of results is that in which files are finished.
+    ///
+    /// - Returns: the sums; a file that cannot be read counts as one failure.
+    public func execute(
+        _ report: @Sendable (Event) -> Void
+    ) throws(FixtureError) -> RunSummary {
+        let files = try files()
+        let shared = Mutex(RunSummary())
+        let next = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: max(jobs, 1)) { _ in
+            while true {
+                let place = next.add(1, ordering: .relaxed).oldValue
+                guard place < files.count else { return }
+                let (results, failure) = run(files[place])
+                shared.withLock { summary in
+                    for result in results {
+                        summary.count(result)
+                        report(.result(result))
+                    }
+                    if failure != nil { summary.failed += 1 }
+                    report(.file(path: files[place], error: failure))
+                }
+            }
+        }
+        return shared.withLock { $0 }
+    }
+
+    private func run(_ path: String) -> (results: [CaseResult], failure: String?) {
+        do {
+            let data = try Data(contentsOf: URL(fileURLWithPath: path))
+            let file = try JSONValue(parsing: Bytes(data))
+            switch format {
+            case .stateTest:
+                let cases = try StateTestCase.cases(in: file)
+                return (cases.filter { matches($0.name, $0.fork.name) }.map { $0.run() }, nil)
+            case .blockTest:
+                let cases = try BlockTestCase.cases(in: file)
+                return (cases.filter { matches($0.name, $0.network) }.map { $0.run() }, nil)
+            }
+        } catch {
+            return ([], "\(error)")
+        }
+    }
+
+    /// - Parameter network: a fork, or the transition from one to the next.
+    private func matches(_ name: String, _ network: String) -> Bool {
+        if let fork, Fork(name: network) != fork { return false }
+        return nameFilter.map { name.contains($0) } ?? true
+    }
+
+    /// The files to run, the largest first, so that no core idles at the end.
+    private func files() throws(FixtureError) -> [String] {
+        var found: [(path: String, size: Int)] = []
+        for path in paths {
+            guard let facts = try? FileManager.default.attributesOfItem(atPath: path) else {
+                throw FixtureError("There is no file or folder \(path).")
+            }
+            guard facts[.type] as? FileAttributeType == .typeDirectory else {
+                found.append((path, Self.size(of: path)))
+                continue
+            }
+            let inside = FileManager.default.enumerator(atPath: path)
+            while let entry = inside?.nextObject() as? String {
+                guard entry.hasSuffix(".json") else { continue }
+                let whole = path + "/" + entry
+                found.append((whole, Self.size(of: whole)))
+            }
+        }
+        found.sort { ($1.size, $0.path) < ($0.size, $1.path) }
+        return found.enumerated().filter { $0.offset % max(stride, 1) == 0 }.map(\.element.path)
+    }
+
+    private static func size(of path: String) -> Int {
+        let facts = try? FileManager.default.attributesOfItem(atPath: path)
+        return facts?[.size] as? Int ?? 0
+    }
+}
