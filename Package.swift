@@ -77,7 +77,9 @@ let targets: [Target] = [
     .testTarget(name: "ExecutionTests", dependencies: ["Execution", "TestSupport"]),
     .testTarget(name: "SpecRunnerTests", dependencies: ["SpecRunner", "TestSupport"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
-    .testTarget(name: "ChainTests", dependencies: ["Chain", "TestSupport"]),
+    // What the crash tests run and kill.
+    .executableTarget(name: "CrashWriter", dependencies: ["Chain"], path: "Tests/CrashWriter"),
+    .testTarget(name: "ChainTests", dependencies: ["Chain", "CrashWriter", "TestSupport"]),
     .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),
     .testTarget(name: "BlockProductionTests", dependencies: ["BlockProduction", "TestSupport"]),
     .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"]),

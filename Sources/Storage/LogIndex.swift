@@ -28,6 +28,32 @@ public struct LogFilter: Hashable, Sendable {
     }
 }
 
+extension LogFilter {
+    /// The wanted logs of a block's receipts, in their order.
+    ///
+    /// - Parameter transactionHashes: one for each receipt.
+    public func locate(
+        in receipts: [Receipt], block: BlockReference, timestamp: Timestamp,
+        transactionHashes: [Hash256]
+    ) -> [LocatedLog] {
+        var located: [LocatedLog] = []
+        var logIndex = 0
+        for (index, (receipt, hash)) in zip(receipts, transactionHashes).enumerated() {
+            for log in receipt.logs {
+                if matches(log) {
+                    located.append(
+                        LocatedLog(
+                            log: log, blockNumber: block.number, blockHash: block.hash,
+                            blockTimestamp: timestamp, transactionHash: hash,
+                            transactionIndex: index, logIndex: logIndex))
+                }
+                logIndex += 1
+            }
+        }
+        return located
+    }
+}
+
 /// A log with its place in the chain.
 public struct LocatedLog: Hashable, Sendable {
     /// The log itself.
@@ -75,16 +101,9 @@ extension BlockStore {
     public func logs(
         matching filter: LogFilter, in block: BlockReference
     ) throws(StorageError) -> [LocatedLog] {
-        guard let receipts = try receipts(block) else { return [] }
-        var matches: [(log: Log, transaction: Int, index: Int)] = []
-        var logIndex = 0
-        for (transaction, receipt) in receipts.enumerated() {
-            for log in receipt.logs {
-                if filter.matches(log) { matches.append((log, transaction, logIndex)) }
-                logIndex += 1
-            }
-        }
-        guard !matches.isEmpty else { return [] }
+        guard let receipts = try receipts(block),
+            receipts.contains(where: { $0.logs.contains(where: filter.matches) })
+        else { return [] }
         guard let header = try header(block)?.header, let body = try body(block) else {
             throw .corrupted("block \(block.number) is missing")
         }
@@ -92,12 +111,8 @@ extension BlockStore {
         guard hashes.count == receipts.count else {
             throw .corrupted("receipts of \(block.number)")
         }
-        return matches.map { match in
-            LocatedLog(
-                log: match.log, blockNumber: block.number, blockHash: block.hash,
-                blockTimestamp: header.timestamp, transactionHash: hashes[match.transaction],
-                transactionIndex: match.transaction, logIndex: match.index)
-        }
+        return filter.locate(
+            in: receipts, block: block, timestamp: header.timestamp, transactionHashes: hashes)
     }
 }
 

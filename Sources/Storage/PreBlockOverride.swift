@@ -100,14 +100,13 @@ extension BlockStore {
         batch.put(.overrides, key, overrides.encoded)
     }
 
-    /// Removes the overrides before a block.
+    /// Removes the overrides before a block and before all later ones.
     public func removeOverrides(
-        before number: BlockNumber, from batch: inout WriteBatch
+        from number: BlockNumber, in batch: inout WriteBatch
     ) throws(StorageError) {
-        let prefix = Key.number(number)
         let cursor = snapshot.cursor(.overrides)
-        try cursor.seek(prefix)
-        while cursor.isValid, cursor.key.starts(with: prefix) {
+        try cursor.seek(Key.number(number))
+        while cursor.isValid {
             batch.delete(.overrides, cursor.key)
             try cursor.advance()
         }

@@ -28,6 +28,7 @@ public struct WorldState: StateReader, Sendable {
         self.moment = moment
     }
 
+    /// The account at an address, or `nil` if there is none.
     public func account(_ address: Address) throws(StateReadError) -> Account? {
         try reading { () throws(StorageError) in
             let key = Key.hash(keccak256(address))
@@ -36,6 +37,7 @@ public struct WorldState: StateReader, Sendable {
         }
     }
 
+    /// The value of a storage slot; zero if it is not set.
     public func storage(_ address: Address, _ slot: UInt256) throws(StateReadError) -> UInt256 {
         try reading { () throws(StorageError) in
             let key = Key.slot(keccak256(address), keccak256(slot))
@@ -44,6 +46,7 @@ public struct WorldState: StateReader, Sendable {
         }
     }
 
+    /// The code with a hash; a hash that is not in the store is corruption.
     public func code(_ hash: Hash256) throws(StateReadError) -> Bytes {
         if hash == .keccakEmpty { return [] }
         return try reading { () throws(StorageError) in
@@ -54,6 +57,7 @@ public struct WorldState: StateReader, Sendable {
         }
     }
 
+    /// The hash of a canonical block at or below the state's own.
     public func blockHash(_ number: BlockNumber) throws(StateReadError) -> Hash256? {
         if case .after(let last) = moment, number > last { return nil }
         return try reading { () throws(StorageError) in

@@ -35,7 +35,7 @@ enum Samples {
         }
         if type == .blob {
             transaction.maxFeePerBlobGas = 9
-            transaction.blobVersionedHashes = [KZG.versionedHash(commitment)]
+            transaction.blobVersionedHashes = [BlobSidecar.versionedHash(of: commitment)]
         }
         if type == .setCode {
             transaction.authorizationList = [

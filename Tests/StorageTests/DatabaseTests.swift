@@ -57,7 +57,8 @@ import TestSupport
         #expect(try database.snapshot().value(.code, [1]) == nil)
     }
 
-    @Test func `a snapshot keeps the database open after its last other reference is gone`() throws {
+    @Test func `a snapshot keeps the database open after its last other reference is gone`() throws
+    {
         var database: Database? = try open()
         try put(try #require(database), .code, [1], [1])
         let snapshot = try #require(database).snapshot()

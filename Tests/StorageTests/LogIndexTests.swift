@@ -38,7 +38,8 @@ import TestSupport
             let receipts = Self.receipts(&random)
             let transactions = receipts.indices.map { index in
                 Transaction.legacy(
-                    chainId: 1, nonce: Nonce(index), gasPrice: UInt256(number), gasLimit: 1, to: nil,
+                    chainId: 1, nonce: Nonce(index), gasPrice: UInt256(number), gasLimit: 1,
+                    to: nil,
                     value: 0, data: [])
             }
             let header = Header(
@@ -135,7 +136,8 @@ import TestSupport
         let terms = LogTerm.all(in: try BlockStore(database.snapshot()).receipts(head) ?? [])
         #expect(Set(after[.logIndex, default: [:]].keys) == Set(terms.map { $0.key(section: 0) }))
         #expect(before[.logIndex, default: [:]].count > terms.count)
-        #expect(after[.transactions, default: [:]].values.allSatisfy { $0.starts(with: Key.number(900)) })
+        let locations = after[.transactions, default: [:]].values
+        #expect(locations.allSatisfy { $0.starts(with: Key.number(900)) })
     }
 
     @Test(arguments: [0, 1, 62, 63, 64, 65, 1023, 1024])

@@ -126,7 +126,8 @@ final class StateChain {
         headers.append(header)
         let transactions = receipts.indices.map { index in
             Transaction.legacy(
-                chainId: 1, nonce: Nonce(index), gasPrice: UInt256(number), gasLimit: 1, to: nil, value: 0,
+                chainId: 1, nonce: Nonce(index), gasPrice: UInt256(number), gasLimit: 1, to: nil,
+                value: 0,
                 data: [])
         }
         let block = Block(header: header, transactions: transactions)

@@ -8,6 +8,7 @@ public final class TemporaryDirectory: Sendable {
     /// The path of the directory.
     public var path: String { url.path }
 
+    /// A new, empty directory.
     public init() throws {
         url = FileManager.default.temporaryDirectory
             .appending(path: "apus-test-\(UUID().uuidString)", directoryHint: .isDirectory)

@@ -39,8 +39,8 @@ public final class Database: @unchecked Sendable {
         defer { cNames.forEach { free($0) } }
         let opened = try check { error in
             rocksdb_open_column_families(
-                resources.options, options.path, Int32(names.count), cNames.map { UnsafePointer($0) },
-                familyOptions, &handles, error)
+                resources.options, options.path, Int32(names.count),
+                cNames.map { UnsafePointer($0) }, familyOptions, &handles, error)
         }
         // SAFETY: RocksDB fills every handle when it reports no error.
         guard let opened, !handles.contains(nil) else { throw .refused("open gave no database") }
@@ -194,7 +194,8 @@ private func prepareDirectory(_ path: String) throws(StorageError) {
             })
     }
     let made = ["LOCK", "LOG", "IDENTITY", "MANIFEST-", "OPTIONS-", "lost+found"]
-    let isOurs = names.contains("CURRENT")
+    let isOurs =
+        names.contains("CURRENT")
         || names.allSatisfy { name in
             name == "." || name == ".." || name.hasSuffix(".log") || name.hasSuffix(".dbtmp")
                 || made.contains { name.hasPrefix($0) }

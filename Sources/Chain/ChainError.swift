@@ -1,0 +1,103 @@
+public import EthereumTypes
+public import Execution
+public import Primitives
+public import State
+public import Storage
+
+/// Why the chain could not be read or extended.
+public enum ChainError: Error, Sendable {
+    /// The store failed.
+    case storage(StorageError)
+    /// A state that execution read could not be read.
+    case stateRead(StateReadError)
+    /// The block breaks a rule of the protocol.
+    case invalidBlock(InvalidBlock)
+    /// The signature of the transaction with this index does not give a sender.
+    case invalidSignature(transaction: Int)
+    /// The block's parent is not in the store.
+    case unknownParent(Hash256)
+    /// The block's parent is known, but it is not the head; only the head can be built on.
+    case notChildOfHead(parent: Hash256, head: Hash256)
+    /// The block is in the chain already.
+    case alreadyKnown(Hash256)
+    /// No block of the chain has this number.
+    case unknownBlock(BlockNumber)
+    /// The state after this block is no longer retained.
+    case stateUnavailable(BlockNumber, oldest: BlockNumber)
+    /// More logs match than were allowed.
+    case tooManyLogs(limit: Int)
+    /// More changes lie between a block and the head than were allowed.
+    case tooManyChanges(limit: Int)
+    /// The database belongs to a chain with another genesis block.
+    case genesisMismatch(stored: Hash256, given: Hash256)
+    /// The given configuration starts this fork elsewhere, and the chain is past that point.
+    case configConflict(Fork)
+    /// The given configuration has another chain id.
+    case chainIdMismatch(stored: UInt64, given: UInt64)
+    /// The database has no genesis block, and none was given.
+    case notInitialised
+    /// Nothing is written any more: an earlier write failed, or the chain was shut down.
+    case readOnly(reason: String)
+}
+
+extension ChainError {
+    /// A store's failure as the chain's.
+    init(_ error: StorageError) {
+        switch error {
+        case .tooManyLogs(let limit): self = .tooManyLogs(limit: limit)
+        case .tooManyChanges(let limit): self = .tooManyChanges(limit: limit)
+        case .foreignDirectory, .locked, .newerSchema, .corrupted, .diskFull, .inputOutput,
+            .refused:
+            self = .storage(error)
+        }
+    }
+
+    /// A failed execution as the chain's error, for who builds blocks.
+    public init(_ error: BlockExecutionError) {
+        switch error {
+        case .invalid(let reason): self = .invalidBlock(reason)
+        case .stateRead(let failure): self = .stateRead(failure)
+        }
+    }
+}
+
+extension ChainError: CustomStringConvertible {
+    /// One sentence for the log and the terminal.
+    public var description: String {
+        switch self {
+        case .storage(let error): error.description
+        case .stateRead(let error): error.description
+        case .invalidBlock(let reason): "the block is invalid: \(reason)"
+        case .invalidSignature(let index): "the signature of transaction \(index) is invalid"
+        case .unknownParent(let hash): "the parent \(hash) is unknown"
+        case .notChildOfHead(let parent, let head):
+            "the parent \(parent) is not the head \(head)"
+        case .alreadyKnown(let hash): "block \(hash) is already known"
+        case .unknownBlock(let number): "there is no block \(number)"
+        case .stateUnavailable(let number, let oldest):
+            "the state of block \(number) is not available, the oldest retained is \(oldest)"
+        case .tooManyLogs(let limit): "more than \(limit) logs match"
+        case .tooManyChanges(let limit):
+            "more than \(limit) keys changed between that block and the head"
+        case .genesisMismatch(let stored, let given):
+            "the database has genesis \(stored), the configuration has \(given)"
+        case .configConflict(let fork):
+            "the configuration starts \(fork.name) where the chain has already passed"
+        case .chainIdMismatch(let stored, let given):
+            "the database has chain id \(stored), the configuration has \(given)"
+        case .notInitialised: "the database is empty and no genesis was given"
+        case .readOnly(let reason): "the chain is read-only: \(reason)"
+        }
+    }
+}
+
+/// Runs a read or write of the store.
+func storing<Value>(
+    _ body: () throws(StorageError) -> Value
+) throws(ChainError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw ChainError(error)
+    }
+}

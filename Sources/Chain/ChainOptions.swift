@@ -1,0 +1,46 @@
+/// When a commit is brought to the disk.
+public enum SyncMode: Hashable, Sendable {
+    /// Before the commit returns: nothing is lost at a power failure.
+    case everyBlock
+    /// At most so much later. A killed process loses nothing, a power failure the blocks since.
+    case interval(milliseconds: UInt64)
+}
+
+/// How many blocks back the state can be read and blocks can be undone.
+public enum HistoryRetention: Hashable, Sendable {
+    /// To the beginning, or as far as it was retained before.
+    case all
+    /// So many blocks before the head.
+    case blocks(UInt64)
+}
+
+/// How the chain is kept.
+public struct ChainOptions: Hashable, Sendable {
+    /// When commits are brought to the disk.
+    public var sync: SyncMode
+    /// How much history is retained. May change at any start.
+    public var history: HistoryRetention
+
+    /// Options; the defaults are a daemon's.
+    public init(sync: SyncMode = .everyBlock, history: HistoryRetention = .all) {
+        self.sync = sync
+        self.history = history
+    }
+}
+
+/// The bounds of the chain's work and queues.
+public enum ChainLimits {
+    /// Keys of old history that one commit removes: a few milliseconds, and more than a block
+    /// usually adds, so that a lowered retention is reached.
+    public static let prunedKeysPerCommit = 20_000
+    /// Keys that may lie between the head and the block of a proof: the work is a trie update of
+    /// so many keys, seconds at most.
+    public static let changesPerProof = 200_000
+    /// Events that a subscriber may fall behind. Each holds a view of the database.
+    public static let eventsPerSubscriber = 1024
+    /// The writer's stack: precompiles and tries need a part of a megabyte.
+    static let writerStackBytes = 16 << 20
+    /// Transactions for which spreading the recovery of senders over cores costs more than it
+    /// saves.
+    static let sendersPerTask = 16
+}

@@ -1,0 +1,98 @@
+import Cryptography
+import EthereumTypes
+import Primitives
+import State
+import Storage
+
+// Opening: the genesis block of an empty database, and the checks of one that is in use.
+
+extension ChainView {
+    /// The chain in a database, begun with the genesis block if it is empty.
+    static func opening(_ database: Database, genesis: Genesis?) throws(ChainError) -> ChainView {
+        let identity = try storing { () throws(StorageError) in
+            try ChainIdentity(database.snapshot())
+        }
+        switch (identity, genesis) {
+        case (nil, nil): throw .notInitialised
+        case (nil, let genesis?): return try beginning(database, with: genesis)
+        case (let identity?, let genesis):
+            let config: ChainConfig
+            do {
+                config = try ChainConfig(json: JSONValue(parsing: identity.config))
+            } catch {
+                throw .storage(.corrupted("chain configuration: \(error)"))
+            }
+            let view = try ChainView(database.snapshot(), config: config, identity: identity)
+            guard let genesis else { return view }
+            return try view.checking(genesis, database)
+        }
+    }
+
+    private static func beginning(
+        _ database: Database, with genesis: Genesis
+    ) throws(ChainError) -> ChainView {
+        let snapshot = database.snapshot()
+        let identity = try storing { () throws(StorageError) in
+            var batch = WriteBatch(for: database)
+            let root = try WorldState(snapshot).apply(
+                StateDiff(alloc: genesis.alloc), of: nil, parentRoot: .emptyTrieRoot, to: &batch)
+            let block = genesis.block(stateRoot: root)
+            let stored = StoredBlock(
+                hash: block.hash(), block: block, senders: [], transactionHashes: [],
+                totalDifficulty: genesis.difficulty)
+            try BlockStore(snapshot).write(stored, receipts: [], to: &batch)
+            WorldState.setOldestState(block.header.number, in: &batch)
+            let identity = ChainIdentity(
+                genesisHash: stored.hash,
+                instanceId: Hash256(randomBytes(count: 32)) ?? .zero,
+                config: genesis.config.json.encoded())
+            identity.write(to: &batch)
+            try database.write(batch, durability: .synced)
+            return identity
+        }
+        return try ChainView(
+            database.snapshot(), config: genesis.config, identity: identity)
+    }
+
+    /// Checks that a chain began with a genesis block, and takes over its configuration.
+    private func checking(
+        _ genesis: Genesis, _ database: Database
+    ) throws(ChainError) -> ChainView {
+        let root = try storing { () throws(StorageError) in
+            try WorldState(snapshot).root(
+                applying: StateDiff(alloc: genesis.alloc), parentRoot: .emptyTrieRoot)
+        }
+        let given = genesis.block(stateRoot: root).hash()
+        guard given == genesisHash else {
+            throw .genesisMismatch(stored: genesisHash, given: given)
+        }
+        guard genesis.config != config else { return self }
+        guard genesis.config.chainId == config.chainId else {
+            throw .chainIdMismatch(stored: config.chainId, given: genesis.config.chainId)
+        }
+        for fork in Fork.allCases {
+            let old = config.activation(of: fork)
+            let new = genesis.config.activation(of: fork)
+            if old != new, isPast(old) || isPast(new) { throw .configConflict(fork) }
+        }
+        var accepted = identity
+        accepted.config = genesis.config.json.encoded()
+        try storing { () throws(StorageError) in
+            var batch = WriteBatch(for: database)
+            accepted.write(to: &batch)
+            try database.write(batch, durability: .synced)
+        }
+        return try ChainView(
+            database.snapshot(), config: genesis.config, identity: accepted)
+    }
+
+    /// Whether the head is at or beyond a fork.
+    private func isPast(_ activation: ForkActivation?) -> Bool {
+        switch activation {
+        case nil: false
+        case .block(let first): number >= first
+        case .totalDifficulty(let difficulty): totalDifficulty >= difficulty
+        case .timestamp(let first): header.timestamp >= first
+        }
+    }
+}
