@@ -49,13 +49,17 @@ public struct BlobSidecar: Hashable, Sendable {
         self.proofs = proofs
     }
 
-    /// What a transaction carries for a commitment: `kzg_to_versioned_hash` of EIP-4844.
-    public static func versionedHash(of commitment: Bytes) -> Hash256 {
-        guard var hash = Hash256(sha256(commitment)) else {
-            preconditionFailure("a SHA-256 digest has 32 bytes")
-        }
-        hash.w0 = hash.w0 & 0x00ff_ffff_ffff_ffff | 0x0100_0000_0000_0000
-        return hash
+    /// Checks that the blobs are what the commitments say. Milliseconds a blob; first comes
+    /// ``checkStructure(versionedHashes:)``.
+    public func verifyProofs() throws(BlobSidecarError) {
+        let isValid =
+            switch version {
+            case .blobProofs:
+                KZG.verifyBlobProofs(blobs: blobs, commitments: commitments, proofs: proofs)
+            case .cellProofs:
+                KZG.verifyCellProofs(blobs: blobs, commitments: commitments, proofs: proofs)
+            }
+        guard isValid == true else { throw .proofInvalid }
     }
 
     /// Checks numbers and that the commitments are those of the transaction's hashes; the proofs
@@ -74,14 +78,14 @@ public struct BlobSidecar: Hashable, Sendable {
             throw .wrongCount(.proofs, expected: proofCount, found: proofs.count)
         }
         for (index, hash) in versionedHashes.enumerated()
-        where Self.versionedHash(of: commitments[index]) != hash {
+        where KZG.versionedHash(commitments[index]) != hash {
             throw .commitmentMismatch(index: index)
         }
     }
 }
 
 /// Why a sidecar does not belong to its transaction.
-public enum BlobSidecarError: Error, Equatable {
+public enum BlobSidecarError: Error, Hashable {
     case wrongCount(TransactionDecodingError.Field, expected: Int, found: Int)
     /// The hash of the commitment is not the transaction's.
     case commitmentMismatch(index: Int)

@@ -35,7 +35,7 @@ enum Samples {
         }
         if type == .blob {
             transaction.maxFeePerBlobGas = 9
-            transaction.blobVersionedHashes = [BlobSidecar.versionedHash(of: commitment)]
+            transaction.blobVersionedHashes = [KZG.versionedHash(commitment)]
         }
         if type == .setCode {
             transaction.authorizationList = [

@@ -1,0 +1,160 @@
+public import Chain
+import Cryptography
+import EthereumTypes
+import Execution
+public import Logging
+public import Primitives
+import Synchronization
+public import TxPool
+
+/// When a sealer makes blocks.
+public enum SealingSchedule: Hashable, Sendable {
+    /// At an interval, with transactions or without.
+    case interval(Duration)
+    /// When transactions are pending, at most one block in this time.
+    case onDemand(minimum: Duration)
+}
+
+/// How a sealer makes blocks.
+public struct SealerOptions: Hashable, Sendable {
+    /// When.
+    public var schedule: SealingSchedule
+    /// Who gets the fees.
+    public var coinbase: Address
+    /// The gas limit towards which the chain moves, in steps that every node accepts; `nil` keeps
+    /// the genesis block's.
+    public var gasLimit: Gas?
+    /// What every header carries; 32 bytes at most.
+    public var extraData: Bytes
+
+    /// Options of a private chain's sealer.
+    public init(
+        schedule: SealingSchedule, coinbase: Address = .zero, gasLimit: Gas? = nil,
+        extraData: Bytes = []
+    ) {
+        self.schedule = schedule
+        self.coinbase = coinbase
+        self.gasLimit = gasLimit
+        self.extraData = extraData
+    }
+}
+
+/// The one node of a private chain that makes its blocks, by the rules that all other nodes check.
+public final class Sealer: Sendable {
+    private let chain: Blockchain
+    private let pool: TransactionPool
+    private let options: SealerOptions
+    private let builder: PayloadBuilder
+    private let logger: Logger
+    private let now: @Sendable () -> Timestamp
+
+    /// - Parameter now: the wall clock.
+    public init(
+        chain: Blockchain, pool: TransactionPool, options: SealerOptions, logger: Logger,
+        now: @escaping @Sendable () -> Timestamp
+    ) {
+        self.chain = chain
+        self.pool = pool
+        self.options = options
+        self.logger = logger
+        self.now = now
+        builder = PayloadBuilder(config: chain.config)
+    }
+
+    /// Makes blocks until its task ends, or until the chain takes no more: the node then goes on
+    /// serving reads.
+    public func run() async {
+        do throws(ChainError) {
+            switch options.schedule {
+            case .interval(let interval): try await seal(every: interval)
+            case .onDemand(let minimum): try await sealOnDemand(minimum: minimum)
+            }
+        } catch {
+            logger.error("block production has stopped", metadata: ["error": "\(error)"])
+            // A service that returns would end the node.
+            while !Task.isCancelled { try? await Task.sleep(for: .seconds(3_600)) }
+        }
+    }
+
+    private func seal(every interval: Duration) async throws(ChainError) {
+        var due = ContinuousClock.now.advanced(by: interval)
+        while await slept(until: due) {
+            try await sealBlock(.always)
+            // After a pause (a suspended machine) the blocks that were missed are not made up for.
+            due = max(due.advanced(by: interval), .now)
+        }
+    }
+
+    private func sealOnDemand(minimum: Duration) async throws(ChainError) {
+        while !Task.isCancelled {
+            // Subscribe first, then look: a transaction in between is seen either way.
+            let arrivals = pool.pendingTransactions()
+            if pool.status.pending == 0 {
+                for await _ in arrivals { break }
+            }
+            let started = ContinuousClock.now
+            if !Task.isCancelled { try await sealBlock(.withTransactions) }
+            guard await slept(until: started.advanced(by: minimum)) else { return }
+        }
+    }
+
+    /// - Returns: whether the time has come, rather than the end of the task.
+    private func slept(until deadline: ContinuousClock.Instant) async -> Bool {
+        (try? await Task.sleep(until: deadline, clock: .continuous)) != nil
+    }
+
+    private enum Filling { case always, withTransactions }
+
+    private final class Report: Sendable {
+        let skipped = Mutex<[SkippedTransaction]>([])
+    }
+
+    private func sealBlock(_ filling: Filling) async throws(ChainError) {
+        let report = Report()
+        let block = try await chain.produce { [self] head throws(ChainError) in
+            let parent = try head.view.parentBlock()
+            let payload: Payload
+            do throws(BlockExecutionError) {
+                payload = try builder.build(
+                    on: parent, attributes: attributes(on: head), from: pool)
+            } catch {
+                throw ChainError(error)
+            }
+            report.skipped.withLock { $0 = payload.skipped }
+            if filling == .withTransactions, payload.built.block.transactions.isEmpty {
+                return nil
+            }
+            return payload.built
+        }
+        for transaction in report.skipped.withLock({ $0 }) where transaction.prospect == .none {
+            pool.remove(transaction.hash)
+        }
+        guard let block else { return }
+        pool.setHead(PoolHead(block.head, now: now()))
+        logger.notice(
+            "sealed block",
+            metadata: [
+                "block.number": "\(block.head.number)", "block.hash": "\(block.head.hash)",
+                "block.transactions": "\(block.stored.block.transactions.count)",
+                "block.gasUsed": "\(block.head.header.gasUsed)",
+            ])
+    }
+
+    private func attributes(on head: Head) -> PayloadAttributes {
+        PayloadAttributes(
+            timestamp: max(now(), saturatingSum(head.header.timestamp, 1)),
+            coinbase: options.coinbase, prevRandao: keccak256(head.hash),
+            gasLimit: Self.gasLimit(after: head.header.gasLimit, towards: options.gasLimit),
+            extraData: options.extraData)
+    }
+
+    /// The next gas limit on the way to a target: less than one part in 1,024 from the parent's
+    /// (Yellow Paper 4.4.4).
+    static func gasLimit(after parent: Gas, towards target: Gas?) -> Gas {
+        guard let target else { return parent }
+        let bound = parent / 1_024
+        let step = bound > 0 ? bound - 1 : 0
+        return target > parent
+            ? min(target, saturatingSum(parent, step)) : max(target, parent - step)
+    }
+}

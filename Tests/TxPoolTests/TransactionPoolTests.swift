@@ -1,0 +1,171 @@
+import Cryptography
+import EthereumTypes
+import Execution
+import Primitives
+import State
+import Storage
+import TestSupport
+import Testing
+
+@testable import TxPool
+
+@Suite struct TransactionPoolTests {
+    let fixture = PoolFixture()
+
+    func pool(
+        _ store: PoolStore? = nil, options: PoolOptions = PoolOptions()
+    ) throws -> TransactionPool {
+        try TransactionPool(store: store, head: fixture.pool.head, options: options)
+    }
+
+    @Test func `the sender is recovered, or the transaction refused`() throws {
+        let pool = try pool()
+        let transaction = PoolFixture.transfer(from: 1, nonce: 0)
+        let hash = try pool.add(transaction)
+        #expect(pool.transaction(hash)?.sender == PoolFixture.sender(1))
+        var unsigned = transaction
+        unsigned.signature = .none
+        #expect(throws: PoolRejection.invalid(.invalidSignature)) { try pool.add(unsigned) }
+    }
+
+    @Test func `only a devnet takes impersonated senders`() throws {
+        var transaction = PoolFixture.transfer(from: 1, nonce: 0)
+        transaction.impersonate(PoolFixture.sender(2))
+        #expect(throws: PoolRejection.invalid(.invalidSignature)) { try pool().add(transaction) }
+        let devnet = try pool(options: PoolOptions(policy: .devnet))
+        let hash = try devnet.add(transaction)
+        #expect(devnet.transaction(hash)?.sender == PoolFixture.sender(2))
+    }
+
+    @Test func `the next nonce counts what is pending`() throws {
+        let pool = try pool()
+        let sender = PoolFixture.sender(1)
+        #expect(try pool.pendingNonce(of: sender) == 0)
+        try pool.add(PoolFixture.transfer(from: 1, nonce: 0))
+        try pool.add(PoolFixture.transfer(from: 1, nonce: 2))
+        #expect(try pool.pendingNonce(of: sender) == 1)
+        #expect(pool.status == (1, 1))
+        #expect(pool.content.pending[sender]?.count == 1)
+        #expect(pool.content(of: sender).queued.map(\.transaction.nonce) == [2])
+        pool.removeAll(from: sender)
+        #expect(pool.status == (0, 0))
+        #expect(try pool.pendingNonce(of: sender) == 0)
+    }
+
+    @Test func `proofs that do not fit their blobs are refused`() throws {
+        let blob = PoolReplacementTests.blob(tip: 10, cap: 100, blobCap: 5)
+        var sidecar = blob.sidecar
+        // The blob of zeros has the point at infinity as commitment and proof.
+        #expect(throws: PoolRejection.self) {
+            try pool().add(blob.transaction, sidecar: sidecar)
+        }
+        let infinity = Bytes([0xc0] + Bytes(repeating: 0, count: 47))
+        var transaction = blob.transaction
+        transaction.blobVersionedHashes = [KZG.versionedHash(infinity)]
+        transaction.sign(with: PoolFixture.key(1))
+        sidecar.commitments = [infinity]
+        sidecar.proofs = [infinity]
+        #expect(throws: Never.self) { try pool().add(transaction, sidecar: sidecar) }
+        sidecar.blobs[0][31] = 1
+        #expect(throws: PoolRejection.invalidSidecar(.proofInvalid)) {
+            try pool().add(transaction, sidecar: sidecar)
+        }
+    }
+
+    @Test func `what is pending is told once, what waits when it follows`() async throws {
+        let pool = try pool()
+        var stream = pool.pendingTransactions().makeAsyncIterator()
+        try pool.add(PoolFixture.transfer(from: 1, nonce: 1))
+        try pool.add(PoolFixture.transfer(from: 2, nonce: 0))
+        try pool.add(PoolFixture.transfer(from: 1, nonce: 0))
+        var told: [String] = []
+        for _ in 0..<3 {
+            guard let next = await stream.next() else { break }
+            told.append("\(next.sender == PoolFixture.sender(1) ? 1 : 2):\(next.transaction.nonce)")
+        }
+        #expect(told == ["2:0", "1:0", "1:1"])
+    }
+
+    @Test func `a reader that falls behind sees the end`() async throws {
+        var limits = PoolLimits()
+        limits.eventsPerSubscriber = 2
+        let pool = try pool(options: PoolOptions(limits: limits))
+        let stream = pool.pendingTransactions()
+        for nonce in 0..<Nonce(5) { try pool.add(PoolFixture.transfer(from: 1, nonce: nonce)) }
+        var count = 0
+        for await _ in stream { count += 1 }
+        #expect(count == 2)
+    }
+
+    @Test func `transactions of blocks that were taken back come in again`() throws {
+        let pool = try pool()
+        let transactions = (0..<Nonce(3)).map { nonce in
+            RecoveredTransaction(
+                PoolFixture.transfer(from: 1, nonce: nonce), sender: PoolFixture.sender(1))
+        }
+        pool.restore(transactions)
+        pool.restore(transactions)
+        #expect(pool.status == (3, 0))
+    }
+}
+
+@Suite struct PoolDurabilityTests {
+    let directory: TemporaryDirectory
+    let fixture = PoolFixture()
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    func withPool(
+        head: PoolHead? = nil, options: PoolOptions = PoolOptions(policy: .devnet),
+        _ body: (TransactionPool) throws -> Void
+    ) throws {
+        let database = try Database(
+            DatabaseOptions(path: directory.path + "/chain", cacheBytes: 1 << 20))
+        let pool = try TransactionPool(
+            store: PoolStore(database), head: head ?? fixture.pool.head, options: options)
+        try body(pool)
+    }
+
+    @Test func `the pool outlasts a restart, in its order and with impersonated senders`() throws {
+        var impersonated = PoolFixture.transfer(from: 3, nonce: 0)
+        impersonated.impersonate(PoolFixture.sender(4))
+        try withPool { pool in
+            try pool.add(PoolFixture.transfer(from: 2, nonce: 0))
+            try pool.add(PoolFixture.transfer(from: 1, nonce: 0))
+            try pool.add(PoolFixture.transfer(from: 1, nonce: 5))
+            try pool.add(impersonated)
+            try pool.add(PoolFixture.transfer(from: 5, nonce: 0))
+            pool.remove(PoolFixture.transfer(from: 5, nonce: 0).hash())
+        }
+        for _ in 0..<2 {
+            try withPool { pool in
+                #expect(pool.status == (3, 1))
+                #expect(
+                    pool.all.map(\.sender) == [2, 1, 1, 4].map { PoolFixture.sender($0) })
+            }
+        }
+    }
+
+    @Test func `what the chain has made impossible is not read back`() throws {
+        try withPool { pool in
+            try pool.add(PoolFixture.transfer(from: 1, nonce: 0))
+            try pool.add(PoolFixture.transfer(from: 1, nonce: 1))
+        }
+        var moved = fixture
+        moved.setAccount(1, nonce: 1)
+        let head = PoolFixture.head(moved.state)
+        try withPool(head: head) { #expect($0.status == (1, 0)) }
+        // It was removed from the store as well: the old head does not bring it back.
+        try withPool { #expect($0.status == (0, 1)) }
+    }
+
+    @Test func `a blob transaction outlasts a restart with its blobs`() throws {
+        let blob = PoolReplacementTests.blob(tip: 10, cap: 100, blobCap: 5)
+        let pooled = PoolFixture.pooled(blob.transaction, from: 1, sidecar: blob.sidecar)
+        let decoded = try #require(PooledTransaction(encoded: pooled.encoded()))
+        #expect(decoded == pooled)
+        #expect(decoded.sidecar == blob.sidecar)
+        #expect(PooledTransaction(encoded: pooled.encoded() + [0]) == nil)
+        #expect(PooledTransaction(encoded: []) == nil)
+    }
+}
