@@ -136,9 +136,9 @@ final class RawClient: Sendable {
     var text: String { String(decoding: bytes, as: UTF8.self) }
     var isClosed: Bool { collector.received.withLock { $0.isClosed } }
 
-    /// Takes what was received once it fulfils the condition, or after five seconds.
+    /// Takes what was received once it fulfils the condition, or after half a minute.
     func receive(until condition: (Bytes) -> Bool) async throws -> Bytes {
-        let end = ContinuousClock.now + .seconds(5)
+        let end = ContinuousClock.now + .seconds(30)
         while !condition(bytes), !isClosed, .now < end {
             try await Task.sleep(for: .milliseconds(1))
         }
@@ -149,7 +149,7 @@ final class RawClient: Sendable {
     }
 
     func waitUntilClosed() async throws -> Bool {
-        let end = ContinuousClock.now + .seconds(5)
+        let end = ContinuousClock.now + .seconds(30)
         while !isClosed, .now < end { try await Task.sleep(for: .milliseconds(1)) }
         return isClosed
     }
@@ -273,4 +273,9 @@ struct Frame {
         }
         return frames
     }
+}
+
+/// An event loop for calls that are answered without one.
+enum TestLoop {
+    static let any: any EventLoop = MultiThreadedEventLoopGroup.singleton.any()
 }

@@ -132,7 +132,7 @@ import Testing
             try await client.pauseReading()
             try await client.sendFrame(
                 #"{"jsonrpc":"2.0","id":1,"method":"test_notify","params":[200,1000000]}"#)
-            let end = ContinuousClock.now + .seconds(5)
+            let end = ContinuousClock.now + .seconds(30)
             while server.connectionCount > 0, .now < end {
                 try await Task.sleep(for: .milliseconds(1))
             }

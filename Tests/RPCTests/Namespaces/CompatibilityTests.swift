@@ -1,0 +1,58 @@
+import EthereumTypes
+import Foundation
+import Primitives
+import TestSupport
+import Testing
+
+@testable import RPC
+
+/// The request and response pairs of execution-apis, on the chain that they were recorded with.
+///
+/// A line that begins with `>>` is sent, and the answer must be the line that begins with `<<`, member
+/// for member in the same order. Where the file says `speconly`, only the kind of answer counts.
+@Suite(.enabled(if: Fixtures.has("rpc-compat"), Fixtures.hint)) struct CompatibilityTests {
+    /// Not served by these namespaces.
+    private static let absent: Set<String> = [
+        "debug_getRawBlock", "debug_getRawHeader", "debug_getRawReceipts",
+        "debug_getRawTransaction", "debug_traceBlockByHash", "debug_traceBlockByNumber",
+        "debug_traceTransaction", "eth_simulateV1", "testing_buildBlockV1",
+    ]
+
+    @Test func `every recorded call gets its recorded answer`() async throws {
+        let genesis = try Genesis(json: Fixtures.bytes(Fixtures.file("rpc-compat", "genesis.json")))
+        let node = try TestNode.follower(genesis: genesis)
+        var blocks = RLPDecoder(try Fixtures.bytes(Fixtures.file("rpc-compat", "chain.rlp")))
+        while !blocks.isAtEnd { try await node.blockchain.importBlock(try blocks.block()) }
+        node.pool.setHead(.init(node.blockchain.head, now: node.blockchain.head.header.timestamp))
+        #expect(node.blockchain.head.number == 54)
+
+        var count = 0
+        for file in try Fixtures.files("rpc-compat", extension: "io") {
+            let method = file.deletingLastPathComponent().lastPathComponent
+            if Self.absent.contains(method) { continue }
+            try await check(file, "\(method)/\(file.lastPathComponent)", node)
+            count += 1
+        }
+        #expect(count > 60)
+    }
+
+    private func check(_ file: URL, _ name: String, _ node: TestNode) async throws {
+        let text = String(decoding: try Fixtures.bytes(file), as: UTF8.self)
+        let isSpecificationOnly = text.contains("speconly")
+        var request: String?
+        for line in text.split(separator: "\n") {
+            if line.hasPrefix(">> ") {
+                request = String(line.dropFirst(3))
+            } else if line.hasPrefix("<< "), let sent = request {
+                let expected = try JSONValue(parsing: String(line.dropFirst(3)))
+                let bytes = try #require(await node.rpc.dispatcher.answer(to: Bytes(sent.utf8)))
+                let answer = try JSONValue(parsing: bytes)
+                if isSpecificationOnly {
+                    #expect((answer["result"] == nil) == (expected["result"] == nil), "\(name)")
+                } else {
+                    #expect(answer == expected, "\(name)")
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+import BlockProduction
+import Chain
+import Cryptography
+import EthereumTypes
+import Execution
+import Foundation
+import Logging
+import Primitives
+import Storage
+import Synchronization
+import TestSupport
+import Testing
+import TxPool
+
+@testable import RPC
+
+/// The JSON-RPC of a node over a chain in a directory of its own, without a transport.
+final class TestNode: Sendable {
+    static let chainId: UInt64 = 31_337
+    static let ether = UInt256(1_000_000_000_000_000_000)
+    static let receiver = Address(w0: 0xd0, w1: 0, w2: 0)
+    /// Logs its call data's first word as a topic.
+    static let emitter = Address(w0: 0xe0, w1: 0, w2: 1)
+    /// Reverts with its call data.
+    static let reverter = Address(w0: 0xe0, w1: 0, w2: 2)
+    /// Returns its slot 0.
+    static let reader = Address(w0: 0xe0, w1: 0, w2: 3)
+    static let alice = key(1)
+    static let bob = key(2)
+
+    let directory: TemporaryDirectory
+    let blockchain: Blockchain
+    let pool: TransactionPool
+    let devnet: Devnet?
+    let rpc: RPCNode
+    private let running: Task<Void, Never>
+
+    /// A devnet with two rich accounts and a few contracts.
+    static func devnet(
+        mode: MiningMode = .automine, limits: RPCLimits = RPCLimits()
+    ) throws -> TestNode {
+        try TestNode(genesis: genesis(), limits: limits, policy: .devnet) { chain, pool in
+            try Devnet(
+                chain: chain, pool: pool, options: DevnetOptions(mode: mode),
+                logger: quiet, now: { 2_000 })
+        }
+    }
+
+    /// A node that only follows a chain.
+    static func follower(genesis: Genesis) throws -> TestNode {
+        try TestNode(genesis: genesis, limits: RPCLimits(), policy: .network) { _, _ in nil }
+    }
+
+    private init(
+        genesis: Genesis, limits: RPCLimits, policy: PoolPolicy,
+        makeDevnet: (Blockchain, TransactionPool) throws -> Devnet?
+    ) throws {
+        directory = try TemporaryDirectory()
+        let database = try Database(
+            DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20))
+        blockchain = try Blockchain.open(
+            database: database, genesis: genesis,
+            options: ChainOptions(sync: .interval(milliseconds: 1_000)))
+        pool = try TransactionPool(
+            store: nil, head: PoolHead(blockchain.head, now: 2_000),
+            options: PoolOptions(policy: policy))
+        devnet = try makeDevnet(blockchain, pool)
+        let node = RPCNode(
+            services: RPCServices(
+                blockchain: blockchain, pool: pool, devnet: devnet,
+                keys: devnet == nil ? [] : [Self.alice, Self.bob],
+                clientVersion: "Apus/test", limits: limits), logger: Self.quiet)
+        rpc = node
+        running = Task { await node.run() }
+    }
+
+    deinit {
+        running.cancel()
+        let rpc = rpc
+        Task { await rpc.shutDown() }
+    }
+
+    static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    static func genesis() -> Genesis {
+        Genesis(
+            config: .single(.cancun, chainId: chainId), timestamp: 1_000, gasLimit: 30_000_000,
+            alloc: [
+                alice.address: GenesisAccount(balance: ether * 100),
+                bob.address: GenesisAccount(balance: ether * 100),
+                emitter: GenesisAccount(
+                    balance: 0, nonce: 1, code: [0x5f, 0x35, 0x5f, 0x5f, 0xa1, 0x00]),
+                reverter: GenesisAccount(
+                    balance: 0, nonce: 1, code: [0x36, 0x5f, 0x5f, 0x37, 0x36, 0x5f, 0xfd]),
+                reader: GenesisAccount(
+                    balance: 0, nonce: 1,
+                    code: [0x5f, 0x54, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3], storage: [0: 7]),
+            ],
+            baseFeePerGas: 1_000_000_000)
+    }
+
+    static func key(_ index: Int) -> PrivateKey {
+        guard let key = PrivateKey(UInt256(index)) else { preconditionFailure("not a key") }
+        return key
+    }
+
+    static func transfer(
+        from key: PrivateKey = alice, nonce: Nonce, value: Wei = 1, to: Address? = receiver,
+        data: Bytes = [], gasLimit: Gas = 60_000
+    ) -> Transaction {
+        Transaction(
+            type: .dynamicFee, chainId: chainId, nonce: nonce, maxPriorityFeePerGas: 1_000_000_000,
+            maxFeePerGas: 10_000_000_000, gasLimit: gasLimit, to: to, value: value, data: data
+        ).signed(with: key)
+    }
+
+    // MARK: Calls
+
+    /// The whole answer to a call whose parameters are given as JSON text.
+    func answer(_ method: String, _ params: String = "[]") async throws -> JSONValue {
+        let text = #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#
+        let answer = try #require(await rpc.dispatcher.answer(to: Bytes(text.utf8)))
+        return try JSONValue(parsing: answer)
+    }
+
+    /// The result of a call; records an issue and answers null if it fails.
+    func call(
+        _ method: String, _ params: String = "[]", at location: SourceLocation = #_sourceLocation
+    ) async throws -> JSONValue {
+        let answer = try await answer(method, params)
+        if let result = answer["result"] { return result }
+        Issue.record("\(method): \(answer)", sourceLocation: location)
+        return .null
+    }
+
+    /// The error of a call that must fail.
+    func failure(
+        _ method: String, _ params: String = "[]", at location: SourceLocation = #_sourceLocation
+    ) async throws -> (code: Int, message: String, data: JSONValue?) {
+        let answer = try await answer(method, params)
+        let error = try #require(answer["error"], "\(answer)", sourceLocation: location)
+        return (
+            error["code"]?.intValue ?? 0, error["message"]?.stringValue ?? "", error["data"]
+        )
+    }
+
+    /// Sends a signed transaction and answers with its hash.
+    @discardableResult
+    func send(_ transaction: Transaction) async throws -> String {
+        try await call("eth_sendRawTransaction", #"["\#(Hex.encode(transaction.encoded()))"]"#)
+            .stringValue ?? ""
+    }
+}
