@@ -1,6 +1,5 @@
 import Cryptography
 import EthereumTypes
-import Execution
 import Primitives
 import State
 import Storage
@@ -59,7 +58,11 @@ extension ChainView {
     private func checking(
         _ genesis: Genesis, _ database: Database
     ) throws(ChainError) -> ChainView {
-        let given = genesis.block(stateRoot: genesis.stateRoot()).hash()
+        let root = try storing { () throws(StorageError) in
+            try WorldState(snapshot).root(
+                applying: StateDiff(alloc: genesis.alloc), parentRoot: .emptyTrieRoot)
+        }
+        let given = genesis.block(stateRoot: root).hash()
         guard given == genesisHash else {
             throw .genesisMismatch(stored: genesisHash, given: given)
         }

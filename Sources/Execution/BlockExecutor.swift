@@ -90,14 +90,23 @@ public final class BlockExecutor {
         return outcome
     }
 
-    /// What comes after the last transaction: rewards, withdrawals and requests.
+    /// What comes after the last transaction: the fork's rewards, withdrawals and requests.
     ///
     /// - Throws: `BlockExecutionError.invalid` if a system contract fails.
     public func finishBlock(
         ommers: [Header], withdrawals: [Withdrawal], tracer: (any Tracer)? = nil
     ) throws(BlockExecutionError) -> BlockOutcome {
+        try finishBlock(
+            paying: blockRewards(ommers: ommers, in: context), withdrawals: withdrawals,
+            tracer: tracer)
+    }
+
+    /// The same with other rewards than the fork's.
+    public func finishBlock(
+        paying rewards: [BlockReward], withdrawals: [Withdrawal], tracer: (any Tracer)? = nil
+    ) throws(BlockExecutionError) -> BlockOutcome {
         outsideTransaction {
-            payRewards(ommers: ommers, in: context, state: state)
+            for reward in rewards { state.addBalance(reward.recipient, reward.amount) }
             for withdrawal in withdrawals {
                 state.addBalance(withdrawal.address, withdrawal.amountInWei)
             }

@@ -55,19 +55,37 @@ func validateOmmers(
     }
 }
 
-/// Pays whoever made the block and its ommers: EELS `pay_rewards`.
-func payRewards(
-    ommers: [Header], in context: ExecutionContext, state: JournaledState
-) {
-    guard let reward = blockReward(at: context.fork) else { return }
+/// A payment for making a block or one of its ommers.
+public struct BlockReward: Hashable, Sendable {
+    /// Who is paid.
+    public var recipient: Address
+    /// In wei.
+    public var amount: Wei
+
+    /// A payment.
+    public init(recipient: Address, amount: Wei) {
+        self.recipient = recipient
+        self.amount = amount
+    }
+}
+
+/// What whoever made the block and its ommers gets: EELS `pay_rewards`.
+func blockRewards(ommers: [Header], in context: ExecutionContext) -> [BlockReward] {
+    guard let reward = blockReward(at: context.fork) else { return [] }
     let inclusion = reward.divided(by: 32) &* UInt256(ommers.count)
-    state.addBalance(context.block.coinbase, reward &+ inclusion)
+    var rewards = [
+        BlockReward(recipient: context.block.coinbase, amount: reward &+ inclusion)
+    ]
     for ommer in ommers {
         // Validated to be between one and six.
         let age = context.block.number &- ommer.number
         guard age < 8 else { continue }
-        state.addBalance(ommer.coinbase, (UInt256(8 - age) &* reward).divided(by: 8))
+        rewards.append(
+            BlockReward(
+                recipient: ommer.coinbase,
+                amount: (UInt256(8 - age) &* reward).divided(by: 8)))
     }
+    return rewards
 }
 
 /// The reward of a block with proof of work (EIP-649, EIP-1234); nil after the merge.

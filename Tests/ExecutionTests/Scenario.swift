@@ -53,14 +53,15 @@ struct Scenario {
     ///
     /// - Returns: the outcome and the state after it.
     func run(
-        _ transaction: Transaction, checks: TransactionChecks = .all
+        _ transaction: Transaction, checks: TransactionChecks = .all,
+        tracer: (any Tracer)? = nil
     ) throws -> (outcome: TransactionOutcome, after: [Address: GenesisAccount]) {
         let journal = JournaledState(reader: state)
         let context = context
         let outcome = try processTransaction(
             RecoveredTransaction(transaction, sender: Self.sender), in: context, state: journal,
             gasAvailable: context.block.gasLimit, blobGasAvailable: context.maxBlobGas,
-            checks: checks)
+            checks: checks, tracer: tracer)
         var after = state
         after.apply(journal.takeDiff())
         return (outcome, after.accounts)

@@ -1,0 +1,198 @@
+import Cryptography
+import EthereumTypes
+import Execution
+import Primitives
+import SpecRunner
+import TestSupport
+import Testing
+
+@Suite struct TransitionTests {
+    private static let coinbase = "0x00000000000000000000000000000000000000c0"
+    private static let sender = FixedKeys.alice.address.description
+    private static let receiver = "0x00000000000000000000000000000000000000ee"
+
+    @Test func `a transfer with a key is signed and applied`() throws {
+        let result = try run(transactions: [transfer()])
+        let json = try JSONValue(parsing: result.json)
+        #expect(json["gasUsed"]?.stringValue == "0x5208")
+        #expect(json["receipts"]?[0]?["status"]?.stringValue == "0x1")
+        #expect(json["receipts"]?[0]?["type"] == nil)
+        #expect(json["rejected"] == nil)
+        #expect(json["stateRoot"]?.stringValue == result.state.stateRoot().description)
+        #expect(json["currentDifficulty"] == .null)
+        #expect(json["requests"] == .null)
+        #expect(result.allocJSON[Self.receiver]?["balance"]?.stringValue == "0x5")
+        #expect(result.allocJSON[Self.sender]?["nonce"]?.stringValue == "0x1")
+    }
+
+    @Test func `the body reads as the same transactions`() throws {
+        let result = try run(transactions: [transfer(), transfer(nonce: 1, type: 2)])
+        let again = try run(fork: "Shanghai", list: TransitionTransaction.list(rlp: result.body))
+        #expect(again.body == result.body)
+        #expect(again.state.stateRoot() == result.state.stateRoot())
+    }
+
+    @Test func `what cannot be applied is rejected with geth's words`() throws {
+        let result = try run(transactions: [transfer(), transfer(), transfer(nonce: 7)])
+        let rejected = try #require(JSONValue(parsing: result.json)["rejected"]?.arrayValue)
+        let address = FixedKeys.alice.address.checksummed
+        #expect(rejected.map { $0["index"]?.intValue } == [1, 2])
+        #expect(
+            rejected.map { $0["error"]?.stringValue } == [
+                "nonce too low: address \(address), tx: 0 state: 1",
+                "nonce too high: address \(address), tx: 7 state: 1",
+            ])
+    }
+
+    @Test func `undecodable RLP does not stop the others`() throws {
+        let good = try run(transactions: [transfer()]).body
+        var list = RLPEncoder()
+        list.list { list in
+            list.append([0x7f, 0x01] as Bytes)
+            list.appendRaw(Bytes(good.suffix(from: 2)))
+        }
+        let result = try run(fork: "Shanghai", list: TransitionTransaction.list(rlp: list.bytes))
+        let json = try JSONValue(parsing: result.json)
+        #expect(json["receipts"]?.arrayValue?.count == 1)
+        #expect(json["rejected"]?[0]?["error"]?.stringValue == "transaction type not supported")
+    }
+
+    @Test func `rewards go to the coinbase and the ommers`() throws {
+        let environment = environment([
+            "currentDifficulty": "0x20000", "currentRandom": .null,
+            "ommers": [["delta": .number("1"), "address": .string(Self.receiver)]],
+        ])
+        let alloc = try run(
+            fork: "Byzantium", environment: environment, transactions: [], reward: 0x80
+        ).allocJSON
+        #expect(alloc[Self.coinbase]?["balance"]?.stringValue == "0x84")
+        #expect(alloc[Self.receiver]?["balance"]?.stringValue == "0x70")
+    }
+
+    @Test func `without a reward the coinbase is not even touched`() throws {
+        let environment = environment([
+            "currentDifficulty": "0x20000", "currentRandom": .null,
+        ])
+        func alloc(_ reward: Wei?) throws -> JSONValue {
+            try run(
+                fork: "Homestead", environment: environment, transactions: [], reward: reward
+            ).allocJSON
+        }
+        #expect(try alloc(.zero)[Self.coinbase] != nil)
+        #expect(try alloc(nil)[Self.coinbase] == nil)
+    }
+
+    @Test func `base fee, difficulty and blob gas follow from the parent`() throws {
+        var parent: JSONObject = [
+            "currentBaseFee": .null, "parentBaseFee": "0x100", "parentGasUsed": "0x0",
+            "parentGasLimit": "0x1000", "parentTimestamp": "0x1", "parentDifficulty": "0x20000",
+            "parentExcessBlobGas": "0x60000", "parentBlobGasUsed": "0x20000",
+            "parentBeaconBlockRoot": .string(Hash256.zero.description),
+        ]
+        let cancun = try JSONValue(
+            parsing: run(fork: "Cancun", environment: environment(parent), transactions: []).json)
+        #expect(cancun["currentBaseFee"]?.stringValue == "0xe0")
+        #expect(cancun["currentExcessBlobGas"]?.stringValue == "0x20000")
+
+        parent["currentRandom"] = .null
+        let london = try JSONValue(
+            parsing: run(fork: "London", environment: environment(parent), transactions: []).json)
+        #expect(london["currentDifficulty"]?.stringValue == "0x20000")
+    }
+
+    @Test func `withdrawals are paid and committed to`() throws {
+        let withdrawal: JSONValue = [
+            "index": "0x1", "validatorIndex": "0x2", "address": .string(Self.receiver),
+            "amount": "0x3",
+        ]
+        let result = try run(
+            environment: environment(["withdrawals": [withdrawal]]), transactions: [])
+        #expect(result.allocJSON[Self.receiver]?["balance"]?.stringValue == "0xb2d05e00")
+        let root = withdrawalsRoot(of: [
+            Withdrawal(
+                index: 1, validatorIndex: 2, address: Address(lowBytesOf: 0xee), amount: 3)
+        ])
+        #expect(
+            try JSONValue(parsing: result.json)["withdrawalsRoot"]?.stringValue
+                == root.description)
+    }
+
+    @Test(
+        arguments: [
+            ("Shanghai", ["currentRandom": .null], .configuration),
+            ("Shanghai", ["withdrawals": .null], .configuration),
+            ("Shanghai", ["currentBaseFee": .null], .configuration),
+            ("Cancun", [:], .configuration),
+            ("London", ["currentDifficulty": .null], .configuration),
+            ("Nowhere", [:], .configuration),
+            ("Shanghai", ["currentNumber": "x"], .json),
+        ] as [(String, JSONObject, TransitionError.Kind)])
+    func `a block that does not fit the fork is an error`(
+        fork: String, changes: JSONObject, kind: TransitionError.Kind
+    ) throws {
+        let error = #expect(throws: TransitionError.self) {
+            try run(fork: fork, environment: environment(changes), transactions: [])
+        }
+        #expect(error?.kind == kind)
+    }
+
+    @Test func `a block hash that is not given is an error if it is asked for`() throws {
+        // BLOCKHASH(4)
+        let code: JSONValue = ["balance": "0x0", "code": "0x600440"]
+        func hash(_ hashes: JSONValue) throws -> TransitionResult {
+            try run(
+                environment: environment(["blockHashes": hashes]), transactions: [transfer()],
+                accounts: [Self.receiver: code])
+        }
+        #expect(try hash(["4": .string(Hash256.keccakEmpty.description)]).body != [0xc0])
+        let error = #expect(throws: TransitionError.self) { try hash(["3": "0x"]) }
+        #expect(error?.kind == .json)
+        let missing = #expect(throws: TransitionError.self) { try hash([:]) }
+        #expect(missing?.kind == .missingBlockHash)
+    }
+
+    // MARK: Pieces
+
+    private func environment(_ changes: JSONObject = [:]) -> JSONValue {
+        var env: JSONObject = [
+            "currentCoinbase": .string(Self.coinbase), "currentGasLimit": "0x1000000",
+            "currentNumber": "5", "currentTimestamp": .number("1000"), "currentRandom": "0x1",
+            "currentBaseFee": "0x7", "withdrawals": [],
+        ]
+        for (key, value) in changes { env[key] = value }
+        return .object(env)
+    }
+
+    private func transfer(nonce: UInt64 = 0, type: UInt64 = 0) -> JSONValue {
+        [
+            "type": .string("0x\(type)"), "nonce": .string("0x\(nonce)"), "gas": "0x10000",
+            "gasPrice": "0x10", "maxFeePerGas": "0x10", "maxPriorityFeePerGas": "0x1",
+            "to": .string(Self.receiver), "value": "0x5", "input": "0x",
+            "secretKey": .string(Hex.encode(FixedKeys.alice.bytes)), "v": "0x0", "r": "0x0",
+            "s": "0x0",
+        ]
+    }
+
+    private func run(
+        fork: String = "Shanghai", environment: JSONValue? = nil, transactions: [JSONValue],
+        reward: Wei? = .zero, accounts: [String: JSONValue] = [:]
+    ) throws -> TransitionResult {
+        try run(
+            fork: fork, environment: environment,
+            list: TransitionTransaction.list(json: .array(transactions), chainId: 1),
+            reward: reward, accounts: accounts)
+    }
+
+    private func run(
+        fork: String, environment: JSONValue? = nil, list: [TransitionTransaction],
+        reward: Wei? = .zero, accounts: [String: JSONValue] = [:]
+    ) throws -> TransitionResult {
+        var alloc: JSONObject = [Self.sender: ["balance": "0xde0b6b3a7640000"]]
+        for (address, account) in accounts { alloc[address] = account }
+        let transition = try Transition(
+            config: Transition.config(fork: fork, chainId: 1), alloc: .object(alloc),
+            environment: TransitionEnvironment(environment ?? self.environment()),
+            transactions: list, reward: reward)
+        return try transition.run()
+    }
+}
