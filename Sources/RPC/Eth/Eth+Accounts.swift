@@ -11,7 +11,9 @@ extension EthNamespace {
             RPCMethod("eth_accounts", aliases: ["eth_requestAccounts"], instant: accounts),
             RPCMethod("eth_getTransactionCount", ["address", "block"], instant: getTransactionCount),
             RPCMethod("eth_sign", ["address", "message"], instant: sign),
-            RPCMethod("eth_signTypedData_v4", ["address", "typedData"], execution: signTypedData),
+            RPCMethod(
+                "eth_signTypedData_v4", ["address", "typedData"],
+                aliases: ["eth_signTypedData", "eth_signTypedData_v3"], execution: signTypedData),
             RPCMethod("eth_signTransaction", ["transaction"], execution: signTransaction),
             RPCMethod("eth_fillTransaction", ["transaction"], execution: fillTransaction),
         ]

@@ -1,0 +1,133 @@
+import Chain
+import Foundation
+import Logging
+import Primitives
+import RPC
+import ServiceLifecycle
+
+/// What every way of running the daemon has in common: the log, the listeners, the service group,
+/// and the order in which all of it ends.
+struct Daemon {
+    let settings: NodeSettings
+    let blockchain: Blockchain
+    let rpc: RPCNode
+    let server: RPCServer
+    let logger: Logger
+
+    /// Sets up the process's log. Call once, first.
+    static func bootstrapLogging(_ settings: NodeSettings) -> Logger {
+        LoggingSystem.bootstrap { [format = settings.logFormat, level = settings.logLevel] label in
+            LineLogHandler(label: label, format: format, level: level)
+        }
+        // A limit on file size must come back as a failed write, not end the process.
+        signal(SIGXFSZ, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
+        return Logger(label: "apus")
+    }
+
+    init(settings: NodeSettings, blockchain: Blockchain, rpc: RPCNode, logger: Logger) {
+        self.settings = settings
+        self.blockchain = blockchain
+        self.rpc = rpc
+        self.logger = logger
+        server = RPCServer(
+            dispatcher: rpc.dispatcher,
+            // One core is left to execution.
+            eventLoops: max(1, ProcessInfo.processInfo.activeProcessorCount - 1), logger: logger,
+            health: { [blockchain] in
+                let head = blockchain.head
+                return [
+                    "status": blockchain.readOnlyReason == nil ? "ok" : "read-only",
+                    "client": .string("apus/\(apusVersion)"),
+                    "chainId": .number(String(blockchain.config.chainId)),
+                    "blockNumber": .number(String(head.number)),
+                ]
+            })
+    }
+
+    /// Binds the ports.
+    ///
+    /// - Parameter namespaces: what HTTP and WebSocket serve where the settings do not say.
+    /// - Returns: the TCP port.
+    /// - Throws: `StartupError` if an address cannot be had.
+    func listen(defaultAccess access: RPCAccess) async throws(StartupError) -> Int {
+        let allowed =
+            settings.httpNamespaces.map { names in
+                names == ["all"] ? RPCAccess.all : .namespaces(Set(names))
+            } ?? access
+        var listener = RPCListener(
+            host: settings.host, port: settings.port, http: allowed, webSocket: allowed)
+        listener.virtualHosts = settings.allowedHosts
+        listener.allowedOrigins = settings.allowedOrigins
+        let port: Int
+        do {
+            port = try await server.listen(listener)
+        } catch {
+            throw StartupError(
+                .unavailable,
+                "cannot listen on \(settings.host), port \(settings.port): \(error); "
+                    + "is another node running? --port chooses another, 0 a free one")
+        }
+        if let path = settings.ipcPath {
+            do {
+                try await server.listen(unixSocket: path)
+            } catch {
+                throw StartupError(.unavailable, "cannot make the Unix socket \(path): \(error)")
+            }
+        }
+        return port
+    }
+
+    /// Serves until SIGTERM or SIGINT, then ends in order: no new requests, no new blocks, all on
+    /// disk.
+    ///
+    /// - Parameter producer: makes blocks until its task is cancelled.
+    func run(producer: @escaping @Sendable () async throws -> Void) async throws {
+        let status = "serving chain \(blockchain.config.chainId)"
+        var configuration = ServiceGroupConfiguration(
+            services: [
+                .init(service: TaskService { [rpc] in await rpc.run() }),
+                .init(service: TaskService(body: producer)),
+                .init(
+                    service: SystemdService(status: status) { [blockchain] in
+                        await blockchain.answers()
+                    }),
+            ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = .seconds(30)
+        var failure: (any Error)?
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch {
+            failure = error
+        }
+        await shutDown()
+        if let failure { throw failure }
+    }
+
+    /// Ends what is there, in order.
+    func shutDown() async {
+        logger.info("stopping")
+        do {
+            try await server.stop()
+            await rpc.shutDown()
+            try await blockchain.shutDown()
+        } catch {
+            logger.error("could not stop cleanly", metadata: ["error": "\(error)"])
+        }
+        logger.info("stopped", metadata: ["block.number": "\(blockchain.head.number)"])
+    }
+}
+
+/// A function that runs until its task is cancelled, as a service that ends with the group.
+private struct TaskService: Service {
+    let body: @Sendable () async throws -> Void
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown(body)
+    }
+}
+
+extension Blockchain {
+    /// Comes back when the writer has a moment: what the watchdog wants to know.
+    func answers() -> Bool { true }
+}

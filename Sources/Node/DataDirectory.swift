@@ -1,0 +1,94 @@
+import Chain
+import EthereumTypes
+import Foundation
+import Primitives
+import Storage
+
+/// What `apus init` tells.
+public struct InitializationResult: Sendable {
+    /// The hash of block zero.
+    public let genesisHash: Hash256
+    /// The chain's id.
+    public let chainId: UInt64
+}
+
+/// Makes a data folder from a genesis file; does nothing if the folder already has that genesis.
+///
+/// - Throws: `StartupError`: the file cannot be read or is no genesis, the folder is foreign, in
+///   use, or holds another chain.
+public func initializeDataDirectory(_ path: String, genesisFile: String) throws(StartupError)
+    -> InitializationResult
+{
+    let genesis = try readGenesis(genesisFile)
+    let blockchain = try openBlockchain(
+        at: path, genesis: genesis, cacheBytes: 64 << 20, options: ChainOptions())
+    defer { try? blockchain.database.sync() }
+    return InitializationResult(
+        genesisHash: blockchain.genesisHash, chainId: blockchain.config.chainId)
+}
+
+/// Reads a genesis file in geth's format.
+func readGenesis(_ path: String) throws(StartupError) -> Genesis {
+    guard let data = FileManager.default.contents(atPath: path) else {
+        throw StartupError(.noInput, "cannot read the genesis file \(path)")
+    }
+    do throws(GenesisError) {
+        return try Genesis(json: Bytes(data))
+    } catch {
+        throw StartupError(.data, "\(path): \(error)")
+    }
+}
+
+/// Opens the chain in a data folder.
+///
+/// - Parameter genesis: made where the folder is new, compared where it is not; nil to take what
+///   is there.
+/// - Throws: `StartupError` with the status that fits.
+func openBlockchain(
+    at path: String, genesis: Genesis?, cacheBytes: Int, options: ChainOptions
+) throws(StartupError) -> Blockchain {
+    do throws(ChainError) {
+        let database: Database
+        do throws(StorageError) {
+            database = try Database(DatabaseOptions(path: path, cacheBytes: cacheBytes))
+        } catch {
+            throw .storage(error)
+        }
+        return try Blockchain.open(database: database, genesis: genesis, options: options)
+    } catch {
+        throw startupError(error, path: path)
+    }
+}
+
+/// Whether a folder already holds a chain.
+func holdsChain(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: path + "/CURRENT")
+}
+
+private func startupError(_ error: ChainError, path: String) -> StartupError {
+    switch error {
+    case .storage(.locked):
+        StartupError(.temporary, "the data folder \(path) is in use by another process")
+    case .storage(.foreignDirectory):
+        StartupError(
+            .configuration,
+            "\(path) holds files but no chain of Apus; give an empty or a new folder")
+    case .storage(.newerSchema(let found, let supported)):
+        StartupError(
+            .configuration,
+            "\(path) was written by a newer Apus (schema \(found), this one knows \(supported)); upgrade")
+    case .storage(.diskFull(let facts)), .storage(.inputOutput(let facts)):
+        StartupError(.io, "cannot use \(path): \(facts)")
+    case .storage(let error):
+        StartupError(.data, "the data in \(path) is damaged: \(error); restore it from a backup")
+    case .genesisMismatch(let stored, let given):
+        StartupError(
+            .configuration,
+            "\(path) holds another chain: its genesis is \(stored), the one given is \(given)")
+    case .notInitialised:
+        StartupError(
+            .configuration, "\(path) holds no chain yet; make one with 'apus init --datadir \(path) GENESIS.json'")
+    default:
+        StartupError(.data, "cannot open the chain in \(path): \(error)")
+    }
+}

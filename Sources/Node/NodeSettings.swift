@@ -1,0 +1,90 @@
+public import Chain
+public import Logging
+public import Primitives
+
+/// What every way of running the daemon can be told, with its defaults.
+public struct NodeSettings: Sendable {
+    /// The folder that keeps the chain; nil for a devnet that keeps nothing.
+    public var dataDirectory: String?
+    /// TCP port of HTTP and WebSocket; 0 picks a free one.
+    public var port: Int
+    /// The address to listen on.
+    public var host: String
+    /// Path of the Unix socket, if one is wanted.
+    public var ipcPath: String?
+    /// Namespaces on HTTP and WebSocket; nil for the mode's default.
+    public var httpNamespaces: [String]?
+    /// Web origins that may call; `*` for any.
+    public var allowedOrigins: [String]
+    /// Host names, besides localhost and the bound address, that requests may name.
+    public var allowedHosts: [String]
+    /// Bytes of the database's cache.
+    public var cacheBytes: Int
+    /// How much old state is kept.
+    public var history: HistoryRetention
+    /// When commits reach the disk; nil for the mode's default.
+    public var syncMode: SyncMode?
+    /// Time between blocks; nil where no clock makes them.
+    public var blockTime: Duration?
+    /// Gas limit of the blocks that this node makes; nil keeps the parent's.
+    public var gasLimit: Gas?
+    /// The address that receives priority fees.
+    public var coinbase: Address
+    /// How log lines look.
+    public var logFormat: LogFormat
+    /// The lowest level that is logged.
+    public var logLevel: Logger.Level
+
+    /// Reads every setting of `apus node`.
+    ///
+    /// - Throws: `StartupError` for the first value that does not parse, or an unknown key.
+    public init(from settings: inout Settings) throws(StartupError) {
+        try self.init(sharedFrom: &settings)
+        try settings.refuseUnknown()
+        guard dataDirectory != nil else {
+            throw StartupError(
+                .usage, "apus node needs a data folder: give --datadir, made by 'apus init'")
+        }
+    }
+
+    init(sharedFrom settings: inout Settings) throws(StartupError) {
+        dataDirectory = settings.text("datadir")
+        port = Int(try settings.integer("port", in: 0...65535) ?? 8545)
+        host = settings.text("host") ?? "127.0.0.1"
+        ipcPath = settings.text("ipc")
+        let namespaces = settings.list("http-api")
+        httpNamespaces = namespaces.isEmpty ? nil : namespaces
+        allowedOrigins = settings.list("allow-origin")
+        allowedHosts = settings.list("allow-host")
+        let mebibytes = try settings.integer("cache", in: 8...1_048_576) ?? 256
+        cacheBytes = Int(mebibytes) << 20
+        history =
+            try settings.value("history", expecting: "'all' or a number of blocks") { text in
+                text == "all" ? .all : UInt64(text).map { .blocks($0) }
+            } ?? .all
+        syncMode = try settings.value("sync-mode", expecting: "'block' or 'interval'") { text in
+            switch text {
+            case "block": .everyBlock
+            case "interval": .interval(milliseconds: 200)
+            default: nil
+            }
+        }
+        blockTime = try settings.value("block-time", expecting: "a number of seconds, above 0") {
+            text in
+            guard let seconds = Double(text), seconds.isFinite, seconds > 0, seconds <= 86_400 else {
+                return nil
+            }
+            return .seconds(seconds)
+        }
+        gasLimit = try settings.integer("gas-limit", in: 5000...UInt64(Int64.max))
+        coinbase =
+            try settings.value("coinbase", expecting: "an address") { Address(hex: $0) } ?? .zero
+        logFormat =
+            try settings.value("log-format", expecting: "'text' or 'json'") {
+                LogFormat(rawValue: $0)
+            } ?? .text
+        logLevel =
+            try settings.value("log-level", expecting: "a log level") { Logger.Level(rawValue: $0) }
+            ?? .notice
+    }
+}

@@ -1,0 +1,59 @@
+import BlockProduction
+import Chain
+import Foundation
+import Logging
+import RPC
+import TxPool
+
+/// Runs `apus node` until it is told to stop.
+///
+/// - Throws: `StartupError` if the node cannot start.
+public func runNode(_ settings: NodeSettings) async throws {
+    let logger = Daemon.bootstrapLogging(settings)
+    guard let folder = settings.dataDirectory else {
+        throw StartupError(.usage, "apus node needs a data folder")
+    }
+    guard holdsChain(folder) else {
+        throw StartupError(
+            .configuration,
+            "\(folder) holds no chain yet; make one with 'apus init --datadir \(folder) GENESIS.json'")
+    }
+    let blockchain = try openBlockchain(
+        at: folder, genesis: nil, cacheBytes: settings.cacheBytes,
+        options: ChainOptions(sync: settings.syncMode ?? .everyBlock, history: settings.history))
+    let pool = try TransactionPool(
+        store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
+        options: PoolOptions(policy: .network))
+    let rpc = RPCNode(
+        services: RPCServices(
+            blockchain: blockchain, pool: pool, devnet: nil, keys: [],
+            clientVersion: clientVersion),
+        logger: logger)
+    let daemon = Daemon(settings: settings, blockchain: blockchain, rpc: rpc, logger: logger)
+    let port: Int
+    do {
+        port = try await daemon.listen(defaultAccess: .namespaces(["eth", "net", "web3", "rpc"]))
+    } catch {
+        await daemon.shutDown()
+        throw error
+    }
+    printLines(["Listening on \(settings.host):\(port)"])
+    logger.notice(
+        "serving",
+        metadata: [
+            "chain.id": "\(blockchain.config.chainId)",
+            "block.number": "\(blockchain.head.number)",
+            "port": "\(port)",
+        ])
+    if let period = settings.blockTime {
+        let sealer = Sealer(
+            chain: blockchain, pool: pool,
+            options: SealerOptions(
+                schedule: .interval(period), coinbase: settings.coinbase,
+                gasLimit: settings.gasLimit),
+            logger: logger, now: wallClock)
+        try await daemon.run { await sealer.run() }
+    } else {
+        try await daemon.run { await pool.follow(blockchain, now: wallClock) }
+    }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Node
+
+/// `apus init`: writes the genesis block into a new data folder.
+struct InitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Make a data folder from a genesis file in geth's format.",
+        discussion: """
+            Running it again with the same genesis changes nothing; a different genesis is refused.
+            """)
+
+    @Option(name: .long, help: "The data folder; made if it is not there.")
+    var datadir: String
+
+    @Argument(help: "The genesis file.")
+    var genesis: String
+
+    func run() throws {
+        do {
+            let result = try initializeDataDirectory(datadir, genesisFile: genesis)
+            print("genesis \(result.genesisHash)")
+            print("chain id \(result.chainId)")
+        } catch {
+            throw ended(by: error)
+        }
+    }
+}

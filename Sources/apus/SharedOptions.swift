@@ -1,0 +1,70 @@
+import ArgumentParser
+import Foundation
+
+/// Flags that every way of running the daemon has. Their values stay text here: the settings parse
+/// flags, variables and file keys in one place.
+struct SharedOptions: ParsableArguments {
+    @Option(name: .long, help: "A TOML file with settings.")
+    var config: String?
+
+    @Option(name: [.customShort("p"), .long], help: "HTTP and WebSocket port; 0 picks a free one (default 8545).")
+    var port: String?
+
+    @Option(name: .long, help: "Address to listen on (default 127.0.0.1).")
+    var host: String?
+
+    @Option(name: .long, help: "Path of a Unix socket to serve as well.")
+    var ipc: String?
+
+    @Option(
+        name: .customLong("http-api"),
+        help: "Namespaces served over HTTP and WebSocket, separated by commas, or 'all'.")
+    var httpAPI: String?
+
+    @Option(name: .customLong("allow-origin"), help: "Web origins that may call, separated by commas, or '*'.")
+    var allowOrigin: String?
+
+    @Option(name: .customLong("allow-host"), help: "Host names, besides localhost, that requests may name.")
+    var allowHost: String?
+
+    @Option(name: .long, help: "Memory for the database's cache, in MiB (default 256).")
+    var cache: String?
+
+    @Option(name: .long, help: "How many blocks of old state to keep: a number, or 'all' (default all).")
+    var history: String?
+
+    @Option(
+        name: .customLong("sync-mode"),
+        help: "'block' syncs every block to disk, 'interval' syncs a few times a second.")
+    var syncMode: String?
+
+    @Option(name: .customLong("block-time"), help: "Seconds between blocks; fractions are fine.")
+    var blockTime: String?
+
+    @Option(name: .customLong("gas-limit"), help: "Gas limit of blocks.")
+    var gasLimit: String?
+
+    @Option(name: .long, help: "Address that receives the priority fees.")
+    var coinbase: String?
+
+    @Option(name: .customLong("log-format"), help: "'text' or 'json'.")
+    var logFormat: String?
+
+    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning or error.")
+    var logLevel: String?
+
+    var flags: [String: String] {
+        [
+            "port": port, "host": host, "ipc": ipc, "http-api": httpAPI,
+            "allow-origin": allowOrigin, "allow-host": allowHost, "cache": cache,
+            "history": history, "sync-mode": syncMode, "block-time": blockTime,
+            "gas-limit": gasLimit, "coinbase": coinbase, "log-format": logFormat,
+            "log-level": logLevel,
+        ].compactMapValues { $0 }
+    }
+}
+
+/// Writes a line to standard error.
+func printError(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}
