@@ -84,6 +84,8 @@ let targets: [Target] = [
     .testTarget(name: "BlockProductionTests", dependencies: ["BlockProduction", "TestSupport"]),
     .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
+    // The real daemon as a child process.
+    .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives"]),
     .testTarget(name: "TidyTests"),
 ]
 

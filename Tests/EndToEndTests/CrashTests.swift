@@ -1,0 +1,91 @@
+import Foundation
+import Primitives
+import Testing
+
+/// `kill -9` at random moments under load: what was acknowledged is there after a restart.
+@Suite(.serialized) struct CrashTests {
+    static let alice = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
+    static let bob = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+
+    @Test(.timeLimit(.minutes(5)), arguments: ["interval", "block"])
+    func `the last acknowledged block survives kill -9`(syncMode: String) throws {
+        let folder = try TemporaryFolder()
+        let arguments = [
+            "dev", "--port", "0", "--datadir", folder.path + "/data", "--sync-mode", syncMode,
+        ]
+        let seed = ProcessInfo.processInfo.environment["APUS_TEST_SEED"].flatMap { UInt64($0) } ?? 7
+        print("crash test, seed \(seed) (set APUS_TEST_SEED to change it)")
+        var generator = SplitMix(state: seed)
+        var acknowledged: [JSONValue] = []
+
+        for _ in 0..<10 {
+            let daemon = try Daemon(arguments)
+            let connection = try daemon.connect()
+            for block in acknowledged.suffix(3) {
+                guard let number = block["number"]?.stringValue else { continue }
+                let found = try connection.call("eth_getBlockByNumber", #"["\#(number)", false]"#)
+                #expect(found["hash"] == block["hash"])
+                #expect(found["stateRoot"] == block["stateRoot"])
+            }
+            let head = try connection.call("eth_getBlockByNumber", #"["latest", true]"#)
+            #expect(
+                Int(acknowledged.count) <= hexNumber(head["number"]),
+                "an acknowledged block is gone")
+            try expectStateMatchesRoot(connection, head)
+
+            let moment = Double(generator.next() % 400) / 1000 + 0.02
+            let killer = Thread {
+                Thread.sleep(forTimeInterval: moment)
+                kill(daemon.process.processIdentifier, SIGKILL)
+            }
+            killer.start()
+            do {
+                acknowledged.removeAll()
+                while true {
+                    let sent = try connection.call(
+                        "eth_sendTransaction",
+                        #"[{"from":"\#(Self.alice)","to":"\#(Self.bob)","value":"0x1","gas":"0x5208"}]"#)
+                    let receipt = try connection.call(
+                        "eth_getTransactionReceipt", "[\(sent.description)]")
+                    let number = receipt["blockNumber"]?.stringValue ?? ""
+                    let block = try connection.call(
+                        "eth_getBlockByNumber", #"["\#(number)", false]"#)
+                    acknowledged.append(block)
+                }
+            } catch is Connection.Lost {
+                // The kill.
+            }
+            daemon.process.waitUntilExit()
+        }
+    }
+
+    /// The proof of an account against the head's root, and the balances against the count of
+    /// transfers: whole blocks or nothing.
+    private func expectStateMatchesRoot(_ connection: Connection, _ head: JSONValue) throws {
+        let transfers = hexNumber(head["number"])
+        let nonce = try connection.call("eth_getTransactionCount", #"["\#(Self.alice)", "latest"]"#)
+        #expect(hexNumber(nonce) == transfers, "each block holds one transfer of Alice")
+        let number = head["number"]?.stringValue ?? ""
+        let proof = try connection.call("eth_getProof", #"["\#(Self.alice)", [], "\#(number)"]"#)
+        let root = proof["accountProof"]?[0]?.stringValue.flatMap { Hex.decode($0) } ?? []
+        let answered = try connection.call("web3_sha3", #"["\#(Hex.encode(root))"]"#)
+        #expect(answered == head["stateRoot"], "the proof's first node hashes to the state root")
+    }
+
+    private func hexNumber(_ value: JSONValue?) -> Int {
+        value?.stringValue.flatMap { UInt256(hex: $0)?.asUInt64 }.map { Int($0) } ?? -1
+    }
+}
+
+/// A small generator with a seed, so that a failing run can be repeated.
+struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+}
