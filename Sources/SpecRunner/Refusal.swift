@@ -98,7 +98,8 @@ enum ExceptionName {
         case .headerField: [.fields]
         case .baseFee: [.baseFee]
         case .excessBlobGas: [.excessBlobGas]
-        case .blobGasAboveLimit, .blobGasUsed: [.blobGasUsed]
+        case .blobGasAboveLimit: [.blobGasUsed, .blobGas, .blobCount]
+        case .blobGasUsed: [.blobGasUsed]
         case .blockTooLarge: [.size]
         case .transactionsRoot: [.transactionsRoot]
         case .withdrawalsRoot, .withdrawalsPresence: [.withdrawals]
@@ -169,7 +170,7 @@ enum ExceptionName {
         "TR_RLP_WRONGVALUE": [.undecodable],
         // Blocks, generated from the execution specs.
         "BlockException.RLP_STRUCTURES_ENCODING": [.undecodable],
-        "BlockException.INCORRECT_BLOCK_FORMAT": [.fields, .withdrawals],
+        "BlockException.INCORRECT_BLOCK_FORMAT": [.fields, .withdrawals, .undecodable],
         "BlockException.INVALID_GASLIMIT": [.gasLimit],
         "BlockException.INCORRECT_EXCESS_BLOB_GAS": [.excessBlobGas],
         "BlockException.INCORRECT_BLOB_GAS_USED": [.blobGasUsed],
