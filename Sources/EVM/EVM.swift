@@ -62,8 +62,9 @@ public final class EVM {
     public func processMessageCall(
         _ message: Message, in transaction: TransactionEnvironment
     ) -> MessageResult {
-        // More gas than a signed number holds cannot be spent.
-        let gas = Int(min(message.gas, Gas(Int.max / 2)))
+        // More gas than a signed number holds cannot be spent. Room is left for what is added to it,
+        // stipends and gas that comes back; official tests have limits of 0x7fe0000000000001.
+        let gas = Int(min(message.gas, Gas(Int.max) - (1 << 52)))
         let unusable = message.gas - Gas(gas)
         machine.pointee.origin = transaction.origin.uint256
         machine.pointee.gasPrice = transaction.gasPrice

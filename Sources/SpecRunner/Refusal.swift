@@ -142,7 +142,7 @@ enum ExceptionName {
         "TransactionException.TYPE_3_TX_CONTRACT_CREATION": [.creation, .undecodable],
         "TransactionException.TYPE_4_TX_CONTRACT_CREATION": [.creation, .undecodable],
         "TransactionException.TYPE_3_TX_ZERO_BLOBS": [.noBlobs],
-        "TransactionException.TYPE_3_TX_BLOB_COUNT_EXCEEDED": [.blobCount],
+        "TransactionException.TYPE_3_TX_BLOB_COUNT_EXCEEDED": [.blobCount, .blobGas],
         "TransactionException.TYPE_3_TX_MAX_BLOB_GAS_ALLOWANCE_EXCEEDED": [.blobGas],
         "TransactionException.TYPE_3_TX_INVALID_BLOB_VERSIONED_HASH": [.blobVersion],
         "TransactionException.TYPE_3_TX_WITH_FULL_BLOBS": [.undecodable],
