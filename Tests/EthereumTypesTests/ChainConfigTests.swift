@@ -125,3 +125,52 @@ import Testing
         }
     }
 }
+
+@Suite struct ForkIdentifierTests {
+    /// The vectors of geth's core/forkid tests, and of EIP-2124 and EIP-6122.
+    @Test(
+        arguments: [
+            (0, 0, 0xfc64_ec04, 1_150_000), (1_149_999, 0, 0xfc64_ec04, 1_150_000),
+            (1_150_000, 0, 0x97c2_c34c, 1_920_000), (1_920_000, 0, 0x91d1_f948, 2_463_000),
+            (2_463_000, 0, 0x7a64_da13, 2_675_000), (2_675_000, 0, 0x3edd_5b10, 4_370_000),
+            (4_370_000, 0, 0xa00b_c324, 7_280_000), (7_280_000, 0, 0x668d_b0af, 9_069_000),
+            (9_069_000, 0, 0x879d_6e30, 9_200_000), (9_200_000, 0, 0xe029_e991, 12_244_000),
+            (12_244_000, 0, 0x0eb4_40f6, 12_965_000), (12_965_000, 0, 0xb715_077d, 13_773_000),
+            (13_773_000, 0, 0x20c3_27fc, 15_050_000), (15_050_000, 0, 0xf0af_d0e3, 1_681_338_455),
+            (20_000_000, 1_681_338_455, 0xdce9_6c2d, 1_710_338_135),
+            (20_000_000, 1_710_338_135, 0x9f3d_2254, 1_746_612_311),
+            (20_000_000, 1_746_612_311, 0xc376_cf8b, 1_764_798_551),
+            (20_000_000, 1_764_798_551, 0x5167_e2a6, 1_765_290_071),
+            (20_000_000, 1_765_290_071, 0xcba2_a1c0, 1_767_747_671),
+            (20_000_000, 1_767_747_671, 0x07c9_462e, 0),
+        ] as [(BlockNumber, Timestamp, UInt32, UInt64)])
+    func `mainnet is identified at every fork`(
+        number: BlockNumber, timestamp: Timestamp, hash: UInt32, next: UInt64
+    ) throws {
+        let genesis = try #require(
+            Hash256(hex: "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3"))
+        let identifier = ChainConfig.mainnet.forkIdentifier(
+            genesisHash: genesis, genesisTime: 0, number: number, timestamp: timestamp)
+        #expect(identifier.hash == hash)
+        #expect(identifier.next == next)
+    }
+
+    @Test(
+        arguments: [
+            (0, 0, 0xfe33_66e7, 1_735_371), (1_735_370, 0, 0xfe33_66e7, 1_735_371),
+            (1_735_371, 0, 0xb96c_bd13, 1_677_557_088),
+            (1_735_372, 1_677_557_088, 0xf7f9_bc08, 1_706_655_072),
+            (1_735_372, 1_741_159_776, 0xed88_b5fd, 1_760_427_360),
+            (1_735_372, 1_761_607_008, 0x2689_56b6, 0),
+        ] as [(BlockNumber, Timestamp, UInt32, UInt64)])
+    func `Sepolia is identified at every fork`(
+        number: BlockNumber, timestamp: Timestamp, hash: UInt32, next: UInt64
+    ) throws {
+        let genesis = try #require(
+            Hash256(hex: "0x25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9"))
+        let identifier = ChainConfig.sepolia.forkIdentifier(
+            genesisHash: genesis, genesisTime: 1_633_267_481, number: number, timestamp: timestamp)
+        #expect(identifier.hash == hash)
+        #expect(identifier.next == next)
+    }
+}
