@@ -58,8 +58,10 @@ public final class Devnet: Sendable {
             config: chain.config, maxTransactions: options.maxTransactionsPerBlock)
         var initial = State(
             mode: options.mode, settings: DevnetSettings(coinbase: options.coinbase))
-        initial.settings.clock.interval = options.blockTimestampInterval
         try Self.restore(&initial, from: chain.items)
+        if let interval = options.blockTimestampInterval {
+            initial.settings.clock.interval = interval
+        }
         state = Mutex(initial)
         updatePool()
     }
@@ -267,10 +269,10 @@ public final class Devnet: Sendable {
         }
         var last = ContinuousClock.now
         while !Task.isCancelled {
+            let version = ticker.version
             let interval = mode.interval.map { max($0, DevnetLimits.shortestInterval) }
-            guard await ticker.sleep(until: interval.map { last.advanced(by: $0) }) else {
-                continue
-            }
+            let due = interval.map { last.advanced(by: $0) }
+            guard await ticker.sleep(until: due, since: version) else { continue }
             last = .now
             if mode.interval != nil { await logged { () throws(DevnetError) in try await mine() } }
         }

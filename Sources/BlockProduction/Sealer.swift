@@ -79,7 +79,7 @@ public final class Sealer: Sendable {
     private func seal(every interval: Duration) async throws(ChainError) {
         var due = ContinuousClock.now.advanced(by: interval)
         while await slept(until: due) {
-            try await sealBlock(.always)
+            _ = try await sealBlock(.always)
             // After a pause (a suspended machine) the blocks that were missed are not made up for.
             due = max(due.advanced(by: interval), .now)
         }
@@ -89,12 +89,14 @@ public final class Sealer: Sendable {
         while !Task.isCancelled {
             // Subscribe first, then look: a transaction in between is seen either way.
             let arrivals = pool.pendingTransactions()
-            if pool.status.pending == 0 {
+            let started = ContinuousClock.now
+            let isPending = pool.status.pending > 0
+            if isPending, try await sealBlock(.withTransactions) {
+                guard await slept(until: started.advanced(by: minimum)) else { return }
+            } else {
+                // Without a new block only a new transaction can make a difference.
                 for await _ in arrivals { break }
             }
-            let started = ContinuousClock.now
-            if !Task.isCancelled { try await sealBlock(.withTransactions) }
-            guard await slept(until: started.advanced(by: minimum)) else { return }
         }
     }
 
@@ -109,7 +111,8 @@ public final class Sealer: Sendable {
         let skipped = Mutex<[SkippedTransaction]>([])
     }
 
-    private func sealBlock(_ filling: Filling) async throws(ChainError) {
+    /// - Returns: whether there is a new block.
+    private func sealBlock(_ filling: Filling) async throws(ChainError) -> Bool {
         let report = Report()
         let block = try await chain.produce { [self] head throws(ChainError) in
             let parent = try head.view.parentBlock()
@@ -129,7 +132,7 @@ public final class Sealer: Sendable {
         for transaction in report.skipped.withLock({ $0 }) where transaction.prospect == .none {
             pool.remove(transaction.hash)
         }
-        guard let block else { return }
+        guard let block else { return false }
         pool.setHead(PoolHead(block.head, now: now()))
         logger.notice(
             "sealed block",
@@ -138,6 +141,7 @@ public final class Sealer: Sendable {
                 "block.transactions": "\(block.stored.block.transactions.count)",
                 "block.gasUsed": "\(block.head.header.gasUsed)",
             ])
+        return true
     }
 
     private func attributes(on head: Head) -> PayloadAttributes {
