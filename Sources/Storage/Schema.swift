@@ -124,7 +124,8 @@ enum Schema {
             return try database.write(batch, durability: .synced)
         }
         guard let found = UInt64(bigEndian: value) else { throw .corrupted("schema version") }
-        guard found == version else { throw .newerSchema(found: found, supported: version) }
+        guard found <= version else { throw .newerSchema(found: found, supported: version) }
+        guard found == version else { throw .corrupted("schema version \(found) never was") }
     }
 
     private static func isEmpty(_ snapshot: Snapshot) throws(StorageError) -> Bool {

@@ -175,6 +175,8 @@ extension WorldState {
         while oldest < wanted, count < limit {
             // The state after a block is read from the histories of later blocks only.
             oldest += 1
+            // A block without changes is work as well.
+            count += 1
             guard let keys = try changedKeys(of: oldest) else { continue }
             count += keys.count
             deleteHistory(keys, of: oldest, in: &batch)

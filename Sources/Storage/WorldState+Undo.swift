@@ -61,7 +61,7 @@ extension WorldState {
     ///
     /// - Parameters:
     ///   - block: the block, the head or one before it.
-    ///   - limit: how many changed keys may lie between them.
+    ///   - limit: how many changed keys and blocks may lie between them.
     /// - Throws: `tooManyChanges` beyond the limit.
     public func proof(
         of address: Address, slots: [UInt256], at block: BlockNumber,
@@ -150,7 +150,8 @@ private struct EarlierValues {
             guard let keys = try state.changedKeys(of: number) else {
                 throw .corrupted("the changes of block \(number) are missing")
             }
-            count += keys.count
+            // A block without changes is work as well.
+            count += keys.count + 1
             guard count <= limit else { throw .tooManyChanges(limit: limit) }
             for (address, changedSlots) in keys.accounts {
                 if accounts[address] == nil {
