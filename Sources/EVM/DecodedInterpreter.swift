@@ -248,10 +248,14 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
             ip = !(at(sp, ip.pointee.a) < at(sp, ip.pointee.b)) ? ip.pointee.target : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopiesSignedLess:
-            ip = at(sp, ip.pointee.a).isLessSigned(than: at(sp, ip.pointee.b)) ? ip.pointee.target : ip + 1
+            ip =
+                at(sp, ip.pointee.a).isLessSigned(than: at(sp, ip.pointee.b))
+                ? ip.pointee.target : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopiesSignedLess:
-            ip = !(at(sp, ip.pointee.a).isLessSigned(than: at(sp, ip.pointee.b))) ? ip.pointee.target : ip + 1
+            ip =
+                !(at(sp, ip.pointee.a).isLessSigned(than: at(sp, ip.pointee.b)))
+                ? ip.pointee.target : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopiesEqual:
             ip = at(sp, ip.pointee.a) == at(sp, ip.pointee.b) ? ip.pointee.target : ip + 1
@@ -263,19 +267,26 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
             ip = at(sp, ip.pointee.a) < ip.pointee.constant ? ip + Int(ip.pointee.distance) : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopyLessThanConstant:
-            ip = !(at(sp, ip.pointee.a) < ip.pointee.constant) ? ip + Int(ip.pointee.distance) : ip + 1
+            ip =
+                !(at(sp, ip.pointee.a) < ip.pointee.constant)
+                ? ip + Int(ip.pointee.distance) : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopyGreaterThanConstant:
             ip = ip.pointee.constant < at(sp, ip.pointee.a) ? ip + Int(ip.pointee.distance) : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopyGreaterThanConstant:
-            ip = !(ip.pointee.constant < at(sp, ip.pointee.a)) ? ip + Int(ip.pointee.distance) : ip + 1
+            ip =
+                !(ip.pointee.constant < at(sp, ip.pointee.a))
+                ? ip + Int(ip.pointee.distance) : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopyEqualConstant:
-            ip = at(sp, ip.pointee.a) == ip.pointee.constant ? ip + Int(ip.pointee.distance) : ip + 1
+            ip =
+                at(sp, ip.pointee.a) == ip.pointee.constant ? ip + Int(ip.pointee.distance) : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopyEqualConstant:
-            ip = !(at(sp, ip.pointee.a) == ip.pointee.constant) ? ip + Int(ip.pointee.distance) : ip + 1
+            ip =
+                !(at(sp, ip.pointee.a) == ip.pointee.constant)
+                ? ip + Int(ip.pointee.distance) : ip + 1
             if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopy:
             ip = !at(sp, ip.pointee.a).isZero ? ip.pointee.target : ip + 1

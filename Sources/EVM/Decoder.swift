@@ -593,7 +593,8 @@ struct Decoder {
     private func consumesConstant(_ items: [Item], _ index: Int) -> Bool {
         guard index < items.count else { return false }
         switch items[index].opcode {
-        case .mload, .mstore, .shl, .shr, .sar, .byte, .signextend, .jump, .jumpi, .swap1: return true
+        case .mload, .mstore, .shl, .shr, .sar, .byte, .signextend, .jump, .jumpi, .swap1:
+            return true
         case let opcode:
             if Binary(opcode) != nil { return true }
             return opcode.copiedDepth != nil && index + 1 < items.count

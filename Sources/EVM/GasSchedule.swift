@@ -190,7 +190,9 @@ struct GasSchedule: BitwiseCopyable {
             define(opcode, 3, 2, 1)
         }
         for opcode in [Opcode.iszero, .not, .calldataload, .mload] { define(opcode, 3, 1, 1) }
-        for opcode in [Opcode.mul, .div, .sdiv, .mod, .smod, .signextend] { define(opcode, 5, 2, 1) }
+        for opcode in [Opcode.mul, .div, .sdiv, .mod, .smod, .signextend] {
+            define(opcode, 5, 2, 1)
+        }
         for opcode in [Opcode.addmod, .mulmod] { define(opcode, 8, 3, 1) }
         define(.exp, 10, 2, 1)
         define(.keccak256, 30, 2, 1)

@@ -289,7 +289,8 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
             pc += 1
         case .mload:
             let offset = sp[0]
-            if !offset.fitsUInt64 || offset.l0 &+ 32 > UInt64(truncatingIfNeeded: f.pointee.memorySize)
+            if !offset.fitsUInt64
+                || offset.l0 &+ 32 > UInt64(truncatingIfNeeded: f.pointee.memorySize)
                 || offset.l0 >= memoryLimit
             {
                 gas = growForWord(m, f, offset, size: 32, gas)
@@ -299,7 +300,8 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
             pc += 1
         case .mstore:
             let offset = sp[0]
-            if !offset.fitsUInt64 || offset.l0 &+ 32 > UInt64(truncatingIfNeeded: f.pointee.memorySize)
+            if !offset.fitsUInt64
+                || offset.l0 &+ 32 > UInt64(truncatingIfNeeded: f.pointee.memorySize)
                 || offset.l0 >= memoryLimit
             {
                 gas = growForWord(m, f, offset, size: 32, gas)
@@ -854,7 +856,8 @@ func isJumpDestination(_ f: FramePointer, _ target: UInt256) -> Bool {
         return false
     }
     let offset = Int(truncatingIfNeeded: target.l0)
-    return f.pointee.jumpDestinations[offset &>> 3] &>> UInt8(truncatingIfNeeded: offset & 7) & 1 != 0
+    return f.pointee.jumpDestinations[offset &>> 3] &>> UInt8(truncatingIfNeeded: offset & 7) & 1
+        != 0
 }
 
 /// Ends a frame with an exceptional halt, for the reason that an instruction left in `halt` or else for

@@ -161,10 +161,12 @@ enum MachinePool {
 
     private static let pool = Mutex<[UInt]>([])
 
-    static func take(schedule: UnsafePointer<GasSchedule>, state: JournaledState) -> MachinePointer {
+    static func take(schedule: UnsafePointer<GasSchedule>, state: JournaledState) -> MachinePointer
+    {
         let address = pool.withLock { $0.popLast() }
         let machine =
-            address.flatMap { MachinePointer(bitPattern: $0) } ?? make(schedule: schedule, state: state)
+            address.flatMap { MachinePointer(bitPattern: $0) }
+            ?? make(schedule: schedule, state: state)
         machine.pointee.schedule = schedule
         machine.pointee.instructions = UnsafeRawPointer(schedule).advanced(
             by: MemoryLayout<GasSchedule>.offset(of: \.instructions) ?? 0
@@ -229,7 +231,8 @@ enum MachinePool {
         var size = size
         while true {
             let start = mmap(
-                nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+                nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                0)
             if let start, start != MAP_FAILED { return (start, size) }
             size /= 2
             precondition(size >= stackRegion, "No address space for the virtual machine.")

@@ -116,7 +116,7 @@ public protocol Tracer: AnyObject {
     /// Before each instruction, also one that then fails.
     func step(_ step: borrowing Step)
 
-    /// After each instruction, for a call or creation before its frame is entered.
+    /// After each instruction; for a call or creation after its `callEnter`, before the frame's steps.
     ///
     /// - Parameters:
     ///   - gasCost: all of it, with the gas handed to a callee but without its stipend.

@@ -317,7 +317,9 @@ public final class JournaledState {
 
     public func code(_ account: AccountIndex) -> Bytes {
         let record = record(account)
-        if record.pointee.codeIndex < 0 { record.pointee.codeIndex = loadCode(record.pointee.codeHash) }
+        if record.pointee.codeIndex < 0 {
+            record.pointee.codeIndex = loadCode(record.pointee.codeHash)
+        }
         return codes[Int(record.pointee.codeIndex)]
     }
 
@@ -583,7 +585,8 @@ public final class JournaledState {
             let slot = loaded(SlotIndex(index))
             let account = core.pointee.accounts[Int(slot.pointee.account)]
             let isWiped = account.pointee.generation != account.pointee.takenGeneration
-            if isWiped ? !slot.pointee.current.isZero : slot.pointee.current != slot.pointee.before {
+            if isWiped ? !slot.pointee.current.isZero : slot.pointee.current != slot.pointee.before
+            {
                 storage[slot.pointee.account, default: []].append(
                     StorageChange(
                         slot: slot.pointee.slot, before: slot.pointee.before,
@@ -601,7 +604,8 @@ public final class JournaledState {
                     && account.pointee.generation != account.pointee.takenGeneration,
                 storage: storage[index] ?? [])
             change.storage.sort { $0.slot < $1.slot }
-            if change.before != change.after || change.storageWasCleared || !change.storage.isEmpty {
+            if change.before != change.after || change.storageWasCleared || !change.storage.isEmpty
+            {
                 diff.accounts[account.pointee.address] = change
             }
             if account.pointee.codeHash != account.pointee.codeHashBefore,

@@ -104,7 +104,9 @@ struct RandomProgram {
                     // A call of the other contract, or of itself.
                     let target =
                         random.index(below: 3) == 0 ? TestMachine.contract : TestMachine.callee
-                    for _ in 0..<5 { bytes += [Opcode.push1.rawValue, UInt8(random.index(below: 40))] }
+                    for _ in 0..<5 {
+                        bytes += [Opcode.push1.rawValue, UInt8(random.index(below: 40))]
+                    }
                     bytes += [Opcode.push1.rawValue + 19] + target.bytes
                     bytes += [Opcode.push1.rawValue + 1, 0x20, 0x00, Opcode.call.rawValue]
                     height += 1

@@ -40,7 +40,8 @@ func storageStore(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ 
         let current = state.value(slot)
         let new = sp[-1]
         if rule == .simple {
-            gas &-= current.isZero && !new.isZero
+            gas &-=
+                current.isZero && !new.isZero
                 ? schedule.pointee.storageSet : schedule.pointee.storageReset
             if gas < 0 { return gas }
             if !current.isZero, new.isZero { state.addRefund(schedule.pointee.storageClearRefund) }

@@ -358,7 +358,8 @@ func create(
             kind == .create2
             ? contractAddress(
                 creator: creator, salt: Hash256(sp[-3]),
-                initCodeHash: keccak256(bytes: UnsafeRawBufferPointer(start: initCode, count: size)))
+                initCodeHash: keccak256(bytes: UnsafeRawBufferPointer(start: initCode, count: size))
+            )
             : contractAddress(creator: creator, nonce: nonce)
         let account = state.index(of: address)
         if schedule.pointee.hasAccessLists { state.warm(account) }
