@@ -79,7 +79,8 @@ let targets: [Target] = [
     .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
     // What the crash tests run and kill.
     .executableTarget(name: "CrashWriter", dependencies: ["Chain"], path: "Tests/CrashWriter"),
-    .testTarget(name: "ChainTests", dependencies: ["Chain", "CrashWriter", "TestSupport"]),
+    .testTarget(
+        name: "ChainTests", dependencies: ["Chain", "CrashWriter", "SpecRunner", "TestSupport"]),
     .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),
     .testTarget(name: "BlockProductionTests", dependencies: ["BlockProduction", "TestSupport"]),
     .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"]),

@@ -1,5 +1,6 @@
 import Cryptography
 import EthereumTypes
+import Execution
 import Primitives
 import State
 import Storage
@@ -58,11 +59,7 @@ extension ChainView {
     private func checking(
         _ genesis: Genesis, _ database: Database
     ) throws(ChainError) -> ChainView {
-        let root = try storing { () throws(StorageError) in
-            try WorldState(snapshot).root(
-                applying: StateDiff(alloc: genesis.alloc), parentRoot: .emptyTrieRoot)
-        }
-        let given = genesis.block(stateRoot: root).hash()
+        let given = genesis.block(stateRoot: genesis.stateRoot()).hash()
         guard given == genesisHash else {
             throw .genesisMismatch(stored: genesisHash, given: given)
         }
