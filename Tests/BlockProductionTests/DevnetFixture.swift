@@ -37,7 +37,6 @@ final class DevnetFixture {
 
     let directory: TemporaryDirectory
     let clock = ManualClock(2_000)
-    private(set) var database: Database?
     private(set) var chain: Blockchain
     private(set) var pool: TransactionPool
     private(set) var devnet: Devnet
@@ -51,7 +50,23 @@ final class DevnetFixture {
             directory, genesis: genesis ?? Self.genesis(), options, poolOptions, clock)
     }
 
-    /// The same devnet as another process would find it.
+    /// Opens a devnet that was closed before: its database is free once all that read it are gone,
+    /// some of them on other threads.
+    static func reopen(
+        _ directory: TemporaryDirectory, _ options: DevnetOptions, _ poolOptions: PoolOptions,
+        _ clock: ManualClock
+    ) async throws -> (Blockchain, TransactionPool, Devnet) {
+        for _ in 0..<500 {
+            do {
+                return try open(directory, genesis: nil, options, poolOptions, clock)
+            } catch StorageError.locked {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+        }
+        return try open(directory, genesis: nil, options, poolOptions, clock)
+    }
+
+    /// A devnet in a directory.
     static func open(
         _ directory: TemporaryDirectory, genesis: Genesis?, _ options: DevnetOptions,
         _ poolOptions: PoolOptions, _ clock: ManualClock

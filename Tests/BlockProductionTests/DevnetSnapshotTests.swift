@@ -92,8 +92,8 @@ import Testing
             try await devnet.mine(blocks: 2)
             try await chain.shutDown()
         }
-        let (chain, transactions, devnet) = try DevnetFixture.open(
-            directory, genesis: nil, options, pool, clock)
+        let (chain, transactions, devnet) = try await DevnetFixture.reopen(
+            directory, options, pool, clock)
         #expect(devnet.timeOffset == 500)
         #expect(devnet.coinbase == DevnetFixture.reverter)
         #expect(devnet.snapshots == [id: 0])
