@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Node
 
 /// The `apus` command.
@@ -29,9 +30,22 @@ struct Apus: AsyncParsableCommand {
         subcommands: [DevCommand.self, NodeCommand.self, InitCommand.self, VersionCommand.self])
 }
 
-/// Ends the process with an error's own status after printing its one line.
-func ended(by error: any Error) -> any Error {
-    guard let error = error as? StartupError else { return error }
-    printError("apus: \(error.description)")
-    return ExitCode(error.status.rawValue)
+/// Runs a command's work and ends the process with the status that fits.
+///
+/// The process ends without running the static destructors of C++ libraries: threads of the
+/// database and the event loops may still be winding down, and would meet destroyed objects. By
+/// then everything is on disk.
+func runToEnd(_ work: () async throws -> Void) async -> Never {
+    var status: Int32 = 0
+    do {
+        try await work()
+    } catch let error as StartupError {
+        printError("apus: \(error.description)")
+        status = error.status.rawValue
+    } catch {
+        printError("apus: \(error)")
+        status = ExitStatus.software.rawValue
+    }
+    fflush(nil)
+    _exit(status)
 }

@@ -78,13 +78,11 @@ struct DevCommand: AsyncParsableCommand {
             "quiet": quiet ? "true" : nil,
         ]
         flags.merge(own.compactMapValues { $0 }) { $1 }
-        do {
+        await runToEnd {
             var settings = try Settings(
                 flags: flags, environment: ProcessInfo.processInfo.environment,
                 file: shared.config)
             try await runDevnet(DevnetSettings(from: &settings))
-        } catch {
-            throw ended(by: error)
         }
     }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Node
 
 /// `apus init`: writes the genesis block into a new data folder.
-struct InitCommand: ParsableCommand {
+struct InitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
         abstract: "Make a data folder from a genesis file in geth's format.",
@@ -16,13 +16,11 @@ struct InitCommand: ParsableCommand {
     @Argument(help: "The genesis file.")
     var genesis: String
 
-    func run() throws {
-        do {
+    func run() async throws {
+        await runToEnd {
             let result = try initializeDataDirectory(datadir, genesisFile: genesis)
             print("genesis \(result.genesisHash)")
             print("chain id \(result.chainId)")
-        } catch {
-            throw ended(by: error)
         }
     }
 }

@@ -21,13 +21,11 @@ struct NodeCommand: AsyncParsableCommand {
     func run() async throws {
         var flags = shared.flags
         if let datadir { flags["datadir"] = datadir }
-        do {
+        await runToEnd {
             var settings = try Settings(
                 flags: flags, environment: ProcessInfo.processInfo.environment,
                 file: shared.config)
             try await runNode(NodeSettings(from: &settings))
-        } catch {
-            throw ended(by: error)
         }
     }
 }

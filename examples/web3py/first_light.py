@@ -288,7 +288,8 @@ def node_only(w3, contract):
     signature = w3.eth.sign_typed_data(ALICE.address, typed)
     signer = Account.recover_message(encode_typed_data(full_message=typed), signature=signature)
     check(signer == ALICE.address, "eth_signTypedData_v4 is EIP-712")
-    sent = w3.eth.send_transaction({"from": BOB.address, "to": CAROL.address, "value": 7})
+    stranger = Web3.to_checksum_address("0x" + "ca" * 20)
+    sent = w3.eth.send_transaction({"from": BOB.address, "to": stranger, "value": 7})
     check(w3.eth.wait_for_transaction_receipt(sent)["status"] == 1, "eth_sendTransaction")
 
     step("proves an account and reads its past")
