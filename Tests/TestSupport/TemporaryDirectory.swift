@@ -16,6 +16,9 @@ public final class TemporaryDirectory: Sendable {
     }
 
     deinit {
-        try? FileManager.default.removeItem(at: url)
+        // A database that closes at the same time may still write a file.
+        for _ in 0..<10 where FileManager.default.fileExists(atPath: path) {
+            try? FileManager.default.removeItem(at: url)
+        }
     }
 }
