@@ -39,7 +39,7 @@ public struct DevnetOptions: Hashable, Sendable {
     public var mode: MiningMode
     /// Who gets the fees until it is set otherwise.
     public var coinbase: Address
-    /// What every header carries.
+    /// What every header carries, 32 bytes at most.
     public var extraData: Bytes
     /// Transactions a block at most.
     public var maxTransactionsPerBlock: Int
@@ -50,11 +50,14 @@ public struct DevnetOptions: Hashable, Sendable {
     public var blockTimestampInterval: UInt64?
 
     /// Options; the defaults are a devnet's that makes a block for every transaction.
+    ///
+    /// - Precondition: `extraData` has at most 32 bytes.
     public init(
         mode: MiningMode = .automine, coinbase: Address = .zero, extraData: Bytes = [],
         maxTransactionsPerBlock: Int = .max, timestampRepetition: TimestampRepetition = .never,
         blockTimestampInterval: UInt64? = nil
     ) {
+        precondition(extraData.count <= 32, "a header carries at most 32 bytes of extra data")
         self.mode = mode
         self.coinbase = coinbase
         self.extraData = extraData

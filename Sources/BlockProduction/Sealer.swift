@@ -24,14 +24,17 @@ public struct SealerOptions: Hashable, Sendable {
     /// The gas limit towards which the chain moves, in steps that every node accepts; `nil` keeps
     /// the genesis block's.
     public var gasLimit: Gas?
-    /// What every header carries; 32 bytes at most.
+    /// What every header carries, 32 bytes at most.
     public var extraData: Bytes
 
     /// Options of a private chain's sealer.
+    ///
+    /// - Precondition: `extraData` has at most 32 bytes: no node would take a header with more.
     public init(
         schedule: SealingSchedule, coinbase: Address = .zero, gasLimit: Gas? = nil,
         extraData: Bytes = []
     ) {
+        precondition(extraData.count <= 32, "a header carries at most 32 bytes of extra data")
         self.schedule = schedule
         self.coinbase = coinbase
         self.gasLimit = gasLimit
@@ -152,10 +155,13 @@ public final class Sealer: Sendable {
             extraData: options.extraData)
     }
 
+    /// The lowest gas limit of a valid header.
+    private static let minimumGasLimit: Gas = 5_000
+
     /// The next gas limit on the way to a target: less than one part in 1,024 from the parent's
-    /// (Yellow Paper 4.4.4).
+    /// (Yellow Paper 4.4.4), and not below 5,000.
     static func gasLimit(after parent: Gas, towards target: Gas?) -> Gas {
-        guard let target else { return parent }
+        guard let target = target.map({ max($0, minimumGasLimit) }) else { return parent }
         let bound = parent / 1_024
         let step = bound > 0 ? bound - 1 : 0
         return target > parent

@@ -125,8 +125,12 @@ public struct ChainConfig: Hashable, Sendable {
     public func blobParameters(at fork: Fork) -> BlobParameters? {
         guard fork >= .cancun else { return nil }
         let schedule = blobSchedule.isEmpty ? BlobParameters.mainnetSchedule : blobSchedule
-        let entry = schedule.filter { $0.key <= fork }.max { $0.key < $1.key }
-        return entry?.value
+        var newest: (fork: Fork, parameters: BlobParameters)?
+        for (entry, parameters) in schedule where entry <= fork {
+            if let newest, newest.fork > entry { continue }
+            newest = (entry, parameters)
+        }
+        return newest?.parameters
     }
 
     /// A chain on which one fork holds from genesis on: devnets and tests.

@@ -343,7 +343,7 @@ struct Pool: Sendable {
     private mutating func update(
         _ sender: Address, _ queue: inout SenderQueue, to account: Account
     ) -> Change {
-        let pendingBefore = Set(queue.pending.map(\.hash))
+        let pendingBefore = queue.accountNonce..<max(queue.accountNonce, queue.nextNonce)
         let gasLimit = head.gasLimit
         let budget: Wei = options.checksBalance ? account.balance : .max
         let removed = queue.update(accountNonce: account.nonce, balance: account.balance) {
@@ -351,8 +351,8 @@ struct Pool: Sendable {
         }
         var change = Change()
         for transaction in removed { forget(transaction, &change) }
-        change.promoted = queue.pending.map(\.recovered)
-            .filter { !pendingBefore.contains($0.hash) }
+        change.promoted = queue.pending.filter { !pendingBefore.contains($0.nonce) }
+            .map(\.recovered)
         return change
     }
 

@@ -57,7 +57,7 @@ import Testing
             // 30,000,000 / 1,024 is 29,296.
             (30_000_000, nil, 30_000_000), (30_000_000, 60_000_000, 30_029_295),
             (30_000_000, 5_000, 29_970_705), (30_000_000, 30_000_100, 30_000_100),
-            (500, 600, 500), (Gas.max, nil, Gas.max),
+            (500, 600, 500), (5_003, 1, 5_000), (Gas.max, nil, Gas.max),
         ] as [(Gas, Gas?, Gas)])
     func `the gas limit moves in steps that nodes accept`(
         parent: Gas, target: Gas?, expected: Gas
