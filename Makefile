@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
 SWIFT_TEST := swift test -c $(CONFIGURATION)
 
-.PHONY: help run build test test-swift test-one test-clients check format bench install clean
+.PHONY: help run build test test-swift test-one test-clients check format bench bench-evm check-interpreter install clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -60,6 +60,21 @@ format:  ## Format the sources in place
 bench: $(BINARY)  ## Measure: in-process blocks, RPC, start-up, memory
 	@scripts/setup bench
 	@scripts/bench $(BINARY)
+
+bench-evm: $(BINARY) $(VENV)/bench-ready  ## Measure the EVM against pyrevm (programs: set APUS_FIXTURES)
+	@swift build -c $(CONFIGURATION) --product apus-bench
+	@$(VENV)/bin/python Benchmarks/evm/bench_evm.py --apus $(BINARY)
+	@$(VENV)/bin/python Benchmarks/evm/bench_primitives.py --bench .build/$(CONFIGURATION)/apus-bench
+
+$(VENV)/bench-ready: Benchmarks/evm/requirements.txt
+	@scripts/setup test
+	@echo "==> installing what the EVM is measured against into $(VENV)"
+	@python3 -m venv $(VENV)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r Benchmarks/evm/requirements.txt
+	@touch $@
+
+check-interpreter: $(BINARY)  ## Disassemble the interpreter loops and look for what must not be in them
+	@scripts/check-interpreter $(BINARY)
 
 install: $(BINARY)  ## Install the binary and the systemd unit (PREFIX=/usr/local)
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apus

@@ -62,8 +62,12 @@ let targets: [Target] = [
     .executableTarget(
         name: "apus",
         dependencies: [
-            "Node", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "Node", "SpecRunner",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
+        swiftSettings: safe),
+    .executableTarget(
+        name: "apus-bench", dependencies: ["SpecRunner"], path: "Benchmarks/apus-bench",
         swiftSettings: safe),
 
     .target(name: "TestSupport", dependencies: ["State"], path: "Tests/TestSupport"),

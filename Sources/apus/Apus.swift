@@ -27,7 +27,10 @@ struct Apus: AsyncParsableCommand {
             configuration.
             """,
         version: apusVersion,
-        subcommands: [DevCommand.self, NodeCommand.self, InitCommand.self, VersionCommand.self])
+        subcommands: [
+            DevCommand.self, NodeCommand.self, InitCommand.self, EVMCommand.self,
+            VersionCommand.self,
+        ])
 }
 
 /// Runs a command's work and ends the process with the status that fits.

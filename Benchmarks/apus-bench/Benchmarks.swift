@@ -1,0 +1,86 @@
+//  Small benchmarks of the parts that execution is made of, one file a subject.
+//
+//      apus-bench [--json] [WORD…]     runs the benchmarks whose name contains one of the words
+//
+//  The vectors of the precompiles are read from the folder that APUS_FIXTURES names.
+
+import Foundation
+import Primitives
+
+@main
+enum Benchmarks {
+    static func main() {
+        let arguments = CommandLine.arguments.dropFirst()
+        let words = arguments.filter { $0 != "--json" }
+        let format: Report.Format = arguments.contains("--json") ? .json : .table
+        var report = Report(format: format, words: Array(words))
+        keccakBenchmarks(&report)
+        signatureBenchmarks(&report)
+        stateBenchmarks(&report)
+        callBenchmarks(&report)
+        precompileBenchmarks(&report)
+        report.end()
+    }
+}
+
+/// Runs benchmarks and prints their results.
+struct Report {
+    enum Format { case table, json }
+
+    private let format: Format
+    private let words: [String]
+    private var results: [(name: String, nanoseconds: Double)] = []
+
+    init(format: Format, words: [String]) {
+        self.format = format
+        self.words = words
+    }
+
+    /// Measures a function of which each call does `operations` of what the name says.
+    ///
+    /// The function is called often enough to fill two milliseconds; the result is the median of many
+    /// such rounds.
+    mutating func measure(_ name: String, operations: Int = 1, _ body: () -> Void) {
+        guard isWanted(name) else { return }
+        let clock = ContinuousClock()
+        func time(_ calls: Int) -> Double {
+            let duration = clock.measure { for _ in 0..<calls { body() } }
+            return Double(duration.components.seconds) * 1e9
+                + Double(duration.components.attoseconds) / 1e9
+        }
+        var calls = 1
+        while time(calls) < 2e6, calls < 1 << 30 { calls *= 2 }
+        let rounds = (0..<75).map { _ in time(calls) / Double(calls * operations) }.sorted()
+        add(name, nanoseconds: rounds[rounds.count / 2])
+    }
+
+    /// Adds a time that was measured otherwise.
+    mutating func add(_ name: String, nanoseconds: Double) {
+        results.append((name, nanoseconds))
+        guard format == .table else { return }
+        let rate = nanoseconds > 0 ? 1e9 / nanoseconds : 0
+        let label = name.padding(toLength: 44, withPad: " ", startingAt: 0)
+        print(label + String(format: "%14.1f ns %16.0f /s", nanoseconds, rate))
+    }
+
+    func isWanted(_ name: String) -> Bool {
+        words.isEmpty || words.contains { name.contains($0) }
+    }
+
+    /// Prints what is only printed as a whole.
+    func end() {
+        guard format == .json else { return }
+        var writer = JSONWriter()
+        writer.object { object in
+            for result in results {
+                object.key(result.name)
+                object.number(result.nanoseconds)
+            }
+        }
+        print(String(decoding: writer.bytes, as: UTF8.self))
+    }
+}
+
+/// Keeps the optimiser from leaving out what makes a value.
+@inline(never)
+func keep<Value>(_ value: Value) {}
