@@ -157,7 +157,7 @@ struct HashedPair: BitwiseCopyable {
 /// Machines that wait for the next run.
 enum MachinePool {
     /// More than that are freed.
-    private static let limit = 64
+    private static let limit = 16
 
     private static let pool = Mutex<[UInt]>([])
 
@@ -193,7 +193,7 @@ enum MachinePool {
     private static let memoryRegion = 8 << 30
 
     /// What a machine may keep of its memory while it waits.
-    private static let keptMemory = 4 << 20
+    private static let keptMemory = 32 << 20
 
     private static let pairHashCount = 1024
 
