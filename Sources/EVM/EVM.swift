@@ -17,6 +17,7 @@ public import State
 /// The caller opens and ends the transaction on the state, counts nonces, buys gas, and makes warm what
 /// the transaction names (EIP-2929, EIP-2930, EIP-3651). Precompiles are warm by themselves.
 public final class EVM {
+    /// Whose rules hold.
     public let fork: Fork
 
     private let state: JournaledState
@@ -25,6 +26,7 @@ public final class EVM {
     // SAFETY: taken from the pool in `init`, given back in `deinit`, used by nobody else between.
     private let machine: MachinePointer
 
+    /// A machine for a block on a state.
     public init(
         fork: Fork, block: BlockEnvironment, state: JournaledState, tracer: (any Tracer)? = nil
     ) {
@@ -110,7 +112,8 @@ public final class EVM {
             return MessageResult(halt: halt, gasLeft: Gas(gasLeft), output: returnData())
         }
         var code = code(of: codeAccount, state)
-        if schedule.pointee.hasDelegations, let delegate = code._withUnsafeGuaranteedRef({ $0.delegate })
+        if schedule.pointee.hasDelegations,
+            let delegate = code._withUnsafeGuaranteedRef({ $0.delegate })
         {
             codeAccount = state.index(of: delegate)
             state.warm(codeAccount)

@@ -4,9 +4,13 @@ public import Primitives
 
 /// What code can learn about the block it runs in (Yellow Paper 9.3, H).
 public struct BlockEnvironment: Hashable, Sendable {
+    /// Who is paid for the block.
     public var coinbase: Address
+    /// The block's own number.
     public var number: BlockNumber
+    /// Its time in seconds.
     public var timestamp: Timestamp
+    /// The gas that all its transactions may use.
     public var gasLimit: Gas
 
     /// Zero before London.
@@ -20,8 +24,10 @@ public struct BlockEnvironment: Hashable, Sendable {
 
     /// The price of a unit of blob gas (EIP-7516).
     public var blobBaseFee: Wei
+    /// What CHAINID gives (EIP-1344).
     public var chainId: UInt256
 
+    /// An environment of all its values.
     public init(
         coinbase: Address, number: BlockNumber, timestamp: Timestamp, gasLimit: Gas,
         baseFeePerGas: Wei, difficulty: UInt256, prevRandao: Hash256, blobBaseFee: Wei,
@@ -41,12 +47,15 @@ public struct BlockEnvironment: Hashable, Sendable {
 
 /// What code can learn about the transaction it runs in.
 public struct TransactionEnvironment: Hashable, Sendable {
+    /// Who signed it.
     public var origin: Address
 
     /// The effective price.
     public var gasPrice: Wei
+    /// The hashes of its blobs, for BLOBHASH.
     public var blobVersionedHashes: [Hash256]
 
+    /// An environment of all its values.
     public init(origin: Address, gasPrice: Wei, blobVersionedHashes: [Hash256] = []) {
         self.origin = origin
         self.gasPrice = gasPrice
@@ -56,6 +65,7 @@ public struct TransactionEnvironment: Hashable, Sendable {
 
 /// A message call from outside: of a transaction, a system call or a simulation.
 public struct Message: Hashable, Sendable {
+    /// What a message does.
     public enum Kind: Hashable, Sendable {
         /// Runs the code of `codeAddress` on the state of `recipient`.
         case call
@@ -65,7 +75,9 @@ public struct Message: Hashable, Sendable {
         case create
     }
 
+    /// Call or creation.
     public var kind: Kind
+    /// Who sends it.
     public var caller: Address
 
     /// Whose storage and balance it is: the called or created account.
@@ -73,15 +85,18 @@ public struct Message: Hashable, Sendable {
 
     /// Whose code runs. If that is a delegation, the delegate's code does (EIP-7702).
     public var codeAddress: Address
+    /// How much is transferred.
     public var value: Wei
 
     /// The call data, or the initialisation code.
     public var data: Bytes
+    /// How much gas it may use.
     public var gas: Gas
 
     /// The state must not change (EIP-214).
     public var isStatic: Bool
 
+    /// A message of all its parts.
     public init(
         kind: Kind, caller: Address, recipient: Address, codeAddress: Address, value: Wei,
         data: Bytes, gas: Gas, isStatic: Bool = false
@@ -167,11 +182,13 @@ public enum Halt: Error, Hashable, Sendable {
 public struct MessageResult: Hashable, Sendable {
     /// Nil if it succeeded.
     public var halt: Halt?
+    /// What was not used; zero after an exceptional halt.
     public var gasLeft: Gas
 
     /// What was returned; of a creation the code.
     public var output: Bytes
 
+    /// A result of all its parts.
     public init(halt: Halt?, gasLeft: Gas, output: Bytes) {
         self.halt = halt
         self.gasLeft = gasLeft

@@ -16,10 +16,12 @@ public enum CallKind: Hashable, BitwiseCopyable, Sendable {
 
 /// A frame at its beginning.
 public struct CallEntry: Hashable, Sendable {
+    /// How it was entered.
     public let kind: CallKind
 
     /// 0 for the message from outside.
     public let depth: Int
+    /// Who calls.
     public let caller: Address
 
     /// The called or created account, or the beneficiary of SELFDESTRUCT.
@@ -27,6 +29,7 @@ public struct CallEntry: Hashable, Sendable {
 
     /// Whose code runs: the called account but for CALLCODE and DELEGATECALL.
     public let codeAddress: Address
+    /// The value transferred, or inherited by DELEGATECALL.
     public let value: Wei
 
     /// With the stipend.
@@ -38,8 +41,11 @@ public struct CallEntry: Hashable, Sendable {
 
 /// A frame at its end.
 public struct CallExit: Hashable, Sendable {
+    /// As in its `CallEntry`.
     public let depth: Int
+    /// The gas that it took from its caller.
     public let gasUsed: Gas
+    /// What it returned.
     public let output: Bytes
 
     /// Nil if it succeeded.
@@ -54,9 +60,12 @@ public struct Step {
 
     /// The offset of the instruction in the code.
     public let pc: Int
+    /// The instruction.
     public let opcode: Opcode
+    /// The gas before it.
     public let gas: Gas
 
+    /// 0 in the message from outside.
     public var depth: Int { machine.pointee.depth }
 
     /// The refund counter.
@@ -65,6 +74,7 @@ public struct Step {
     /// Whose storage it is.
     public var address: Address { Address(lowBytesOf: frame.pointee.addressWord) }
 
+    /// How many words are on the stack.
     public var stackCount: Int { top - frame.pointee.base + 1 }
 
     /// A word of the stack, 0 being the top; nil below the bottom.
@@ -77,8 +87,10 @@ public struct Step {
         [UInt256](UnsafeBufferPointer(start: frame.pointee.base, count: stackCount))
     }
 
+    /// The size of the memory in bytes.
     public var memorySize: Int { frame.pointee.memorySize }
 
+    /// All of the memory.
     public var memory: Bytes {
         Bytes(UnsafeRawBufferPointer(start: frame.pointee.memory, count: memorySize))
     }
@@ -141,11 +153,18 @@ public protocol Tracer: AnyObject {
 }
 
 extension Tracer {
+    /// Does nothing.
     public func step(_ step: borrowing Step) {}
+    /// Does nothing.
     public func stepEnd(gasCost: Gas, refund: Int, halt: Halt?) {}
+    /// Does nothing.
     public func callEnter(_ entry: CallEntry) {}
+    /// Does nothing.
     public func callExit(_ exit: CallExit) {}
+    /// Does nothing.
     public func accountAccess(_ address: Address) {}
+    /// Does nothing.
     public func storageAccess(_ address: Address, slot: UInt256) {}
+    /// Does nothing.
     public func log(_ log: Log) {}
 }

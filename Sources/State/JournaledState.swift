@@ -48,6 +48,7 @@ public enum EmptyAccountRule: Sendable {
     case deleteTouched
 }
 
+/// The world state in the hands of running transactions; see the top of this file.
 public final class JournaledState {
     private let reader: any StateReader
 
@@ -101,6 +102,7 @@ public final class JournaledState {
         }
     }
 
+    /// A journal over a state, which must stay as it is.
     public init(reader: any StateReader) {
         self.reader = reader
         core = .allocate(capacity: 1)
@@ -291,6 +293,7 @@ public final class JournaledState {
         core.pointee.accounts[account.value]
     }
 
+    /// The address that an index was made from.
     public func address(of account: AccountIndex) -> Address { record(account).pointee.address }
 
     /// The account exists. Since Spurious Dragon only `isEmpty` matters to the protocol.
@@ -299,12 +302,16 @@ public final class JournaledState {
     /// The account has no nonce, balance or code (EIP-161), or does not exist.
     public func isEmpty(_ account: AccountIndex) -> Bool { record(account).pointee.isEmpty }
 
+    /// The balance, zero if there is no account.
     public func balance(_ account: AccountIndex) -> Wei { record(account).pointee.balance }
 
+    /// The nonce, zero if there is no account.
     public func nonce(_ account: AccountIndex) -> Nonce { record(account).pointee.nonce }
 
+    /// The hash of the code; that of no code if there is no account.
     public func codeHash(_ account: AccountIndex) -> Hash256 { record(account).pointee.codeHash }
 
+    /// Whether there is code.
     public func hasCode(_ account: AccountIndex) -> Bool {
         record(account).pointee.codeHash != .keccakEmpty
     }
@@ -315,6 +322,7 @@ public final class JournaledState {
             && record(account).pointee.storageRoot != .emptyTrieRoot
     }
 
+    /// The code, read if it was not yet.
     public func code(_ account: AccountIndex) -> Bytes {
         let record = record(account)
         if record.pointee.codeIndex < 0 {
@@ -381,6 +389,7 @@ public final class JournaledState {
         return true
     }
 
+    /// Sets the nonce. The account exists afterwards and is touched.
     public func setNonce(_ account: AccountIndex, _ nonce: Nonce) {
         ensureExists(account)
         let record = record(account)
@@ -389,6 +398,7 @@ public final class JournaledState {
         record.pointee.nonce = nonce
     }
 
+    /// Sets the code. The account exists afterwards and is touched.
     public func setCode(_ account: AccountIndex, _ code: Bytes) {
         ensureExists(account)
         let record = record(account)
@@ -501,6 +511,7 @@ public final class JournaledState {
         }
     }
 
+    /// The value of a slot now.
     public func value(_ slot: SlotIndex) -> UInt256 { loaded(slot).pointee.current }
 
     /// The value at the start of the transaction (EIP-2200).
@@ -510,6 +521,7 @@ public final class JournaledState {
             ? record.pointee.original : record.pointee.current
     }
 
+    /// Sets the value of a slot.
     public func setValue(_ slot: SlotIndex, _ value: UInt256) {
         let record = loaded(slot)
         if record.pointee.originalEpoch != core.pointee.epoch {
@@ -538,6 +550,7 @@ public final class JournaledState {
         return index < 0 ? .zero : core.pointee.transient[index].pointee.value
     }
 
+    /// Sets a slot of transient storage.
     public func setTransientValue(_ account: AccountIndex, _ slot: UInt256, _ value: UInt256) {
         var index = transientIndex(account, slot)
         if index < 0 {

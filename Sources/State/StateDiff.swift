@@ -9,10 +9,14 @@ public import Primitives
 
 /// One changed storage slot.
 public struct StorageChange: Hashable, Sendable {
+    /// The slot's key, not hashed.
     public let slot: UInt256
+    /// Its value before.
     public let before: UInt256
+    /// Its value after.
     public let after: UInt256
 
+    /// The change of a slot.
     public init(slot: UInt256, before: UInt256, after: UInt256) {
         self.slot = slot
         self.before = before
@@ -36,6 +40,7 @@ public struct AccountChange: Hashable, Sendable {
     /// The changed slots in ascending order.
     public var storage: [StorageChange]
 
+    /// The change of an account.
     public init(
         before: Account?, after: Account?, storageWasCleared: Bool = false,
         storage: [StorageChange] = []
@@ -122,6 +127,7 @@ public struct StateDiff: Hashable, Sendable {
     /// Code that accounts came to hold, by hash.
     public var code: [Hash256: Bytes]
 
+    /// A diff of these changes; of none by default.
     public init(accounts: [Address: AccountChange] = [:], code: [Hash256: Bytes] = [:]) {
         self.accounts = accounts
         self.code = code

@@ -12,26 +12,31 @@ public struct StateOverlay: StateReader {
     /// The changes.
     public var diff: StateDiff
 
+    /// The state that a diff makes of another.
     public init(base: any StateReader, diff: StateDiff) {
         self.base = base
         self.diff = diff
     }
 
+    /// The account after the changes.
     public func account(_ address: Address) throws(StateReadError) -> Account? {
         if let change = diff.accounts[address] { return change.after }
         return try base.account(address)
     }
 
+    /// The slot after the changes.
     public func storage(_ address: Address, _ slot: UInt256) throws(StateReadError) -> UInt256 {
         if let value = diff.accounts[address]?.value(of: slot) { return value }
         return try base.storage(address, slot)
     }
 
+    /// Code that the changes brought, or that of the state below.
     public func code(_ hash: Hash256) throws(StateReadError) -> Bytes {
         if let code = diff.code[hash] { return code }
         return try base.code(hash)
     }
 
+    /// As the state below.
     public func blockHash(_ number: BlockNumber) throws(StateReadError) -> Hash256? {
         try base.blockHash(number)
     }

@@ -15,10 +15,12 @@ public struct StateReadError: Error, Hashable, Sendable, CustomStringConvertible
     /// What failed, in one sentence.
     public let message: String
 
+    /// An error with its sentence.
     public init(message: String) {
         self.message = message
     }
 
+    /// The sentence.
     public var description: String { message }
 }
 

@@ -9,11 +9,16 @@ public import State
 public struct FixedState: StateReader, Sendable {
     /// One account of it.
     public struct Entry: Sendable {
+        /// Transactions sent.
         public var nonce: Nonce
+        /// In wei.
         public var balance: Wei
+        /// Its code, empty by default.
         public var code: Bytes
+        /// Its slots that are not zero.
         public var storage: [UInt256: UInt256]
 
+        /// An entry, empty by default.
         public init(
             nonce: Nonce = 0, balance: Wei = .zero, code: Bytes = [],
             storage: [UInt256: UInt256] = [:]
@@ -25,11 +30,13 @@ public struct FixedState: StateReader, Sendable {
         }
     }
 
+    /// All accounts by address.
     public var accounts: [Address: Entry]
 
     /// Any read fails with this, if it is set.
     public var failure: StateReadError?
 
+    /// A state of these accounts.
     public init(_ accounts: [Address: Entry] = [:]) {
         self.accounts = accounts
     }
@@ -56,6 +63,7 @@ public struct FixedState: StateReader, Sendable {
         }
     }
 
+    /// The account; it has storage if a slot is not zero.
     public func account(_ address: Address) throws(StateReadError) -> Account? {
         if let failure { throw failure }
         guard let entry = accounts[address] else { return nil }
@@ -66,17 +74,20 @@ public struct FixedState: StateReader, Sendable {
             codeHash: keccak256(entry.code))
     }
 
+    /// The slot's value.
     public func storage(_ address: Address, _ slot: UInt256) throws(StateReadError) -> UInt256 {
         if let failure { throw failure }
         return accounts[address]?.storage[slot] ?? .zero
     }
 
+    /// The code of the account that has this hash.
     public func code(_ hash: Hash256) throws(StateReadError) -> Bytes {
         if let failure { throw failure }
         for entry in accounts.values where keccak256(entry.code) == hash { return entry.code }
         throw StateReadError(message: "There is no code \(hash).")
     }
 
+    /// The hash of the number's decimal text, as the official state tests define it.
     public func blockHash(_ number: BlockNumber) throws(StateReadError) -> Hash256? {
         if let failure { throw failure }
         return keccak256(Bytes(String(number).utf8))
