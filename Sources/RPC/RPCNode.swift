@@ -22,6 +22,7 @@ public final class RPCNode: Sendable {
         methods += NetNamespace(services: services).methods
         methods += EthNamespace(services: services, hub: hub).methods
         methods += TxPoolNamespace(services: services).methods
+        methods += DebugNamespace(services: services).methods
         if let devnet = services.devnet {
             methods += DevnetNamespace(services: services, devnet: devnet).methods
         }
