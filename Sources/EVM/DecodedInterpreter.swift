@@ -606,7 +606,7 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
             sp -= 2
             ip += 1
         case .multiplyModulo:
-            multiplyModulo(sp)
+            multiplyModulo(m, sp)
             sp -= 2
             ip += 1
         case .divideByConstant:

@@ -393,6 +393,7 @@ struct Decoder {
                 add(binary.copyAndConstant, a: copy(depth - 1), constant: value)
                 return 3
             }
+            if emitCopyDivided(by: value, afterNext, depth - 1) { return 3 }
             if afterNext == .mstore {
                 add(.storeConstantAtCopy, a: copy(depth - 1), constant: value)
                 return 3
@@ -444,6 +445,22 @@ struct Decoder {
         case .add, .mul, .and, .or, .xor, .eq:
             guard let operation = Binary(opcode)?.constant else { return false }
             add(operation, constant: value)
+        default: return false
+        }
+        return true
+    }
+
+    /// PUSH, DUP and a division, by a power of two.
+    private mutating func emitCopyDivided(
+        by value: UInt256, _ opcode: Opcode, _ depth: Int
+    ) -> Bool {
+        guard !value.isZero, (value & (value &- .one)).isZero else { return false }
+        switch opcode {
+        case .div:
+            add(
+                .shiftRightCopyByConstant, a: copy(depth),
+                argument: UInt64(value.bitWidth - 1))
+        case .mod: add(.andConstantAndCopy, a: copy(depth), constant: value &- .one)
         default: return false
         }
         return true

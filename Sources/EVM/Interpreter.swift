@@ -101,7 +101,7 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
             sp -= 2
             pc += 1
         case .mulmod:
-            multiplyModulo(sp)
+            multiplyModulo(m, sp)
             sp -= 2
             pc += 1
         case .exp:

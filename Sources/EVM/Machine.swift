@@ -119,6 +119,9 @@ struct Machine {
     /// Hashes of 64-byte inputs: the slots of mappings.
     let pairHashes: UnsafeMutablePointer<HashedPair>
 
+    /// Moduli of MULMOD.
+    let moduli: UnsafeMutablePointer<PreparedModulus>
+
     // What the run is about; set by `EVM`.
     var schedule: UnsafePointer<GasSchedule>
     var instructions: UnsafePointer<InstructionInfo>
@@ -209,6 +212,8 @@ enum MachinePool {
                 k0: 0, k1: 0, k2: 0, k3: 0, k4: 0, k5: 0, k6: 0, k7: 0,
                 hash: keccak256(Bytes(repeating: 0, count: 64)).uint256),
             count: pairHashCount)
+        let moduli = UnsafeMutablePointer<PreparedModulus>.allocate(capacity: PreparedModulus.count)
+        moduli.initialize(repeating: PreparedModulus(), count: PreparedModulus.count)
         let returnData = UnsafeMutableRawPointer.allocate(byteCount: 1024, alignment: 32)
         let machine = MachinePointer.allocate(capacity: 1)
         machine.initialize(
@@ -218,7 +223,7 @@ enum MachinePool {
                 memories: memories.start, memoriesEnd: memories.start + memories.size,
                 memoriesTouched: memories.start, halt: nil, output: UnsafeRawPointer(returnData),
                 returnData: returnData, returnDataCapacity: 1024, pairHashes: pairs,
-                schedule: schedule,
+                moduli: moduli, schedule: schedule,
                 instructions: UnsafeRawPointer(schedule).assumingMemoryBound(
                     to: InstructionInfo.self),
                 state: Unmanaged.passUnretained(state), tracer: nil,
@@ -259,6 +264,7 @@ enum MachinePool {
         munmap(
             machine.pointee.memories, machine.pointee.memoriesEnd - machine.pointee.memories)
         machine.pointee.pairHashes.deallocate()
+        machine.pointee.moduli.deallocate()
         machine.pointee.returnData.deallocate()
         machine.pointee.frames.deallocate()
         machine.deinitialize(count: 1)

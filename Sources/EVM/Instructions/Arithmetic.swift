@@ -28,7 +28,10 @@ func moduloBy(_ divisor: UnsafePointer<UInt256>, _ sp: StackPointer) {
 func addModulo(_ sp: StackPointer) { sp[-2] = sp[0].addMod(sp[-1], sp[-2]) }
 
 @inline(never)
-func multiplyModulo(_ sp: StackPointer) { sp[-2] = sp[0].mulMod(sp[-1], sp[-2]) }
+func multiplyModulo(_ m: MachinePointer, _ sp: StackPointer) {
+    let modulus = sp[-2]
+    sp[-2] = m.pointee.moduli[PreparedModulus.line(modulus)].multiply(sp[0], sp[-1], modulus)
+}
 
 /// EXP: costs by the bytes of the exponent.
 @inline(never)
