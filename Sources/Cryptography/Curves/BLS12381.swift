@@ -249,14 +249,14 @@ extension BLS12381 {
         AffinePoint(p.x * beta, p.y)
     }
 
-    /// Whether a point of the curve is in G1: φ(P) = [−x²]P (Scott, eprint 2021/1130, section 6).
+    /// Whether a point of the curve is in G1: φ(P) = [−x²]P (Scott, eprint 2021/1130).
     static func isInSubgroup(_ p: AffinePoint<G1>) -> Bool {
         let multiple = JacobianPoint(p).multiplied(by: parameterMagnitude)
             .multiplied(by: parameterMagnitude)
         return -multiple == JacobianPoint(phi(p))
     }
 
-    /// Whether a point of the twist is in G2: ψ(Q) = [x]Q (Scott, eprint 2021/1130, section 4).
+    /// Whether a point of the twist is in G2: ψ(Q) = [x]Q (Scott, eprint 2021/1130).
     static func isInSubgroup(_ q: AffinePoint<G2>) -> Bool {
         let multiple = JacobianPoint(q).multiplied(by: parameterMagnitude)
         return -multiple == JacobianPoint(psi(q))

@@ -185,7 +185,7 @@ extension BN254: PairingCurve {
 
 extension BN254 {
     /// Whether a point of the twist is in the subgroup of order r: [x + 1]Q + ψ([x]Q) + ψ²([x]Q) =
-    /// ψ³([2x]Q) (Dai, Lin, Zhao and Zhou, eprint 2022/348, section 5.1).
+    /// ψ³([2x]Q) (Dai, Lin, Zhao and Zhou, eprint 2022/348).
     static func isInSubgroup(_ q: AffinePoint<G2>) -> Bool {
         let xq = JacobianPoint.sum(of: [q], times: [UInt128(parameter)])
         let psiXQ = psi(xq)

@@ -57,29 +57,34 @@ struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
 
     // MARK: Addition
 
+    /// a − (p − b). An addition followed by a comparison with p would cost three times as much: the
+    /// compiler turns the comparison with a constant into branches, which random numbers defeat.
     @inline(always)
-    static func + (a: Self, b: Self) -> Self {
-        var carry = false
-        let l0 = addWithCarry(a.l0, b.l0, &carry)
-        let l1 = addWithCarry(a.l1, b.l1, &carry)
-        let l2 = addWithCarry(a.l2, b.l2, &carry)
-        let l3 = a.l3 &+ b.l3 &+ (carry ? 1 : 0)
-        return Self(l0, l1, l2, l3).reducedOnce()
-    }
+    static func + (a: Self, b: Self) -> Self { a - subtract(Self(Modulus.p), b).difference }
 
     @inline(always)
     static func - (a: Self, b: Self) -> Self {
+        let (d, isNegative) = subtract(a, b)
+        let p = Modulus.p
+        var carry = false
+        let e0 = addWithCarry(d.l0, p.0, &carry)
+        let e1 = addWithCarry(d.l1, p.1, &carry)
+        let e2 = addWithCarry(d.l2, p.2, &carry)
+        let e3 = addWithCarry(d.l3, p.3, &carry)
+        return Self(
+            isNegative ? e0 : d.l0, isNegative ? e1 : d.l1,
+            isNegative ? e2 : d.l2, isNegative ? e3 : d.l3)
+    }
+
+    /// a − b modulo 2²⁵⁶.
+    @inline(always)
+    private static func subtract(_ a: Self, _ b: Self) -> (difference: Self, isNegative: Bool) {
         var borrow = false
         let l0 = subtractWithBorrow(a.l0, b.l0, &borrow)
         let l1 = subtractWithBorrow(a.l1, b.l1, &borrow)
         let l2 = subtractWithBorrow(a.l2, b.l2, &borrow)
         let l3 = subtractWithBorrow(a.l3, b.l3, &borrow)
-        let p = Modulus.p
-        let mask: UInt64 = borrow ? ~0 : 0
-        var carry = false
-        return Self(
-            addWithCarry(l0, p.0 & mask, &carry), addWithCarry(l1, p.1 & mask, &carry),
-            addWithCarry(l2, p.2 & mask, &carry), l3 &+ (p.3 & mask) &+ (carry ? 1 : 0))
+        return (Self(l0, l1, l2, l3), borrow)
     }
 
     @inline(always)
@@ -87,18 +92,6 @@ struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
 
     @inline(always)
     func doubled() -> Self { self + self }
-
-    /// From [0, 2p) to [0, p).
-    @inline(always)
-    private func reducedOnce() -> Self {
-        let p = Modulus.p
-        var borrow = false
-        let d0 = subtractWithBorrow(l0, p.0, &borrow)
-        let d1 = subtractWithBorrow(l1, p.1, &borrow)
-        let d2 = subtractWithBorrow(l2, p.2, &borrow)
-        let d3 = subtractWithBorrow(l3, p.3, &borrow)
-        return Self(borrow ? l0 : d0, borrow ? l1 : d1, borrow ? l2 : d2, borrow ? l3 : d3)
-    }
 
     // MARK: Multiplication
 
@@ -135,6 +128,18 @@ struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
         sum.add(c, times: d.l3)
         sum.divideByLimb()
         return sum.result
+    }
+
+    /// From [0, 2p) to [0, p).
+    @inline(always)
+    private func reducedOnce() -> Self {
+        let p = Modulus.p
+        var borrow = false
+        let d0 = subtractWithBorrow(l0, p.0, &borrow)
+        let d1 = subtractWithBorrow(l1, p.1, &borrow)
+        let d2 = subtractWithBorrow(l2, p.2, &borrow)
+        let d3 = subtractWithBorrow(l3, p.3, &borrow)
+        return Self(borrow ? l0 : d0, borrow ? l1 : d1, borrow ? l2 : d2, borrow ? l3 : d3)
     }
 
     /// The limbs that a multiplication works on, t0 lowest.

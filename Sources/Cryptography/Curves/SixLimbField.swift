@@ -59,20 +59,32 @@ struct SixLimbField: PrimeField {
 
     // MARK: Addition
 
+    /// a − (p − b). An addition followed by a comparison with p would cost three times as much: the
+    /// compiler turns the comparison with a constant into branches, which random numbers defeat.
     @inline(always)
     static func + (a: Self, b: Self) -> Self {
-        var carry = false
-        let l0 = addWithCarry(a.l0, b.l0, &carry)
-        let l1 = addWithCarry(a.l1, b.l1, &carry)
-        let l2 = addWithCarry(a.l2, b.l2, &carry)
-        let l3 = addWithCarry(a.l3, b.l3, &carry)
-        let l4 = addWithCarry(a.l4, b.l4, &carry)
-        let l5 = a.l5 &+ b.l5 &+ (carry ? 1 : 0)
-        return Self(l0, l1, l2, l3, l4, l5).reducedOnce()
+        a - subtract(Self(p0, p1, p2, p3, p4, p5), b).difference
     }
 
     @inline(always)
     static func - (a: Self, b: Self) -> Self {
+        let (d, isNegative) = subtract(a, b)
+        var carry = false
+        let e0 = addWithCarry(d.l0, p0, &carry)
+        let e1 = addWithCarry(d.l1, p1, &carry)
+        let e2 = addWithCarry(d.l2, p2, &carry)
+        let e3 = addWithCarry(d.l3, p3, &carry)
+        let e4 = addWithCarry(d.l4, p4, &carry)
+        let e5 = addWithCarry(d.l5, p5, &carry)
+        return Self(
+            isNegative ? e0 : d.l0, isNegative ? e1 : d.l1,
+            isNegative ? e2 : d.l2, isNegative ? e3 : d.l3,
+            isNegative ? e4 : d.l4, isNegative ? e5 : d.l5)
+    }
+
+    /// a − b modulo 2³⁸⁴.
+    @inline(always)
+    private static func subtract(_ a: Self, _ b: Self) -> (difference: Self, isNegative: Bool) {
         var borrow = false
         let l0 = subtractWithBorrow(a.l0, b.l0, &borrow)
         let l1 = subtractWithBorrow(a.l1, b.l1, &borrow)
@@ -80,12 +92,7 @@ struct SixLimbField: PrimeField {
         let l3 = subtractWithBorrow(a.l3, b.l3, &borrow)
         let l4 = subtractWithBorrow(a.l4, b.l4, &borrow)
         let l5 = subtractWithBorrow(a.l5, b.l5, &borrow)
-        let mask: UInt64 = borrow ? ~0 : 0
-        var carry = false
-        return Self(
-            addWithCarry(l0, p0 & mask, &carry), addWithCarry(l1, p1 & mask, &carry),
-            addWithCarry(l2, p2 & mask, &carry), addWithCarry(l3, p3 & mask, &carry),
-            addWithCarry(l4, p4 & mask, &carry), l5 &+ (p5 & mask) &+ (carry ? 1 : 0))
+        return (Self(l0, l1, l2, l3, l4, l5), borrow)
     }
 
     @inline(always)
@@ -93,21 +100,6 @@ struct SixLimbField: PrimeField {
 
     @inline(always)
     func doubled() -> Self { self + self }
-
-    /// From [0, 2p) to [0, p).
-    @inline(always)
-    private func reducedOnce() -> Self {
-        var borrow = false
-        let d0 = subtractWithBorrow(l0, Self.p0, &borrow)
-        let d1 = subtractWithBorrow(l1, Self.p1, &borrow)
-        let d2 = subtractWithBorrow(l2, Self.p2, &borrow)
-        let d3 = subtractWithBorrow(l3, Self.p3, &borrow)
-        let d4 = subtractWithBorrow(l4, Self.p4, &borrow)
-        let d5 = subtractWithBorrow(l5, Self.p5, &borrow)
-        return Self(
-            borrow ? l0 : d0, borrow ? l1 : d1, borrow ? l2 : d2,
-            borrow ? l3 : d3, borrow ? l4 : d4, borrow ? l5 : d5)
-    }
 
     // MARK: Multiplication
 
@@ -199,6 +191,21 @@ struct SixLimbField: PrimeField {
         (sum.t5, sum.t6) = multiplyAdd(sum.t5, l5, l5, 0)
         sum.divideByLimb()
         return sum.result
+    }
+
+    /// From [0, 2p) to [0, p).
+    @inline(always)
+    private func reducedOnce() -> Self {
+        var borrow = false
+        let d0 = subtractWithBorrow(l0, Self.p0, &borrow)
+        let d1 = subtractWithBorrow(l1, Self.p1, &borrow)
+        let d2 = subtractWithBorrow(l2, Self.p2, &borrow)
+        let d3 = subtractWithBorrow(l3, Self.p3, &borrow)
+        let d4 = subtractWithBorrow(l4, Self.p4, &borrow)
+        let d5 = subtractWithBorrow(l5, Self.p5, &borrow)
+        return Self(
+            borrow ? l0 : d0, borrow ? l1 : d1, borrow ? l2 : d2,
+            borrow ? l3 : d3, borrow ? l4 : d4, borrow ? l5 : d5)
     }
 
     /// The limbs that a multiplication works on, t0 lowest.

@@ -203,7 +203,7 @@ struct Fp12<Curve: PairingCurve>: Equatable, Sendable {
     // MARK: In the cyclotomic subgroup, the elements of order dividing p⁴ − p² + 1
 
     /// The square of an element of the cyclotomic subgroup, three squarings in Fp4 (Granger and
-    /// Scott, eprint 2009/565, section 3.2).
+    /// Scott, eprint 2009/565).
     @inline(never)
     func cyclotomicSquared() -> Self {
         let (a0, a1) = Self.squareInFp4(c0.c0, c1.c1)
