@@ -18,6 +18,8 @@ struct PendingCall: Sendable {
 
     let request: RPCRequest
     let target: Target
+    /// Where the call may run.
+    let rank: Rank
 
     /// The name that was called.
     var name: String { request.method ?? "" }
@@ -26,23 +28,27 @@ struct PendingCall: Sendable {
         self.request = request
         guard let name = request.method else {
             target = .refused(.invalidRequest)
+            rank = .inline
             return
         }
-        if let method = table[name], access.permits(name) {
-            target = .method(method)
-        } else {
+        guard let method = table[name], access.permits(name) else {
             target = .refused(.methodNotFound(name))
+            rank = .inline
+            return
+        }
+        target = .method(method)
+        switch method.cost {
+        case .instant:
+            let mentionsPending = request.params.map { text[$0].contains(Self.pending) } ?? false
+            rank = mentionsPending ? .pooled : .inline
+        case .execution: rank = .pooled
+        case .command: rank = .awaited
         }
     }
 
-    var rank: Rank {
-        guard case .method(let method) = target else { return .inline }
-        return switch method.cost {
-        case .instant: .inline
-        case .execution: .pooled
-        case .command: .awaited
-        }
-    }
+    /// The pending block is made by executing what waits in the pool, which keeps no event loop
+    /// waiting: whoever asks for it is answered on an execution thread.
+    private static let pending = Bytes("\"pending\"".utf8)
 }
 
 /// The work on one message: which call is next, and the answer as far as it is written.

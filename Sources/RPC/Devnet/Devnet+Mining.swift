@@ -71,8 +71,11 @@ extension DevnetNamespace {
         _: RPCContext, _ interval: IntervalParameter
     ) async throws -> NullResult {
         guard interval.milliseconds > 0 else {
-            if case .automine = devnet.mode { return NullResult() }
-            try await devnet.setMode(.manual)
+            switch devnet.mode {
+            case .mixed: try await devnet.setMode(.automine)
+            case .interval: try await devnet.setMode(.manual)
+            case .manual, .automine: break
+            }
             return NullResult()
         }
         try await devnet.setMode(.interval(.milliseconds(interval.milliseconds)))

@@ -21,7 +21,8 @@ final class SubscriptionHub: Sendable {
         var head: Hash256
         var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
         var nextWaiter = 0
-        var isRunning = true
+        /// Whether events are worked on; nobody waits for them otherwise.
+        var isRunning = false
     }
 
     private let services: RPCServices
@@ -39,11 +40,13 @@ final class SubscriptionHub: Sendable {
 
     /// Works until the task is cancelled.
     func run() async {
+        state.withLock { $0.isRunning = true }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.followChain() }
             group.addTask { await self.followPool() }
         }
-        wakeAll(forGood: true)
+        state.withLock { $0.isRunning = false }
+        wakeAll()
     }
 
     private func followChain() async {
@@ -156,9 +159,9 @@ final class SubscriptionHub: Sendable {
 
     /// Waits for the next event of the chain, but no longer than until an instant.
     ///
-    /// - Returns: false when the time is up.
+    /// - Returns: false when the time is up, or no event will come.
     func nextChange(before end: ContinuousClock.Instant) async -> Bool {
-        if .now >= end { return false }
+        guard .now < end, state.withLock({ $0.isRunning }) else { return false }
         let head = services.blockchain.head.hash
         return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -196,9 +199,8 @@ final class SubscriptionHub: Sendable {
         }
     }
 
-    private func wakeAll(forGood: Bool = false) {
+    private func wakeAll() {
         let waiting = state.withLock { state in
-            if forGood { state.isRunning = false }
             defer { state.waiting = [:] }
             return state.waiting.values
         }
