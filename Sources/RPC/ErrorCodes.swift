@@ -71,7 +71,8 @@ extension RPCError {
         case .alreadyKnown: self = .server("already known")
         case .underpriced(let tip, let minimum):
             self = .server(
-                "transaction gas price below minimum: gas tip cap \(tip), minimum needed \(minimum)")
+                "transaction gas price below minimum: gas tip cap \(tip), minimum needed \(minimum)"
+            )
         case .poolFull(let tip, let lowest, let limit):
             self = .server(
                 "transaction underpriced: gas tip cap \(tip), the pool holds \(limit) transactions "

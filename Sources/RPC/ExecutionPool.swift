@@ -11,6 +11,9 @@ public final class ExecutionPool: Sendable {
     private let queueLimit: Int
     private let pending = Atomic<Int>(0)
 
+    /// Starts the threads.
+    ///
+    /// - Parameter queueLimit: calls that may wait for one.
     public init(threads count: Int, queueLimit: Int) {
         threads = NIOThreadPool(numberOfThreads: count)
         self.queueLimit = queueLimit + count

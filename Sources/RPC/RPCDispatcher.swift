@@ -9,12 +9,17 @@ public import Primitives
 /// on the event loop. One with an execution method runs as one job on the execution pool. One with a
 /// command runs as a task, which waits for the writer without holding a thread.
 public final class RPCDispatcher: Sendable {
+    /// The methods.
     public let table: MethodTable
+    /// The limits of the server.
     public let limits: RPCLimits
     private let pool: ExecutionPool
     private let logger: Logger
     private let observe: (@Sendable (RPCObservation) -> Void)?
 
+    /// A dispatcher of these methods.
+    ///
+    /// - Parameter observe: told of every call that was answered, for metrics.
     public init(
         table: MethodTable, pool: ExecutionPool, limits: RPCLimits, logger: Logger,
         observe: (@Sendable (RPCObservation) -> Void)? = nil
@@ -178,7 +183,10 @@ public final class RPCDispatcher: Sendable {
 
 /// A call that was answered, for metrics.
 public struct RPCObservation: Sendable {
+    /// The name under which the method is declared.
     public let method: String
+    /// The time it took, without waiting for a thread.
     public let duration: Duration
+    /// What the client was told if it failed.
     public let error: RPCError?
 }

@@ -5,10 +5,14 @@ public import Primitives
 /// Texts and codes are geth's wherever geth has one, because client libraries match on them
 /// (`ErrorCodes.swift` has the table).
 public struct RPCError: Error, Hashable, Sendable {
+    /// A code of `RPCErrorCode`, or a method's own.
     public let code: Int
+    /// What went wrong, in geth's words where it has some.
     public let message: String
+    /// More about it, such as what a revert returned.
     public let data: JSONValue?
 
+    /// An error of these members.
     public init(code: Int, message: String, data: JSONValue? = nil) {
         self.code = code
         self.message = message
@@ -18,14 +22,21 @@ public struct RPCError: Error, Hashable, Sendable {
 
 /// The codes that JSON-RPC 2.0, EIP-1474 and geth give to errors.
 public enum RPCErrorCode {
+    /// The text is no JSON.
     public static let parse = -32_700
+    /// The JSON is no request.
     public static let invalidRequest = -32_600
+    /// There is no such method, or not for this caller.
     public static let methodNotFound = -32_601
+    /// The arguments do not fit the parameters.
     public static let invalidParams = -32_602
+    /// The node failed; the log knows why.
     public static let internalError = -32_603
     /// geth's code of every error without one of its own.
     public static let server = -32_000
+    /// There was not enough time.
     public static let timeout = -32_002
+    /// The answer is larger than the server allows.
     public static let responseTooLarge = -32_003
     /// EIP-1474: limit exceeded.
     public static let limitExceeded = -32_005
@@ -39,6 +50,7 @@ extension RPCError {
         RPCError(code: RPCErrorCode.server, message: message)
     }
 
+    /// An argument that cannot be used.
     public static func invalidParams(_ message: String) -> RPCError {
         RPCError(code: RPCErrorCode.invalidParams, message: message)
     }

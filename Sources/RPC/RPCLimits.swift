@@ -85,6 +85,7 @@ public struct RPCLimits: Sendable {
     /// Time that open requests get to finish when the server stops.
     public var shutdownSeconds: Int64 = 5
 
+    /// The defaults.
     public init() {}
 
     /// How many execution threads there are.

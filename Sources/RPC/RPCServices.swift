@@ -39,7 +39,8 @@ struct SigningAccounts: Sendable {
 
     init(_ keys: [PrivateKey]) {
         addresses = keys.map(\.address)
-        self.keys = Dictionary(keys.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
+        self.keys = Dictionary(
+            keys.map { ($0.address, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The key of an account.

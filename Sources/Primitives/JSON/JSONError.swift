@@ -15,6 +15,7 @@ public enum JSONError: Error, Hashable, Sendable {
 }
 
 extension JSONError: CustomStringConvertible {
+    /// One sentence part, such as "unexpected end of JSON input".
     public var description: String {
         switch self {
         case .unexpectedEnd: "unexpected end of JSON input"

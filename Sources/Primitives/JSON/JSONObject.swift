@@ -4,12 +4,15 @@
 /// searched in line; from `indexThreshold` members on, a dictionary of places makes lookup O(1), so
 /// that a genesis file with a hundred thousand accounts parses in linear time.
 public struct JSONObject: Hashable, Sendable {
+    /// The keys, in their order.
     public private(set) var keys: [String] = []
+    /// The values, in the order of their keys.
     public private(set) var values: [JSONValue] = []
     private var places: [String: Int] = [:]
 
     private static let indexThreshold = 16
 
+    /// An object without members.
     public init() {}
 
     /// An object of these members; of a repeated key the last value counts.
@@ -54,10 +57,12 @@ public struct JSONObject: Hashable, Sendable {
         places = Dictionary(uniqueKeysWithValues: zip(keys, keys.indices))
     }
 
+    /// An object of these members.
     public static func == (left: JSONObject, right: JSONObject) -> Bool {
         left.keys == right.keys && left.values == right.values
     }
 
+    /// Feeds the members to the hasher.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(keys)
         hasher.combine(values)
@@ -65,14 +70,18 @@ public struct JSONObject: Hashable, Sendable {
 }
 
 extension JSONObject: RandomAccessCollection {
+    /// The place of the first member.
     public var startIndex: Int { 0 }
+    /// The place behind the last member.
     public var endIndex: Int { keys.count }
+    /// The member at a place.
     public subscript(place: Int) -> (key: String, value: JSONValue) {
         (keys[place], values[place])
     }
 }
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
+    /// An object without members.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         self.init(elements.lazy.map { (key: $0.0, value: $0.1) })
     }

@@ -21,6 +21,7 @@ public struct JSONScanner: Sendable {
     /// The nesting that is allowed where the caller does not say otherwise.
     public static let defaultMaxDepth = 64
 
+    /// A cursor before the byte at `position`.
     public init(position: Int = 0, maxDepth: Int = JSONScanner.defaultMaxDepth) {
         self.position = position
         self.maxDepth = maxDepth
@@ -248,6 +249,7 @@ public struct JSONScanner: Sendable {
 
 /// Where the text of a string stands, between its quotes.
 public struct JSONStringRange: Hashable, Sendable {
+    /// The range between the quotes.
     public let range: Range<Int>
     /// Whether the text must be unescaped to be read.
     public let hasEscapes: Bool

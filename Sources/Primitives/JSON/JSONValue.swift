@@ -13,12 +13,15 @@ public indirect enum JSONValue: Hashable, Sendable {
 }
 
 extension JSONValue {
+    /// Whether this is null.
     public var isNull: Bool { self == .null }
 
+    /// The truth value; nil if this is none.
     public var boolValue: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }
 
+    /// The string; nil if this is none.
     public var stringValue: String? {
         if case .string(let value) = self { value } else { nil }
     }
@@ -37,10 +40,12 @@ extension JSONValue {
     /// The number as the nearest double.
     public var doubleValue: Double? { numberText.flatMap { Double($0) } }
 
+    /// The elements; nil if this is no array.
     public var arrayValue: [JSONValue]? {
         if case .array(let value) = self { value } else { nil }
     }
 
+    /// The members; nil if this is no object.
     public var objectValue: JSONObject? {
         if case .object(let value) = self { value } else { nil }
     }
@@ -69,18 +74,21 @@ extension JSONValue {
         try scanner.finish(in: text)
     }
 
+    /// Reads a whole JSON text.
     public init(
         parsing text: [UInt8], maxDepth: Int = JSONScanner.defaultMaxDepth
     ) throws(JSONError) {
         try self.init(parsing: text.span, maxDepth: maxDepth)
     }
 
+    /// Reads a whole JSON text.
     public init(
         parsing text: ArraySlice<UInt8>, maxDepth: Int = JSONScanner.defaultMaxDepth
     ) throws(JSONError) {
         try self.init(parsing: text.span, maxDepth: maxDepth)
     }
 
+    /// Reads a whole JSON text.
     public init(
         parsing text: String, maxDepth: Int = JSONScanner.defaultMaxDepth
     ) throws(JSONError) {
@@ -144,11 +152,17 @@ extension JSONValue: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral,
     ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral,
     ExpressibleByDictionaryLiteral
 {
+    /// The value of a literal.
     public init(nilLiteral: ()) { self = .null }
+    /// The value of a literal.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// The value of a literal.
     public init(integerLiteral value: Int) { self = .number(String(value)) }
+    /// The value of a literal.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// The value of a literal.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+    /// The value of a literal.
     public init(dictionaryLiteral elements: (String, JSONValue)...) {
         self = .object(JSONObject(elements.lazy.map { (key: $0.0, value: $0.1) }))
     }

@@ -15,6 +15,7 @@ public struct JSONWriter: Sendable {
 
     private var needsComma = false
 
+    /// A writer of an empty text.
     public init() {}
 
     /// A writer with room for this many bytes before it allocates again.
@@ -24,9 +25,13 @@ public struct JSONWriter: Sendable {
 
     // MARK: Structure
 
+    /// Begins an object.
     public mutating func beginObject() { open(0x7b) }
+    /// Ends an object.
     public mutating func endObject() { close(0x7d) }
+    /// Begins an array.
     public mutating func beginArray() { open(0x5b) }
+    /// Ends an array.
     public mutating func endArray() { close(0x5d) }
 
     /// Writes an object whose members the closure writes.
@@ -56,8 +61,10 @@ public struct JSONWriter: Sendable {
 
     // MARK: Values
 
+    /// Writes null.
     public mutating func null() { word("null") }
 
+    /// Writes a truth value.
     public mutating func bool(_ value: Bool) { word(value ? "true" : "false") }
 
     /// Writes a string with the escapes that RFC 8259 demands and no others.
@@ -158,6 +165,7 @@ public struct JSONWriter: Sendable {
         let needsComma: Bool
     }
 
+    /// The place that was reached.
     public func mark() -> Mark { Mark(count: bytes.count, needsComma: needsComma) }
 
     /// Forgets what was written since the mark was taken.

@@ -10,7 +10,8 @@ extension DevnetNamespace {
                 command: increaseTime),
             RPCMethod("evm_setTime", ["time"], aliases: ["anvil_setTime"], command: setTime),
             RPCMethod(
-                "evm_setNextBlockTimestamp", ["timestamp"], aliases: ["anvil_setNextBlockTimestamp"],
+                "evm_setNextBlockTimestamp", ["timestamp"],
+                aliases: ["anvil_setNextBlockTimestamp"],
                 command: setNextBlockTimestamp),
             RPCMethod(
                 "anvil_setBlockTimestampInterval", ["seconds"],
@@ -29,8 +30,10 @@ extension DevnetNamespace {
     }
 
     /// - Returns: by how much the clock differs from the wall clock now.
-    private func increaseTime(_: RPCContext, _ seconds: LenientQuantity) async throws -> ClockOffset {
-        guard let narrow = Int64(exactly: try seconds.uint64()), narrow <= Self.furthestSeconds else {
+    private func increaseTime(_: RPCContext, _ seconds: LenientQuantity) async throws -> ClockOffset
+    {
+        guard let narrow = Int64(exactly: try seconds.uint64()), narrow <= Self.furthestSeconds
+        else {
             throw RPCError.invalidParams("the time lies too far ahead")
         }
         return ClockOffset(seconds: try devnet.increaseTime(by: narrow))

@@ -104,7 +104,9 @@ struct MineOptions: RPCParameter {
     }
 
     private static func number(_ quantity: LenientQuantity) throws(RPCParameterError) -> UInt64 {
-        guard let value = quantity.value.asUInt64 else { throw RPCParameterError("number > 64 bits") }
+        guard let value = quantity.value.asUInt64 else {
+            throw RPCParameterError("number > 64 bits")
+        }
         return value
     }
 

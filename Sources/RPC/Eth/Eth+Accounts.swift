@@ -9,7 +9,8 @@ extension EthNamespace {
     var accountMethods: [RPCMethod] {
         [
             RPCMethod("eth_accounts", aliases: ["eth_requestAccounts"], instant: accounts),
-            RPCMethod("eth_getTransactionCount", ["address", "block"], instant: getTransactionCount),
+            RPCMethod(
+                "eth_getTransactionCount", ["address", "block"], instant: getTransactionCount),
             RPCMethod("eth_sign", ["address", "message"], instant: sign),
             RPCMethod(
                 "eth_signTypedData_v4", ["address", "typedData"],
@@ -104,7 +105,8 @@ extension EthNamespace {
         }
         if request.maxPriorityFeePerGas == nil {
             let suggested = try chain.suggestedTip()
-            request.maxPriorityFeePerGas = request.maxFeePerGas.map { min($0, suggested) } ?? suggested
+            request.maxPriorityFeePerGas =
+                request.maxFeePerGas.map { min($0, suggested) } ?? suggested
         }
         if request.maxFeePerGas == nil {
             let (doubled, overflow) = baseFee.addingReportingOverflow(baseFee)

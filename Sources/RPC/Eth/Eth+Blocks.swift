@@ -7,8 +7,10 @@ import Storage
 extension EthNamespace {
     var blockMethods: [RPCMethod] {
         [
-            RPCMethod("eth_getBlockByNumber", ["block", "fullTransactions"], execution: getBlockByNumber),
-            RPCMethod("eth_getBlockByHash", ["hash", "fullTransactions"], execution: getBlockByHash),
+            RPCMethod(
+                "eth_getBlockByNumber", ["block", "fullTransactions"], execution: getBlockByNumber),
+            RPCMethod(
+                "eth_getBlockByHash", ["hash", "fullTransactions"], execution: getBlockByHash),
             RPCMethod("eth_getHeaderByNumber", ["block"], instant: getHeaderByNumber),
             RPCMethod("eth_getHeaderByHash", ["hash"], instant: getHeaderByHash),
             RPCMethod(
@@ -17,7 +19,8 @@ extension EthNamespace {
             RPCMethod(
                 "eth_getBlockTransactionCountByHash", ["hash"],
                 execution: getTransactionCountByHash),
-            RPCMethod("eth_getUncleCountByBlockNumber", ["block"], execution: getOmmerCountByNumber),
+            RPCMethod(
+                "eth_getUncleCountByBlockNumber", ["block"], execution: getOmmerCountByNumber),
             RPCMethod("eth_getUncleCountByBlockHash", ["hash"], execution: getOmmerCountByHash),
             RPCMethod(
                 "eth_getUncleByBlockNumberAndIndex", ["block", "index"],
@@ -44,7 +47,9 @@ extension EthNamespace {
     private func getBlockByHash(
         _: RPCContext, _ hash: Hash256, _ isFull: Bool?
     ) throws -> BlockResult? {
-        try chain().view.block(hash: hash).map { BlockResult($0, isFull ?? false ? .full : .hashes) }
+        try chain().view.block(hash: hash).map {
+            BlockResult($0, isFull ?? false ? .full : .hashes)
+        }
     }
 
     private func getHeaderByNumber(_: RPCContext, _ tag: BlockTag) throws -> HeaderResult? {

@@ -26,7 +26,9 @@ extension EthNamespace {
     private func syncing(_: RPCContext) -> Bool { false }
 
     /// Whether blocks are made without being asked for.
-    private func mining(_: RPCContext) -> Bool { services.devnet.map { $0.mode != .manual } ?? true }
+    private func mining(_: RPCContext) -> Bool {
+        services.devnet.map { $0.mode != .manual } ?? true
+    }
 
     private func hashrate(_: RPCContext) -> UInt64 { 0 }
 

@@ -59,7 +59,8 @@ extension EthNamespace {
         Self.transaction(of: try chain().view.block(hash: hash), index)
     }
 
-    private func getRawTransactionByHash(_ context: RPCContext, _ hash: Hash256) throws -> HexData? {
+    private func getRawTransactionByHash(_ context: RPCContext, _ hash: Hash256) throws -> HexData?
+    {
         try getTransactionByHash(context, hash).map { HexData($0.transaction.encoded()) }
     }
 
@@ -72,7 +73,9 @@ extension EthNamespace {
     private func getRawTransactionByBlockHash(
         _ context: RPCContext, _ hash: Hash256, _ index: UInt64
     ) throws -> HexData? {
-        try getTransactionByBlockHash(context, hash, index).map { HexData($0.transaction.encoded()) }
+        try getTransactionByBlockHash(context, hash, index).map {
+            HexData($0.transaction.encoded())
+        }
     }
 
     private func getTransactionReceipt(

@@ -85,7 +85,18 @@ enum HexText {
 extension JSONText {
     /// What Go's decoder calls this kind of value.
     var goKind: String {
-        if isString { "string" } else if isObject { "object" } else if isArray { "array" }
-        else if isBool { "bool" } else if isNumber { "number" } else { "null" }
+        if isString {
+            "string"
+        } else if isObject {
+            "object"
+        } else if isArray {
+            "array"
+        } else if isBool {
+            "bool"
+        } else if isNumber {
+            "number"
+        } else {
+            "null"
+        }
     }
 }

@@ -13,14 +13,18 @@ public struct MethodTable: Sendable {
         var methods = declared
         let names = Self.names(declared) + ["rpc_modules", "rpc_discover"]
         methods.append(
-            RPCMethod("rpc_modules", instant: { context -> JSONValue in
-                Self.modules(names, context.access)
-            }))
+            RPCMethod(
+                "rpc_modules",
+                instant: { context -> JSONValue in
+                    Self.modules(names, context.access)
+                }))
         let described = methods
         methods.append(
-            RPCMethod("rpc_discover", instant: { context -> JSONValue in
-                OpenRPCDocument.make(described, version: version, access: context.access)
-            }))
+            RPCMethod(
+                "rpc_discover",
+                instant: { context -> JSONValue in
+                    OpenRPCDocument.make(described, version: version, access: context.access)
+                }))
         var byName: [String: RPCMethod] = [:]
         for method in methods {
             for name in [method.name] + method.aliases {

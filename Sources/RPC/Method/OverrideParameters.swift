@@ -9,7 +9,8 @@ struct StateOverridesParameter: RPCParameter {
     static func decode(_ text: JSONText) throws(RPCParameterError) -> StateOverridesParameter {
         guard let members = text.members else {
             throw RPCParameterError(
-                "json: cannot unmarshal \(text.goKind) into Go value of type override.StateOverride")
+                "json: cannot unmarshal \(text.goKind) into Go value of type override.StateOverride"
+            )
         }
         var overrides: [Address: Execution.StateOverride] = [:]
         for (name, member) in members {

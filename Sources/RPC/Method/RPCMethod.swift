@@ -30,9 +30,11 @@ public struct RPCMethod: Sendable {
             @Sendable (RPCContext, RPCArguments) async throws -> any RPCResult)
     }
 
+    /// The name under which the method is declared.
     public let name: String
     /// Other names under which it is called, such as `hardhat_mine` for `anvil_mine`.
     public let aliases: [String]
+    /// What answering costs.
     public let cost: Cost
     let parameters: [RPCParameterDescription]
     let resultSchema: JSONValue
@@ -43,6 +45,7 @@ public struct RPCMethod: Sendable {
         String(name.prefix { $0 != "_" })
     }
 
+    /// A method that is answered at once.
     public init<each Parameter: RPCParameter, Result: RPCResult>(
         _ name: String, _ parameters: [String] = [], aliases: [String] = [],
         instant run: @escaping @Sendable (RPCContext, repeat each Parameter) throws -> Result
@@ -50,6 +53,7 @@ public struct RPCMethod: Sendable {
         self.init(name, parameters, aliases: aliases, cost: .instant, run: run)
     }
 
+    /// A method that takes time or much memory.
     public init<each Parameter: RPCParameter, Result: RPCResult>(
         _ name: String, _ parameters: [String] = [], aliases: [String] = [],
         execution run: @escaping @Sendable (RPCContext, repeat each Parameter) throws -> Result
@@ -57,6 +61,7 @@ public struct RPCMethod: Sendable {
         self.init(name, parameters, aliases: aliases, cost: .execution, run: run)
     }
 
+    /// A method that changes the node.
     public init<each Parameter: RPCParameter, Result: RPCResult>(
         _ name: String, _ parameters: [String] = [], aliases: [String] = [],
         command run:

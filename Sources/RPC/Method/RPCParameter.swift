@@ -15,6 +15,7 @@ public protocol RPCParameter: Sendable {
 }
 
 extension RPCParameter {
+    /// What the method gets when the argument is missing.
     public static var absent: Self? { nil }
 }
 
@@ -26,6 +27,7 @@ public struct RPCParameterError: Error {
     /// inside its methods.
     var standsAlone = false
 
+    /// An error with this reason.
     public init(_ reason: String) {
         self.reason = reason
     }
@@ -44,18 +46,23 @@ struct RPCParameterDescription: Sendable {
 }
 
 extension Optional: RPCParameter where Wrapped: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> Wrapped? {
         text.isNull ? nil : try Wrapped.decode(text)
     }
 
+    /// What the method gets when the argument is missing.
     public static var absent: Wrapped?? { .some(nil) }
+    /// The JSON schema, for `rpc_discover`.
     public static var schema: JSONValue { Wrapped.schema }
 }
 
 extension Array: RPCParameter where Element: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> [Element] {
         guard let elements = text.elements else {
-            throw RPCParameterError("json: cannot unmarshal \(text.goKind) into Go value of type []")
+            throw RPCParameterError(
+                "json: cannot unmarshal \(text.goKind) into Go value of type []")
         }
         var values: [Element] = []
         values.reserveCapacity(elements.count)
@@ -63,10 +70,12 @@ extension Array: RPCParameter where Element: RPCParameter {
         return values
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static var schema: JSONValue { ["type": "array", "items": Element.schema] }
 }
 
 extension Bool: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> Bool {
         guard text.isBool else {
             throw RPCParameterError(
@@ -75,10 +84,12 @@ extension Bool: RPCParameter {
         return text.first == UInt8(ascii: "t")
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = ["type": "boolean"]
 }
 
 extension String: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> String {
         guard let characters = text.characters else {
             throw RPCParameterError(
@@ -87,15 +98,19 @@ extension String: RPCParameter {
         return String(decoding: characters, as: UTF8.self)
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = ["type": "string"]
 }
 
 extension JSONValue: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) -> JSONValue { text.value }
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = [:]
 }
 
 extension Address: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> Address {
         let digits = try HexText.fixed(text, digits: 40, type: "common.Address")
         guard let address = Address(try HexText.bytes(digits, type: "common.Address")) else {
@@ -104,10 +119,12 @@ extension Address: RPCParameter {
         return address
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = ["type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"]
 }
 
 extension Hash256: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> Hash256 {
         let digits = try HexText.fixed(text, digits: 64, type: "common.Hash")
         guard let hash = Hash256(try HexText.bytes(digits, type: "common.Hash")) else {
@@ -116,22 +133,27 @@ extension Hash256: RPCParameter {
         return hash
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = ["type": "string", "pattern": "^0x[0-9a-fA-F]{64}$"]
 }
 
 /// Bytes of any length, in hexadecimal.
 public struct HexData: RPCParameter, Hashable {
+    /// The bytes.
     public let bytes: Bytes
 
+    /// These bytes.
     public init(_ bytes: Bytes) {
         self.bytes = bytes
     }
 
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> HexData {
         let digits = try HexText.digits(text, type: "hexutil.Bytes")
         return HexData(try HexText.bytes(digits, type: "hexutil.Bytes"))
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = ["type": "string", "pattern": "^0x([0-9a-fA-F]{2})*$"]
 }
 
@@ -141,6 +163,7 @@ extension UInt256: RPCParameter {
         try HexText.quantity(text, type: "*hexutil.Big")
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = [
         "type": "string", "pattern": "^0x(0|[1-9a-fA-F][0-9a-fA-F]*)$",
     ]
@@ -157,14 +180,17 @@ extension UInt64: RPCParameter {
         return narrow
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = UInt256.schema
 }
 
 /// A number as devnet tools send it: a hex quantity (leading zeros allowed), a decimal string or a
 /// JSON number, as anvil takes them.
 public struct LenientQuantity: RPCParameter, Hashable {
+    /// The number.
     public let value: UInt256
 
+    /// This number.
     public init(_ value: UInt256) {
         self.value = value
     }
@@ -175,6 +201,7 @@ public struct LenientQuantity: RPCParameter, Hashable {
         return narrow
     }
 
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> LenientQuantity {
         let characters = text.characters ?? (text.isNumber ? text.slice : [])
         let spelled = String(decoding: characters, as: UTF8.self)
@@ -186,6 +213,7 @@ public struct LenientQuantity: RPCParameter, Hashable {
         return LenientQuantity(value)
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = [
         "oneOf": [["type": "string"], ["type": "integer", "minimum": 0]]
     ]
@@ -194,11 +222,13 @@ public struct LenientQuantity: RPCParameter, Hashable {
 /// A storage slot: a hex string of up to 32 bytes, with or without leading zeros
 /// (geth's `decodeStorageKey`).
 public struct StorageKey: RPCParameter, Hashable {
+    /// The slot.
     public let slot: UInt256
     /// Whether the key was spelled with all 64 digits. `eth_getProof` answers with the spelling that
     /// it was asked with.
     let isFullLength: Bool
 
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> StorageKey {
         guard let characters = text.characters else {
             throw RPCParameterError(
@@ -221,5 +251,6 @@ public struct StorageKey: RPCParameter, Hashable {
         return StorageKey(slot: slot, isFullLength: digits.count == 64)
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = ["type": "string", "pattern": "^0x[0-9a-fA-F]{0,64}$"]
 }

@@ -128,6 +128,7 @@ struct ObjectFields {
 }
 
 extension AccessListEntry: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> AccessListEntry {
         let fields = try ObjectFields(text, type: "types.AccessTuple", name: "AccessTuple")
         return AccessListEntry(
@@ -135,10 +136,12 @@ extension AccessListEntry: RPCParameter {
             storageKeys: try fields.require("storageKeys"))
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = ["type": "object"]
 }
 
 extension Authorization: RPCParameter {
+    /// Reads the checked text.
     public static func decode(_ text: JSONText) throws(RPCParameterError) -> Authorization {
         let fields = try ObjectFields(
             text, type: "types.SetCodeAuthorization", name: "SetCodeAuthorization")
@@ -155,6 +158,7 @@ extension Authorization: RPCParameter {
             s: try fields.require("s", WordOrQuantity.self).value)
     }
 
+    /// The JSON schema, for `rpc_discover`.
     public static let schema: JSONValue = ["type": "object"]
 }
 
@@ -167,7 +171,8 @@ struct WordOrQuantity: RPCParameter {
         let significant = digits.drop { $0 == UInt8(ascii: "0") }
         guard significant.count <= 64,
             let value = UInt256(
-                hex: "0x" + (significant.isEmpty ? "0" : String(decoding: significant, as: UTF8.self)))
+                hex: "0x"
+                    + (significant.isEmpty ? "0" : String(decoding: significant, as: UTF8.self)))
         else {
             throw RPCParameterError(
                 "json: cannot unmarshal invalid hex string into Go value of type uint256.Int")

@@ -22,7 +22,8 @@ struct HTTPAccess: Sendable {
 
     init(listener: RPCListener, access: RPCAccess) {
         hosts = Set(
-            ["localhost", listener.host.lowercased()] + listener.virtualHosts.map { $0.lowercased() })
+            ["localhost", listener.host.lowercased()]
+                + listener.virtualHosts.map { $0.lowercased() })
         origins = Set(listener.allowedOrigins.map { $0.lowercased() })
         self.access = access
         authorize = listener.authorize

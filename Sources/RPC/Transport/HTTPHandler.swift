@@ -59,9 +59,11 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             case .GET: answerGet(head, origin, context)
             case .OPTIONS: answerPreflight(head, origin, context)
             default:
-                refuse(.methodNotAllowed, "method not allowed", head, context, [
-                    ("Allow", "GET, POST, OPTIONS")
-                ])
+                refuse(
+                    .methodNotAllowed, "method not allowed", head, context,
+                    [
+                        ("Allow", "GET, POST, OPTIONS")
+                    ])
             }
         }
     }

@@ -24,6 +24,7 @@ public struct RPCListener: Sendable {
     /// Decides what the value of an Authorization header is worth; nil lets everyone in.
     public var authorize: (@Sendable (_ authorization: String?) -> RPCAccess?)?
 
+    /// A port with the strictest of what can be set: no other hosts, no origins.
     public init(host: String, port: Int, http: RPCAccess?, webSocket: RPCAccess?) {
         self.host = host
         self.port = port

@@ -28,9 +28,10 @@ final class WebSocketHandler: ChannelDuplexHandler {
                 context.close(promise: nil)
             } else {
                 // The status code of the client is sent back (section 5.5.1).
-                sendClose(frame.unmaskedData.getSlice(
-                    at: frame.unmaskedData.readerIndex,
-                    length: min(2, frame.unmaskedData.readableBytes)) ?? ByteBuffer(), context)
+                sendClose(
+                    frame.unmaskedData.getSlice(
+                        at: frame.unmaskedData.readerIndex,
+                        length: min(2, frame.unmaskedData.readableBytes)) ?? ByteBuffer(), context)
                 context.close(promise: nil)
             }
         default: fail(.protocolError, context)

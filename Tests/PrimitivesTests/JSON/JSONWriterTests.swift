@@ -31,10 +31,12 @@ import Testing
         #expect(result == #"{"a":[1,null,{},[],"x"],"b":true,"c":1,"d":2.5}"#)
     }
 
-    @Test(arguments: [
-        (0, "0x0"), (1, "0x1"), (15, "0xf"), (16, "0x10"), (0x1f, "0x1f"), (0x100, "0x100"),
-        (UInt64.max, "0xffffffffffffffff"), (1 << 60, "0x1000000000000000"),
-    ] as [(UInt64, String)]) func `a quantity has no leading zeros`(value: UInt64, hex: String) {
+    @Test(
+        arguments: [
+            (0, "0x0"), (1, "0x1"), (15, "0xf"), (16, "0x10"), (0x1f, "0x1f"), (0x100, "0x100"),
+            (UInt64.max, "0xffffffffffffffff"), (1 << 60, "0x1000000000000000"),
+        ] as [(UInt64, String)]) func `a quantity has no leading zeros`(value: UInt64, hex: String)
+    {
         #expect(text { $0.hexQuantity(value) } == "\"\(hex)\"")
     }
 

@@ -83,8 +83,10 @@ import Testing
         #expect(await answer(text, access: .namespaces(["test"]))?.contains("-32601") == true)
     }
 
-    @Test(arguments: [("[42, 23]", "19"), ("[23, 42]", "18446744073709551597"),
-        (#"{"subtrahend": 23, "minuend": 42}"#, "19"), (#"{"minuend": 42, "subtrahend": 23}"#, "19"),
+    @Test(arguments: [
+        ("[42, 23]", "19"), ("[23, 42]", "18446744073709551597"),
+        (#"{"subtrahend": 23, "minuend": 42}"#, "19"),
+        (#"{"minuend": 42, "subtrahend": 23}"#, "19"),
     ]) func `parameters go by position or by name`(params: String, result: String) async {
         #expect(
             await answer(
@@ -96,8 +98,10 @@ import Testing
         ("[]", "missing value for required argument 0"),
         ("[true,false,true]", "too many arguments, want at most 2"),
         ("[1]", "invalid argument 0: json: cannot unmarshal number into Go value of type bool"),
-        ("[true,{}]",
-            "invalid argument 1: json: cannot unmarshal object into Go value of type bool"),
+        (
+            "[true,{}]",
+            "invalid argument 1: json: cannot unmarshal object into Go value of type bool"
+        ),
         (#"{"b":true}"#, "missing value for required argument 0"),
         (#"{"a":true,"c":1}"#, "unknown argument c"), ("3", "non-array args"),
     ]) func `bad arguments are named with geth's words`(params: String, message: String) async {
@@ -106,7 +110,8 @@ import Testing
                 == #"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"\#(message)"}}"#)
     }
 
-    @Test(arguments: [("[true]", "true none"), ("[true,null]", "true none"),
+    @Test(arguments: [
+        ("[true]", "true none"), ("[true,null]", "true none"),
         ("[true,false]", "true false"),
     ]) func `an optional argument may be null or missing`(params: String, result: String) async {
         #expect(
@@ -174,7 +179,8 @@ import Testing
         let tooMany = await dispatcher.answer(to: Bytes("[{},\(call),\(call)]".utf8))
         #expect(
             tooMany.map { String(decoding: $0, as: UTF8.self) }
-                == #"[{"jsonrpc":"2.0","id":7,"error":{"code":-32600,"message":"batch too large"}}]"#)
+                == #"[{"jsonrpc":"2.0","id":7,"error":{"code":-32600,"message":"batch too large"}}]"#
+        )
     }
 
     @Test func `the members that no longer fit an answer are refused`() async {

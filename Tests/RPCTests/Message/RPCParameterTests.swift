@@ -37,24 +37,34 @@ import Testing
         ("1", "json: cannot unmarshal non-string into Go value of type common.Address"),
         ("null", "json: cannot unmarshal non-string into Go value of type common.Address"),
         (#""""#, "json: cannot unmarshal empty hex string into Go value of type common.Address"),
-        (#""deadbeef""#,
-            "json: cannot unmarshal hex string without 0x prefix into Go value of type common.Address"),
-        (#""0xabc""#,
-            "json: cannot unmarshal hex string of odd length into Go value of type common.Address"),
+        (
+            #""deadbeef""#,
+            "json: cannot unmarshal hex string without 0x prefix into Go value of type common.Address"
+        ),
+        (
+            #""0xabc""#,
+            "json: cannot unmarshal hex string of odd length into Go value of type common.Address"
+        ),
         (#""0xabcd""#, "hex string has length 4, want 40 for common.Address"),
-        (#""0xzz000000000000000000000000000000deadbeef""#,
-            "json: cannot unmarshal invalid hex string into Go value of type common.Address"),
+        (
+            #""0xzz000000000000000000000000000000deadbeef""#,
+            "json: cannot unmarshal invalid hex string into Go value of type common.Address"
+        ),
     ]) func `a bad address is told in geth's words`(json: String, expected: String) {
         #expect(reason(json, Address.self) == expected)
     }
 
     @Test(arguments: [
         (#""0x""#, "json: cannot unmarshal hex string \"0x\" into Go value of type hexutil.Uint64"),
-        (#""0x01""#,
+        (
+            #""0x01""#,
             "json: cannot unmarshal hex number with leading zero digits into Go value of type "
-                + "hexutil.Uint64"),
-        (#""0x10000000000000000""#,
-            "json: cannot unmarshal hex number > 64 bits into Go value of type hexutil.Uint64"),
+                + "hexutil.Uint64"
+        ),
+        (
+            #""0x10000000000000000""#,
+            "json: cannot unmarshal hex number > 64 bits into Go value of type hexutil.Uint64"
+        ),
         ("5", "json: cannot unmarshal non-string into Go value of type hexutil.Uint64"),
     ]) func `a bad quantity is told in geth's words`(json: String, expected: String) {
         #expect(reason(json, UInt64.self) == expected)
@@ -71,9 +81,11 @@ import Testing
                 == UInt256(l0: 1, l1: 1, l2: 0, l3: 0))
     }
 
-    @Test(arguments: [
-        ("16", 16), (#""16""#, 16), (#""0x10""#, 16), (#""0x0010""#, 16), (#""0x""#, 0), ("0", 0),
-    ] as [(String, UInt64)])
+    @Test(
+        arguments: [
+            ("16", 16), (#""16""#, 16), (#""0x10""#, 16), (#""0x0010""#, 16), (#""0x""#, 0),
+            ("0", 0),
+        ] as [(String, UInt64)])
     func `a lenient quantity is read in every spelling that tools use`(
         json: String, value: UInt64
     ) throws {
@@ -85,10 +97,11 @@ import Testing
         #expect(reason(json, LenientQuantity.self) != nil)
     }
 
-    @Test(arguments: [
-        (#""0x""#, 0), (#""0x0""#, 0), (#""0x1""#, 1), (#""0x01""#, 1), (#""5""#, 5),
-        ("\"0x\(String(repeating: "0", count: 63))7\"", 7),
-    ] as [(String, UInt64)])
+    @Test(
+        arguments: [
+            (#""0x""#, 0), (#""0x0""#, 0), (#""0x1""#, 1), (#""0x01""#, 1), (#""5""#, 5),
+            ("\"0x\(String(repeating: "0", count: 63))7\"", 7),
+        ] as [(String, UInt64)])
     func `a storage key may have any length up to 32 bytes`(json: String, slot: UInt64) throws {
         #expect(try StorageKey.decode(text(json)).slot == UInt256(slot))
     }

@@ -6,12 +6,14 @@ import Testing
 @testable import RPC
 
 @Suite struct DevnetNamespaceTests {
-    @Test(arguments: [
-        ("[]", 1), (#"["0x1000"]"#, 1), ("[5000]", 1), (#"[{"blocks":3}]"#, 3),
-        (#"[{"timestamp":6000,"blocks":"0x2"}]"#, 2), (#"[{"blocks":0}]"#, 0),
-    ] as [(String, UInt64)]) func `evm_mine takes every shape`(
-        params: String, blocks: UInt64
-    ) async throws {
+    @Test(
+        arguments: [
+            ("[]", 1), (#"["0x1000"]"#, 1), ("[5000]", 1), (#"[{"blocks":3}]"#, 3),
+            (#"[{"timestamp":6000,"blocks":"0x2"}]"#, 2), (#"[{"blocks":0}]"#, 0),
+        ] as [(String, UInt64)]) func `evm_mine takes every shape`(
+            params: String, blocks: UInt64
+        ) async throws
+    {
         let node = try TestNode.devnet()
         #expect(try await node.call("evm_mine", params) == "0x0")
         #expect(node.blockchain.head.number == blocks)
@@ -43,7 +45,8 @@ import Testing
         _ = try await node.call("evm_mine")
         #expect(node.blockchain.head.header.timestamp == 20_000_000_000)
         #expect(
-            try await node.failure("evm_increaseTime", #"["0xffffffffffffffffff"]"#).code == -32_602)
+            try await node.failure("evm_increaseTime", #"["0xffffffffffffffffff"]"#).code == -32_602
+        )
     }
 
     @Test func `a snapshot brings back what was`() async throws {
@@ -73,7 +76,8 @@ import Testing
         #expect(
             try await node.call(prefix + "setStorageAt", #"["\#(address)", "0x1", "\#(word)"]"#)
                 == true)
-        #expect(try await node.call("eth_getStorageAt", #"["\#(address)", "0x1"]"#).stringValue == word)
+        #expect(
+            try await node.call("eth_getStorageAt", #"["\#(address)", "0x1"]"#).stringValue == word)
         #expect(try await node.call("anvil_addBalance", #"["\#(address)", 1]"#) == .null)
         #expect(try await node.call("eth_getBalance", #"["\#(address)"]"#) == "0x65")
     }
@@ -88,7 +92,8 @@ import Testing
         let hash = try await node.call("eth_sendTransaction", request)
         #expect(
             try await node.call("eth_getTransactionReceipt", "[\(hash)]")["status"] == "0x1")
-        #expect(try await node.call("hardhat_stopImpersonatingAccount", #"["\#(address)"]"#) == true)
+        #expect(
+            try await node.call("hardhat_stopImpersonatingAccount", #"["\#(address)"]"#) == true)
         #expect(try await node.failure("eth_sendTransaction", request).message == "unknown account")
         #expect(try await node.call("anvil_autoImpersonateAccount", "[true]") == .null)
         _ = try await node.call("eth_sendTransaction", request)

@@ -62,7 +62,8 @@ import Testing
             try await node.call("eth_getStorageAt", #"["\#(TestNode.reader)", "0x0", "latest"]"#)
                 == .string("0x" + String(repeating: "0", count: 63) + "7"))
         #expect(
-            try await node.call("eth_getTransactionCount", #"["\#(TestNode.alice.address)", "0x1"]"#)
+            try await node.call(
+                "eth_getTransactionCount", #"["\#(TestNode.alice.address)", "0x1"]"#)
                 == "0x1")
         #expect(try await node.call("eth_getCode", #"["\#(address)", "latest"]"#) == "0x")
     }
@@ -108,15 +109,23 @@ import Testing
     @Test(arguments: [
         ("0x", "execution reverted"),
         // Error("no")
-        ("0x08c379a0" + String(repeating: "0", count: 62) + "20" + String(repeating: "0", count: 63)
-            + "2" + "6e6f" + String(repeating: "0", count: 60), "execution reverted: no"),
+        (
+            "0x08c379a0" + String(repeating: "0", count: 62) + "20"
+                + String(repeating: "0", count: 63)
+                + "2" + "6e6f" + String(repeating: "0", count: 60), "execution reverted: no"
+        ),
         // Panic(0x11)
-        ("0x4e487b71" + String(repeating: "0", count: 62) + "11",
-            "execution reverted: arithmetic underflow or overflow"),
+        (
+            "0x4e487b71" + String(repeating: "0", count: 62) + "11",
+            "execution reverted: arithmetic underflow or overflow"
+        ),
         // A length beyond the data.
         ("0x08c379a0" + String(repeating: "f", count: 128), "execution reverted"),
-        ("0x08c379a0" + String(repeating: "0", count: 62) + "20" + String(repeating: "f", count: 64),
-            "execution reverted"),
+        (
+            "0x08c379a0" + String(repeating: "0", count: 62) + "20"
+                + String(repeating: "f", count: 64),
+            "execution reverted"
+        ),
         ("0x12345678", "execution reverted"),
     ]) func `a revert has code 3, its reason and its data`(
         data: String, message: String
@@ -138,7 +147,8 @@ import Testing
         let node = try TestNode.devnet()
         let error = try await node.failure(
             "eth_call",
-            #"[{"to":"\#(TestNode.reader)"}, "latest", {"\#(TestNode.reader)":{"code":"\#(code)"}}]"#)
+            #"[{"to":"\#(TestNode.reader)"}, "latest", {"\#(TestNode.reader)":{"code":"\#(code)"}}]"#
+        )
         #expect(error.code == -32_000)
         #expect(error.message == message)
     }
@@ -146,17 +156,25 @@ import Testing
     @Test(arguments: [
         (#"{"data":"0x01","input":"0x02"}"#, -32_602, #"both "data" and "input" are set"#),
         (#"{"gasPrice":"0x1","maxFeePerGas":"0x1"}"#, -32_000, "both gasPrice and"),
-        (#"{"maxFeePerGas":"0x1","maxPriorityFeePerGas":"0x2"}"#, -32_000,
-            "maxFeePerGas (1) < maxPriorityFeePerGas (2)"),
+        (
+            #"{"maxFeePerGas":"0x1","maxPriorityFeePerGas":"0x2"}"#, -32_000,
+            "maxFeePerGas (1) < maxPriorityFeePerGas (2)"
+        ),
         (#"{"chainId":"0x5"}"#, -32_000, "chainId does not match node's (have=5, want=31337)"),
-        (#"{"gas":"100"}"#, -32_602,
+        (
+            #"{"gas":"100"}"#, -32_602,
             "invalid argument 0: json: cannot unmarshal hex string without 0x prefix into Go struct "
-                + "field TransactionArgs.gas of type hexutil.Uint64"),
+                + "field TransactionArgs.gas of type hexutil.Uint64"
+        ),
         ("[]", -32_602, "invalid argument 0: json: cannot unmarshal array into Go value of type"),
-        (#"{"from":"0x00000000000000000000000000000000000000aa","value":"0x1"}"#, -32_000,
-            "err: insufficient funds for gas * price + value"),
-        (#"{"to":"0x00000000000000000000000000000000000000aa","gas":"0x1"}"#, -32_000,
-            "err: intrinsic gas too low: have 1, want 21000 (supplied gas 1)"),
+        (
+            #"{"from":"0x00000000000000000000000000000000000000aa","value":"0x1"}"#, -32_000,
+            "err: insufficient funds for gas * price + value"
+        ),
+        (
+            #"{"to":"0x00000000000000000000000000000000000000aa","gas":"0x1"}"#, -32_000,
+            "err: intrinsic gas too low: have 1, want 21000 (supplied gas 1)"
+        ),
     ]) func `a call that cannot be made is refused`(
         request: String, code: Int, message: String
     ) async throws {
@@ -253,8 +271,10 @@ import Testing
             (#"{"fromBlock":"0x2","toBlock":"0x1"}"#, -32_602, "invalid block range params"),
             (#"{"toBlock":"0x9"}"#, -32_602, "block range extends beyond current head block"),
             (#"{"blockHash":"\#(Hash256.zero)"}"#, -32_000, "unknown block"),
-            (#"{"topics":[null,null,null,null,null]}"#, -32_602,
-                "invalid argument 0: exceed max topics"),
+            (
+                #"{"topics":[null,null,null,null,null]}"#, -32_602,
+                "invalid argument 0: exceed max topics"
+            ),
         ] {
             let error = try await node.failure("eth_getLogs", "[\(filter)]")
             #expect(error.code == code)

@@ -31,8 +31,10 @@ import Testing
             try await node.failure("eth_sendRawTransaction", raw(poor)).message == "invalid sender")
         _ = try await node.call("evm_mine")
         #expect(
-            try await node.failure("eth_sendRawTransaction", raw(TestNode.transfer(nonce: 0, value: 3)))
-                .message == "nonce too low: next nonce 1, tx nonce 0")
+            try await node.failure(
+                "eth_sendRawTransaction", raw(TestNode.transfer(nonce: 0, value: 3))
+            )
+            .message == "nonce too low: next nonce 1, tx nonce 0")
     }
 
     @Test func `a transaction is completed, signed and mined`() async throws {
@@ -137,7 +139,8 @@ import Testing
         #expect(pending["hash"] == .null)
         #expect(pending["transactions"]?.arrayValue?.count == 1)
         #expect(
-            try await node.call("eth_getBalance", #"["\#(TestNode.receiver)", "pending"]"#) == "0x1")
+            try await node.call("eth_getBalance", #"["\#(TestNode.receiver)", "pending"]"#) == "0x1"
+        )
         #expect(
             try await node.call("eth_getBalance", #"["\#(TestNode.receiver)", "latest"]"#) == "0x0")
     }

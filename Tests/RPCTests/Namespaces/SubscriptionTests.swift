@@ -61,7 +61,8 @@ extension TestNode {
         let ended = try await node.call(
             "eth_unsubscribe", "[\(heads["result"] ?? .null)]", as: session)
         #expect(ended["result"] == true)
-        _ = try await node.call("eth_subscribe", #"["logs", {"address":"\#(TestNode.emitter)"}]"#, as: session)
+        _ = try await node.call(
+            "eth_subscribe", #"["logs", {"address":"\#(TestNode.emitter)"}]"#, as: session)
         try await node.send(TestNode.transfer(nonce: 3, value: 0, to: TestNode.emitter))
         let logs = try await listener.results(1)
         #expect(logs.compactMap { $0["blockNumber"] } == ["0x4"])

@@ -11,37 +11,51 @@ import Synchronization
 enum TestMethods {
     static let all: [RPCMethod] = [
         RPCMethod("test_echo", ["value"], instant: { (_, value: JSONValue) in value }),
-        RPCMethod("test_subtract", ["minuend", "subtrahend"], instant: {
-            (_, minuend: LenientQuantity, subtrahend: LenientQuantity) throws in
-            DecimalNumber(try minuend.uint64() &- subtrahend.uint64())
-        }),
+        RPCMethod(
+            "test_subtract", ["minuend", "subtrahend"],
+            instant: {
+                (_, minuend: LenientQuantity, subtrahend: LenientQuantity) throws in
+                DecimalNumber(try minuend.uint64() &- subtrahend.uint64())
+            }),
         RPCMethod("test_none", aliases: ["other_none"], instant: { _ in NullResult() }),
-        RPCMethod("test_optional", ["a", "b"], instant: { (_, a: Bool, b: Bool?) in
-            "\(a) \(b.map { "\($0)" } ?? "none")"
-        }),
-        RPCMethod("test_fail", instant: { _ -> NullResult in
-            throw RPCError(code: 3, message: "execution reverted", data: "0x1234")
-        }),
+        RPCMethod(
+            "test_optional", ["a", "b"],
+            instant: { (_, a: Bool, b: Bool?) in
+                "\(a) \(b.map { "\($0)" } ?? "none")"
+            }),
+        RPCMethod(
+            "test_fail",
+            instant: { _ -> NullResult in
+                throw RPCError(code: 3, message: "execution reverted", data: "0x1234")
+            }),
         RPCMethod("test_crash", instant: { _ -> NullResult in throw Unexpected() }),
-        RPCMethod("test_large", ["bytes"], instant: { (_, count: LenientQuantity) throws in
-            String(repeating: "x", count: Int(try count.uint64()))
-        }),
-        RPCMethod("test_work", ["milliseconds"], execution: {
-            (_, milliseconds: LenientQuantity) throws in
-            Thread.sleep(forTimeInterval: Double(try milliseconds.uint64()) / 1000)
-            return "worked"
-        }),
-        RPCMethod("test_command", ["value"], command: { (_, value: JSONValue) async in
-            await Task.yield()
-            return value
-        }),
-        RPCMethod("test_notify", ["count", "bytes"], instant: {
-            (context, count: LenientQuantity, bytes: LenientQuantity) throws in
-            guard let session = context.session else { throw RPCError.notificationsUnsupported }
-            let text = Bytes(repeating: UInt8(ascii: "n"), count: Int(try bytes.uint64()))
-            for _ in 0..<(try count.uint64()) { session.notify(text) }
-            return true
-        }),
+        RPCMethod(
+            "test_large", ["bytes"],
+            instant: { (_, count: LenientQuantity) throws in
+                String(repeating: "x", count: Int(try count.uint64()))
+            }),
+        RPCMethod(
+            "test_work", ["milliseconds"],
+            execution: {
+                (_, milliseconds: LenientQuantity) throws in
+                Thread.sleep(forTimeInterval: Double(try milliseconds.uint64()) / 1000)
+                return "worked"
+            }),
+        RPCMethod(
+            "test_command", ["value"],
+            command: { (_, value: JSONValue) async in
+                await Task.yield()
+                return value
+            }),
+        RPCMethod(
+            "test_notify", ["count", "bytes"],
+            instant: {
+                (context, count: LenientQuantity, bytes: LenientQuantity) throws in
+                guard let session = context.session else { throw RPCError.notificationsUnsupported }
+                let text = Bytes(repeating: UInt8(ascii: "n"), count: Int(try bytes.uint64()))
+                for _ in 0..<(try count.uint64()) { session.notify(text) }
+                return true
+            }),
     ]
 
     struct Unexpected: Error {}

@@ -218,10 +218,11 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("http://app.example", 200, "http://app.example"), ("http://evil.example", 403, nil),
-        ("null", 403, nil),
-    ] as [(String, Int, String?)])
+    @Test(
+        arguments: [
+            ("http://app.example", 200, "http://app.example"), ("http://evil.example", 403, nil),
+            ("null", 403, nil),
+        ] as [(String, Int, String?)])
     func `a web page needs its origin to be allowed`(
         origin: String, status: Int, allowed: String?
     ) async throws {
@@ -244,7 +245,8 @@ import Testing
             #expect(answer.status == 204)
             #expect(answer.headers["access-control-allow-origin"] == "http://a.example")
             #expect(answer.headers["access-control-allow-methods"]?.contains("POST") == true)
-            #expect(answer.headers["access-control-allow-headers"]?.contains("Content-Type") == true)
+            #expect(
+                answer.headers["access-control-allow-headers"]?.contains("Content-Type") == true)
             #expect(answer.headers["vary"] == "Origin")
             #expect(try await client.post(none).status == 200)
         }
@@ -267,7 +269,8 @@ import Testing
 
     // MARK: GET
 
-    @Test(arguments: [("/", 200, "JSON-RPC"), ("/health", 200, #"{"status":"ok"}"#),
+    @Test(arguments: [
+        ("/", 200, "JSON-RPC"), ("/health", 200, #"{"status":"ok"}"#),
         ("/health?x=1", 200, "ok"), ("/other", 404, "not found"),
     ]) func `a browser is told where it is`(path: String, status: Int, text: String) async throws {
         try await withServer { _, port in

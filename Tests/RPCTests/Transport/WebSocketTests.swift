@@ -36,9 +36,11 @@ import Testing
                     #"{"jsonrpc":"2.0","id":\#(id),"method":"test_echo","params":[\#(id)]}"#)
             }
             let frames = try await client.frames(50)
-            #expect(frames.map(\.text) == (0..<50).map {
-                #"{"jsonrpc":"2.0","id":\#($0),"result":\#($0)}"#
-            })
+            #expect(
+                frames.map(\.text)
+                    == (0..<50).map {
+                        #"{"jsonrpc":"2.0","id":\#($0),"result":\#($0)}"#
+                    })
         }
     }
 
@@ -143,7 +145,8 @@ import Testing
     @Test func `a foreign origin cannot upgrade`() async throws {
         try await withServer { _, port in
             let client = try await RawClient(port: port)
-            #expect(try await client.upgrade(headers: "Origin: http://evil.example\r\n").status == 403)
+            #expect(
+                try await client.upgrade(headers: "Origin: http://evil.example\r\n").status == 403)
         }
     }
 
