@@ -171,7 +171,7 @@ final class Connection {
         var bytes = ArraySlice(Array(text.utf8))
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw Lost() }
             bytes = bytes.dropFirst(count)
