@@ -81,12 +81,21 @@ struct Daemon {
     /// Serves until SIGTERM or SIGINT, then ends in order: no new requests, no new blocks, all on
     /// disk.
     ///
-    /// - Parameter producer: makes blocks until its task is cancelled.
-    func run(producer: @escaping @Sendable () async throws -> Void) async throws {
+    /// - Parameters:
+    ///   - announcement: lines for standard output, written once a signal would be heeded: who
+    ///     reads them may stop the process at once.
+    ///   - producer: makes blocks until its task is cancelled.
+    func run(
+        announcing announcement: [String], producer: @escaping @Sendable () async throws -> Void
+    ) async throws {
         let status = "serving chain \(blockchain.config.chainId)"
         var configuration = ServiceGroupConfiguration(
             services: [
-                .init(service: TaskService { [rpc] in await rpc.run() }),
+                .init(
+                    service: TaskService { [rpc] in
+                        printLines(announcement)
+                        await rpc.run()
+                    }),
                 .init(service: TaskService(body: producer)),
                 .init(
                     service: SystemdService(status: status) { [blockchain] in

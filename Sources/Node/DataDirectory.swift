@@ -85,6 +85,14 @@ private func startupError(_ error: ChainError, path: String) -> StartupError {
         StartupError(
             .configuration,
             "\(path) holds another chain: its genesis is \(stored), the one given is \(given)")
+    case .chainIdMismatch(let stored, let given):
+        StartupError(
+            .configuration,
+            "\(path) holds another chain: its id is \(stored), the one of the genesis is \(given)")
+    case .configConflict(let fork):
+        StartupError(
+            .configuration,
+            "the genesis starts \(fork.name) elsewhere, but the chain in \(path) is past that point")
     case .notInitialised:
         StartupError(
             .configuration, "\(path) holds no chain yet; make one with 'apus init --datadir \(path) GENESIS.json'")

@@ -47,6 +47,7 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
     }
 
     let head = blockchain.head
+    var announcement = ["Listening on \(settings.node.host):\(port)"]
     if let first = try head.view.header(0) {
         let banner = Banner(
             accounts: settings.accounts, balance: settings.balance,
@@ -54,7 +55,7 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
         if let path = settings.configurationOutput {
             try writeSecret(banner.configuration(), to: path)
         }
-        printLines(banner.lines() + ["Listening on \(settings.node.host):\(port)"])
+        announcement = banner.lines() + announcement
     }
     if settings.exposesKnownKeys {
         logger.warning(
@@ -65,7 +66,7 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
         logger.notice(
             "the chain goes on where it stopped", metadata: ["block.number": "\(head.number)"])
     }
-    try await daemon.run { await devnet.run() }
+    try await daemon.run(announcing: announcement) { await devnet.run() }
 }
 
 /// The genesis with which a devnet's folder begins; nil where the folder has a chain already.

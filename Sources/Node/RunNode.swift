@@ -37,7 +37,7 @@ public func runNode(_ settings: NodeSettings) async throws {
         await daemon.shutDown()
         throw error
     }
-    printLines(["Listening on \(settings.host):\(port)"])
+    let announcement = ["Listening on \(settings.host):\(port)"]
     logger.notice(
         "serving",
         metadata: [
@@ -52,8 +52,8 @@ public func runNode(_ settings: NodeSettings) async throws {
                 schedule: .interval(period), coinbase: settings.coinbase,
                 gasLimit: settings.gasLimit),
             logger: logger, now: wallClock)
-        try await daemon.run { await sealer.run() }
+        try await daemon.run(announcing: announcement) { await sealer.run() }
     } else {
-        try await daemon.run { await pool.follow(blockchain, now: wallClock) }
+        try await daemon.run(announcing: announcement) { await pool.follow(blockchain, now: wallClock) }
     }
 }
