@@ -45,7 +45,7 @@ let targets: [Target] = [
     .target(
         name: "Storage", dependencies: ["State", "Trie", "CRocksDB"], swiftSettings: mayBeUnsafe),
     .target(name: "Chain", dependencies: ["Execution", "Storage"], swiftSettings: safe),
-    .target(name: "SpecRunner", dependencies: ["Execution"], swiftSettings: safe),
+    .target(name: "SpecRunner", dependencies: ["Chain", "Execution"], swiftSettings: safe),
     .target(name: "TxPool", dependencies: ["Chain", log], swiftSettings: safe),
     .target(name: "BlockProduction", dependencies: ["TxPool", "Chain", log], swiftSettings: safe),
     .target(

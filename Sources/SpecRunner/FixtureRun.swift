@@ -8,7 +8,8 @@ import Synchronization
 /// The kinds of fixtures that the runner understands.
 public enum FixtureFormat: Sendable {
     case stateTest
-    case blockTest
+    /// The databases of the tests are made in `FixtureDatabases`.
+    case blockTest(FixtureDatabases)
 }
 
 /// Which cases of which files to run, and how.
@@ -48,41 +49,44 @@ public struct FixtureRun: Sendable {
     ///
     /// - Returns: the sums; a file that cannot be read counts as one failure.
     public func execute(
-        _ report: @Sendable (Event) -> Void
-    ) throws(FixtureError) -> RunSummary {
+        _ report: @escaping @Sendable (Event) -> Void
+    ) async throws(FixtureError) -> RunSummary {
         let files = try files()
-        let shared = Mutex(RunSummary())
-        let next = Atomic(0)
-        DispatchQueue.concurrentPerform(iterations: max(jobs, 1)) { _ in
-            while true {
-                let place = next.add(1, ordering: .relaxed).oldValue
-                guard place < files.count else { return }
-                let (results, failure) = run(files[place])
-                shared.withLock { summary in
-                    for result in results {
-                        summary.count(result)
-                        report(.result(result))
+        let queue = FixtureQueue(files)
+        await withTaskGroup { group in
+            for _ in 0..<max(jobs, 1) {
+                group.addTask {
+                    while let path = queue.next() {
+                        let (results, failure) = await run(path)
+                        queue.finish(results, failure) {
+                            for result in results { report(.result(result)) }
+                            report(.file(path: path, error: failure))
+                        }
                     }
-                    if failure != nil { summary.failed += 1 }
-                    report(.file(path: files[place], error: failure))
                 }
             }
         }
-        return shared.withLock { $0 }
+        return queue.summary
     }
 
-    private func run(_ path: String) -> (results: [CaseResult], failure: String?) {
+    private func run(_ path: String) async -> (results: [CaseResult], failure: String?) {
         do {
             let data = try Data(contentsOf: URL(fileURLWithPath: path))
             let file = try JSONValue(parsing: Bytes(data))
+            var results: [CaseResult] = []
             switch format {
             case .stateTest:
-                let cases = try StateTestCase.cases(in: file)
-                return (cases.filter { matches($0.name, $0.fork.name) }.map { $0.run() }, nil)
-            case .blockTest:
-                let cases = try BlockTestCase.cases(in: file)
-                return (cases.filter { matches($0.name, $0.network) }.map { $0.run() }, nil)
+                for test in try StateTestCase.cases(in: file)
+                where matches(test.name, test.fork.name) {
+                    results.append(test.run())
+                }
+            case .blockTest(let databases):
+                for test in try BlockTestCase.cases(in: file)
+                where matches(test.name, test.network) {
+                    results.append(await test.run(in: databases))
+                }
             }
+            return (results, nil)
         } catch {
             return ([], "\(error)")
         }
@@ -119,5 +123,30 @@ public struct FixtureRun: Sendable {
     private static func size(of path: String) -> Int {
         let facts = try? FileManager.default.attributesOfItem(atPath: path)
         return facts?[.size] as? Int ?? 0
+    }
+}
+
+/// The files that are still to be run, and the sum of those that are done.
+private final class FixtureQueue: Sendable {
+    private let files: [String]
+    private let position = Atomic(0)
+    private let sum = Mutex(RunSummary())
+
+    init(_ files: [String]) { self.files = files }
+
+    var summary: RunSummary { sum.withLock { $0 } }
+
+    func next() -> String? {
+        let place = position.add(1, ordering: .relaxed).oldValue
+        return files.indices.contains(place) ? files[place] : nil
+    }
+
+    /// - Parameter report: called while no other file is reported.
+    func finish(_ results: [CaseResult], _ failure: String?, report: () -> Void) {
+        sum.withLock { summary in
+            for result in results { summary.count(result) }
+            if failure != nil { summary.failed += 1 }
+            report()
+        }
     }
 }

@@ -10,6 +10,8 @@ public enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case block(InvalidBlock)
     /// The block's parent is not known.
     case unknownParent
+    /// The node itself failed: no fixture expects this.
+    case failed(String)
 
     public var description: String {
         switch self {
@@ -17,6 +19,7 @@ public enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .transaction(let reason): "\(reason)"
         case .block(let reason): "\(reason)"
         case .unknownParent: "unknown parent"
+        case .failed(let reason): "failed: \(reason)"
         }
     }
 
@@ -38,6 +41,7 @@ public enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .block(.transaction(_, let reason)): ExceptionName.kinds(of: reason)
         case .block(let reason): ExceptionName.kinds(of: reason)
         case .unknownParent: [.parent]
+        case .failed: []
         }
     }
 }

@@ -3,11 +3,26 @@
 import EthereumTypes
 import Execution
 import Primitives
+import State
 
 /// The most differences that are listed.
 private let listedDifferences = 12
 
 extension InMemoryState {
+    /// Where a state differs from this one in what this one has.
+    func differences(of state: any StateReader) throws(StateReadError) -> [String] {
+        var read: [Address: GenesisAccount] = [:]
+        for (address, account) in accounts {
+            guard let found = try state.account(address) else { continue }
+            var storage: [UInt256: UInt256] = [:]
+            for slot in account.storage.keys { storage[slot] = try state.storage(address, slot) }
+            read[address] = GenesisAccount(
+                balance: found.balance, nonce: found.nonce,
+                code: found.hasCode ? try state.code(found.codeHash) : [], storage: storage)
+        }
+        return InMemoryState(accounts: read).differences(from: self)
+    }
+
     /// One sentence for each field that differs, in the order of the addresses.
     func differences(from expected: InMemoryState) -> [String] {
         let have = accounts

@@ -80,7 +80,7 @@ extension StateTestCase {
         } catch {
             switch error {
             case .invalid(let reason): throw .transaction(reason)
-            case .stateRead(let failure): throw .undecodable(failure.message)
+            case .stateRead(let failure): throw .failed(failure.message)
             }
         }
     }

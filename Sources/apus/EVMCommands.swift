@@ -8,7 +8,7 @@ import SpecRunner
 import Synchronization
 
 /// Runs the official tests of Ethereum.
-struct EVMCommand: ParsableCommand {
+struct EVMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evm",
         abstract: "Run code, state transitions and official tests, without a node.",
@@ -21,25 +21,25 @@ struct EVMCommand: ParsableCommand {
 }
 
 /// `apus evm statetest`.
-struct StateTestCommand: ParsableCommand {
+struct StateTestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "statetest",
         abstract: "Run state tests: single transactions on given states.")
 
     @OptionGroup var options: FixtureOptions
 
-    func run() throws { try options.run(.stateTest) }
+    func run() async throws { try await options.run(.stateTest) }
 }
 
 /// `apus evm blocktest`.
-struct BlockTestCommand: ParsableCommand {
+struct BlockTestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "blocktest",
         abstract: "Run blockchain tests: chains of valid and invalid blocks.")
 
     @OptionGroup var options: FixtureOptions
 
-    func run() throws { try options.run(.blockTest) }
+    func run() async throws { try await options.run(.blockTest(FixtureDatabases())) }
 }
 
 /// What both commands take.
@@ -72,13 +72,13 @@ struct FixtureOptions: ParsableArguments {
         }
     }
 
-    func run(_ format: FixtureFormat) throws {
+    func run(_ format: FixtureFormat) async throws {
         var run = FixtureRun(
             format: format, paths: paths, nameFilter: nameFilter,
             fork: fork.flatMap { Fork(name: $0) }, stride: stride)
         if let jobs { run.jobs = jobs }
         let progress = Progress()
-        let summary = try run.execute { event in
+        let summary = try await run.execute { event in
             switch event {
             case .result(let result):
                 progress.count(result)

@@ -1,4 +1,5 @@
-// The official tests of Ethereum, all of them unless a stride is given in APUS_FIXTURE_STRIDE.
+// The official tests of Ethereum. State tests are run all; of the blockchain tests, each of which makes
+// a database, every n-th file. APUS_FIXTURE_STRIDE sets n for all of them; 1 runs everything.
 
 import Foundation
 import SpecRunner
@@ -9,39 +10,51 @@ import Testing
 @Suite(.serialized, .enabled(if: Fixtures.areAvailable, Fixtures.hint))
 struct OfficialTests {
     @Test(arguments: [
-        "eest-state-tests", "legacy-state-tests-frontier-constantinople",
-        "legacy-state-tests-istanbul-cancun", "evm-benchmarks",
+        ("eest-state-tests", 1), ("legacy-state-tests-frontier-constantinople", 1),
+        ("legacy-state-tests-istanbul-cancun", 1), ("evm-benchmarks", 1),
     ])
-    func `state tests`(archive: String) throws {
-        try check(archive, as: .stateTest)
+    func `state tests`(archive: String, stride: Int) async throws {
+        try await check(archive, as: .stateTest, stride: stride)
     }
 
     @Test(arguments: [
-        "eest-blockchain-tests", "legacy-blockchain-tests-frontier-constantinople",
-        "legacy-blockchain-tests-istanbul-cancun",
-        "legacy-blockchain-state-frontier-constantinople",
-        "legacy-blockchain-state-istanbul-cancun",
+        ("eest-blockchain-tests", 4), ("legacy-blockchain-tests-frontier-constantinople", 1),
+        ("legacy-blockchain-tests-istanbul-cancun", 1),
+        ("legacy-blockchain-state-frontier-constantinople", 40),
+        ("legacy-blockchain-state-istanbul-cancun", 40),
     ])
-    func `blockchain tests`(archive: String) throws {
-        try check(archive, as: .blockTest)
+    func `blockchain tests`(archive: String, stride: Int) async throws {
+        try await check(archive, as: .blockTest(FixtureDatabases()), stride: stride)
     }
 
-    private func check(_ archive: String, as format: FixtureFormat) throws {
-        let stride = ProcessInfo.processInfo.environment["APUS_FIXTURE_STRIDE"].flatMap { Int($0) }
+    private func check(
+        _ archive: String, as format: FixtureFormat, stride: Int
+    ) async throws {
+        let wanted = ProcessInfo.processInfo.environment["APUS_FIXTURE_STRIDE"]
         let run = FixtureRun(
-            format: format, paths: [try Fixtures.folder(archive).path], stride: stride ?? 1)
-        let failures = Mutex<[String]>([])
-        let summary = try run.execute { event in
+            format: format, paths: [try Fixtures.folder(archive).path],
+            stride: wanted.flatMap { Int($0) } ?? stride)
+        let failures = Failures()
+        let summary = try await run.execute { event in
             switch event {
             case .result(let result):
-                if !result.passed { failures.withLock { $0.append(result.line) } }
+                if !result.passed { failures.add(result.line) }
             case .file(let path, let error):
-                if let error { failures.withLock { $0.append("\(path): \(error)") } }
+                if let error { failures.add("\(path): \(error)") }
             }
         }
-        for failure in failures.withLock({ $0.prefix(20) }) { Issue.record("\(failure)") }
+        for line in failures.first(20) { Issue.record("\(line)") }
         #expect(summary.passed > 0)
         #expect(summary.failed == 0)
         #expect(summary.skipped == 0)
     }
+}
+
+/// Lines that several threads add.
+private final class Failures: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    func add(_ line: String) { lines.withLock { $0.append(line) } }
+
+    func first(_ count: Int) -> [String] { lines.withLock { Array($0.prefix(count)) } }
 }
