@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
 SWIFT_TEST := swift test -c $(CONFIGURATION)
 
-.PHONY: help run build test test-swift test-one test-clients check format bench bench-evm check-interpreter install clean
+.PHONY: help run build test test-swift test-one test-clients check format bench bench-evm check-interpreter fuzz install clean
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -75,6 +75,21 @@ $(VENV)/bench-ready: Benchmarks/evm/requirements.txt
 
 check-interpreter: $(BINARY)  ## Disassemble the interpreter loops and look for what must not be in them
 	@scripts/check-interpreter $(BINARY)
+
+# Seconds of fuzzing for each target.
+FUZZ_SECONDS ?= 20
+FUZZ_TARGETS := rlp json transaction block precompiles interpreters
+
+fuzz:  ## Fuzz decoders, precompiles and interpreters for FUZZ_SECONDS each (FUZZ_TARGETS="rlp …")
+	@swift build -c release --package-path Fuzz --scratch-path .build/fuzz --sanitize=fuzzer --product fuzz
+	@mkdir -p .build/fuzz/new
+	@set -o pipefail; for target in $(FUZZ_TARGETS); do \
+	    echo "==> fuzzing $$target"; mkdir -p .build/fuzz/new/$$target; \
+	    APUS_FUZZ=$$target .build/fuzz/release/fuzz -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
+	        -max_len=4096 -print_final_stats=1 -verbosity=0 -artifact_prefix=.build/fuzz/$$target- \
+	        .build/fuzz/new/$$target Fuzz/Corpus/$$target 2>&1 \
+	        | sed -n '/executed_units/p; /slowest/p; /rror/,$$p' || exit 1; \
+	done
 
 install: $(BINARY)  ## Install the binary and the systemd unit (PREFIX=/usr/local)
 	install -D -m 0755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/apus
