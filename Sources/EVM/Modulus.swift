@@ -45,10 +45,12 @@ struct PreparedModulus: BitwiseCopyable {
             uses += 1
             if uses == Self.threshold { prepare() }
         }
-        guard uses == Self.threshold, x < modulus else { return x.mulMod(y, modulus) }
-        // (x · 2ˢ) · y is less than divisor · 2²⁵⁶.
-        let (high, low) = (x << shift).multipliedFullWidth(by: y)
-        return reduce(high, low) >> shift
+        guard uses == Self.threshold else { return x.mulMod(y, modulus) }
+        let (high, low) = x.multipliedFullWidth(by: y)
+        // Then the product · 2ˢ is less than divisor · 2²⁵⁶.
+        guard high < modulus else { return x.mulMod(y, modulus) }
+        if shift == 0 { return reduce(high, low) }
+        return reduce(high << shift | low >> (256 - shift), low << shift) >> shift
     }
 
     private static func multiplyModuloMax(_ x: UInt256, _ y: UInt256) -> UInt256 {
