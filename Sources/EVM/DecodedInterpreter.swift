@@ -8,64 +8,6 @@
 
 import Primitives
 
-/// One decoded instruction.
-///
-///     0          1  2      4      6      8                       16
-///     │operation │  │ a    │ b    │      │ argument               │   an instruction
-///     │operation │  │ a    │ distance    │ argument               │   a jump with a constant
-///     │ gas              │ min  │ max   │ first instruction      │   the header of a block
-struct Record: BitwiseCopyable {
-    var operation: Operation
-    var spare: UInt8 = 0
-
-    /// Offset of an operand from the top of the stack, in bytes; or a count.
-    var a: Int16 = 0
-
-    /// The same for a second operand.
-    var b: Int16 = 0
-    var c: Int16 = 0
-
-    /// A small number, or the address of a constant or of the header of a block.
-    var argument: UInt64 = 0
-
-    @inline(always)
-    var constant: UInt256 { constantPointer.pointee }
-
-    @inline(always)
-    var constantPointer: UnsafePointer<UInt256> {
-        UnsafePointer(bitPattern: UInt(argument)).unsafelyUnwrapped
-    }
-
-    @inline(always)
-    var target: UnsafePointer<Record> {
-        UnsafePointer(bitPattern: UInt(argument)).unsafelyUnwrapped
-    }
-
-    /// How many records further the target of a jump is, if `argument` is a constant.
-    @inline(always)
-    var distance: Int32 {
-        get {
-            Int32(
-                bitPattern: UInt32(UInt16(bitPattern: b)) | UInt32(UInt16(bitPattern: c)) &<< 16)
-        }
-        set {
-            b = Int16(truncatingIfNeeded: newValue)
-            c = Int16(truncatingIfNeeded: newValue &>> 16)
-        }
-    }
-}
-
-/// The header of a block, in the place of an instruction.
-struct BlockHeader: BitwiseCopyable {
-    /// The sum of the static costs.
-    var gas: UInt32
-
-    /// The least and the greatest height of the stack at entry, in bytes.
-    var minHeight: UInt16
-    var maxHeight: UInt16
-    var first: UInt64
-}
-
 /// Enters the block whose header is at `ip`: pays for it, checks the stack, goes to its first
 /// instruction.
 ///

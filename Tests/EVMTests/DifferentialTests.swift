@@ -34,6 +34,23 @@ struct DifferentialTests {
         }
     }
 
+    @Test func `decoding takes any bytes`() {
+        var random = SeededRandom(seed: 0xb17e5)
+        var codes = (0..<300).map { _ in random.bytes(1 + random.index(below: 400)) }
+        // Long runs of one instruction, and a push that is cut off.
+        for opcode in Opcode.allCases {
+            codes.append(Bytes(repeating: opcode.rawValue, count: 40_000))
+            codes.append([opcode.rawValue])
+        }
+        for code in codes {
+            for fork in [Fork.frontier, .osaka] {
+                let expected = run(code, code, fork, 30_000, .never)
+                let actual = run(code, code, fork, 30_000, .always)
+                #expect(actual == expected, "\(fork): \(Hex.encode(code.prefix(400)))")
+            }
+        }
+    }
+
     private struct Outcome: Equatable {
         let result: MessageResult
         let logs: [Log]
