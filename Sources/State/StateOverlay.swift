@@ -1,5 +1,6 @@
 /// A state with changes on top.
 
+import Cryptography
 public import EthereumTypes
 public import Primitives
 
@@ -19,9 +20,18 @@ public struct StateOverlay: StateReader {
     }
 
     /// The account after the changes.
+    ///
+    /// Its storage root is only good for telling whether there is storage: that of an account which
+    /// got its first slots by the changes is not known, and zero.
     public func account(_ address: Address) throws(StateReadError) -> Account? {
-        if let change = diff.accounts[address] { return change.after }
-        return try base.account(address)
+        guard let change = diff.accounts[address] else { return try base.account(address) }
+        guard var account = change.after else { return nil }
+        if account.storageRoot == .emptyTrieRoot,
+            change.storage.contains(where: { !$0.after.isZero })
+        {
+            account.storageRoot = .zero
+        }
+        return account
     }
 
     /// The slot after the changes.

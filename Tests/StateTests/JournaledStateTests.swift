@@ -201,6 +201,18 @@ struct JournaledStateTests {
         #expect(try overlay.code(hash) == [1, 2])
     }
 
+    @Test func `code on an overlay reads the first slots that an account got there`() {
+        let base = FixedState([alice: .init(balance: 9)])
+        var diff = StateDiff()
+        diff.accounts[alice] = AccountChange(
+            before: Account(balance: 9), after: Account(balance: 9),
+            storage: [StorageChange(slot: 1, before: 0, after: 11)])
+        let state = JournaledState(reader: StateOverlay(base: base, diff: diff))
+        state.beginTransaction()
+        #expect(state.storage(alice, 1) == 11)
+        #expect(state.storage(alice, 2) == 0)
+    }
+
     @Test func `a failed read counts as nothing and is kept`() {
         var reader = FixedState([alice: .init(balance: 5)])
         reader.failure = StateReadError(message: "the disk is gone")
