@@ -1,5 +1,6 @@
 import BlockProduction
 import Chain
+import Cryptography
 import EVM
 import EthereumTypes
 import Execution
@@ -162,6 +163,32 @@ extension RPCError {
 extension RPCErrorCode {
     /// reth's code for history that was not kept.
     static let prunedHistory = 4_444
+}
+
+extension InvalidTransaction {
+    /// What geth says about a transaction whose sender is known.
+    func gethText(sender: Address, nonce: Nonce) -> String {
+        let address = sender.checksummed
+        switch self {
+        case .insufficientFunds(let have, let want):
+            return "insufficient funds for gas * price + value: address \(address) have \(have) "
+                + "want \(want)"
+        case .feeCapBelowBaseFee(let feeCap, let baseFee):
+            return "max fee per gas less than block base fee: address \(address), maxFeePerGas: "
+                + "\(feeCap), baseFee: \(baseFee)"
+        case .nonceTooLow(let account, let transaction):
+            return "nonce too low: address \(address), tx: \(transaction) state: \(account)"
+        case .nonceTooHigh(let account, let transaction):
+            return "nonce too high: address \(address), tx: \(transaction) state: \(account)"
+        case .nonceOverflow: return "nonce has max value: address \(address), nonce: \(nonce)"
+        case .typeNotSupported, .wrongChainId, .invalidSignature, .senderNotEOA, .gasAboveCap,
+            .gasLimitExceedsBlock, .intrinsicGasTooLow, .floorDataGas, .initCodeTooLarge,
+            .priorityFeeAboveFeeCap, .costOverflow, .creationNotAllowed, .noBlobs, .tooManyBlobs,
+            .invalidBlobHashVersion, .blobFeeCapBelowBlobBaseFee, .blobGasExceedsBlock,
+            .emptyAuthorizationList:
+            return gethText
+        }
+    }
 }
 
 /// What Solidity's `revert`, `require` and `assert` put into the return data.

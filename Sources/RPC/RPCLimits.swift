@@ -61,6 +61,9 @@ public struct RPCLimits: Sendable {
     /// Logs in one answer. A client that wants more asks for fewer blocks at a time.
     public var logs = 100_000
 
+    /// Blocks of one `eth_simulateV1`, as in geth.
+    public var simulatedBlocks: UInt64 = 256
+
     /// Bytes of one trace. A transaction of 30 million gas may take millions of steps.
     public var traceBytes = 128 << 20
 

@@ -18,6 +18,7 @@ extension EthNamespace {
             RPCMethod(
                 "eth_createAccessList", ["transaction", "block", "stateOverrides"],
                 execution: createAccessList),
+            RPCMethod("eth_simulateV1", ["simulation", "block"], execution: simulate),
         ]
     }
 
@@ -71,6 +72,14 @@ extension EthNamespace {
         throw RPCError.server("the accesses of the call do not settle")
     }
 
+    /// Makes blocks that might be, on top of one that is (execution-apis, `eth_simulateV1`).
+    private func simulate(
+        context: RPCContext, _ request: SimulationRequest, _ block: BlockReference?
+    ) throws -> [SimulatedBlock] {
+        var simulation = try Simulation(request, on: block, chain(), limits: context.limits)
+        return try simulation.run(deadline: context.deadline, limits: context.limits)
+    }
+
     /// A list settles in two or three runs, unless the code looks at its own gas.
     private static let accessListRounds = 16
 }
@@ -87,6 +96,7 @@ struct CallScene {
         let (context, state) = try chain.callContext(at: block)
         self.context = blockOverrides.map { context.applying($0.overrides) } ?? context
         if let overrides {
+            try overrides.check(precompiles: Precompiles.addresses(at: self.context.fork))
             let difference = try StateDiff(overriding: state, with: overrides.overrides)
             self.state = StateOverlay(base: state, diff: difference)
         } else {
@@ -128,7 +138,8 @@ struct CallScene {
             switch error {
             case .invalid(let reason):
                 let gas = min(call.gas ?? gasCap, gasCap)
-                throw RPCError.server("err: \(reason.gethText) (supplied gas \(gas))")
+                throw RPCError.server(
+                    "err: \(reason.gethText(sender: call.from, nonce: 0)) (supplied gas \(gas))")
             case .stateRead: throw error
             }
         }

@@ -16,11 +16,13 @@ struct BlockResult: RPCResult {
     let detail: TransactionDetail
     /// Nil: the block is pending, which has no hash, no nonce and no miner yet.
     let hash: Hash256?
+    /// The results of simulated calls, shown among the members.
+    var calls: EncodedJSON?
 
     func write(to writer: inout JSONWriter) {
         let header = block.header
         writer.object { writer in
-            writer.headerStart(header, hash: hash, isPending: hash == nil)
+            writer.headerStart(header, hash: hash, isPending: hash == nil, calls: calls)
             writer.key("size")
             writer.hexQuantity(UInt64(block.encoded().count))
             writer.headerMiddle(header)
@@ -168,7 +170,9 @@ struct NewHeadResult: RPCResult {
 
 extension JSONWriter {
     /// The members up to `sha3Uncles`.
-    fileprivate mutating func headerStart(_ header: Header, hash: Hash256?, isPending: Bool) {
+    fileprivate mutating func headerStart(
+        _ header: Header, hash: Hash256?, isPending: Bool, calls: EncodedJSON? = nil
+    ) {
         if let baseFee = header.baseFeePerGas {
             key("baseFeePerGas")
             hexQuantity(baseFee)
@@ -176,6 +180,10 @@ extension JSONWriter {
         if let gas = header.blobGasUsed {
             key("blobGasUsed")
             hexQuantity(gas)
+        }
+        if let calls {
+            key("calls")
+            calls.write(to: &self)
         }
         key("difficulty")
         hexQuantity(header.difficulty)

@@ -5,6 +5,8 @@ import Primitives
 /// The third parameter of `eth_call`: accounts that a call finds changed (geth's `StateOverride`).
 struct StateOverridesParameter: RPCParameter {
     let overrides: [Address: Execution.StateOverride]
+    /// Accounts whose precompile is to be moved elsewhere.
+    let moved: Set<Address>
 
     static func decode(_ text: JSONText) throws(RPCParameterError) -> StateOverridesParameter {
         guard let members = text.members else {
@@ -13,21 +15,22 @@ struct StateOverridesParameter: RPCParameter {
             )
         }
         var overrides: [Address: Execution.StateOverride] = [:]
+        var moved: Set<Address> = []
         for (name, member) in members {
             let address = try Address.decode(JSONText(.string(name)))
-            overrides[address] = try account(member, address)
+            let fields = try ObjectFields(
+                member, type: "override.OverrideAccount", name: "OverrideAccount")
+            if try fields.read("movePrecompileToAddress", Address.self) != nil {
+                moved.insert(address)
+            }
+            overrides[address] = try account(fields, address)
         }
-        return StateOverridesParameter(overrides: overrides)
+        return StateOverridesParameter(overrides: overrides, moved: moved)
     }
 
     private static func account(
-        _ text: JSONText, _ address: Address
+        _ fields: ObjectFields, _ address: Address
     ) throws(RPCParameterError) -> Execution.StateOverride {
-        let fields = try ObjectFields(
-            text, type: "override.OverrideAccount", name: "OverrideAccount")
-        if try fields.read("movePrecompileToAddress", Address.self) != nil {
-            throw RPCParameterError("movePrecompileToAddress is not supported")
-        }
         let state = try fields.read("state", StorageMap.self)?.slots
         let difference = try fields.read("stateDiff", StorageMap.self)?.slots
         if state != nil, difference != nil {

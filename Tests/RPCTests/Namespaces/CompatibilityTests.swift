@@ -12,7 +12,20 @@ import Testing
 /// for member in the same order. Where the file says `speconly`, only the kind of answer counts.
 @Suite(.enabled(if: Fixtures.has("rpc-compat"), Fixtures.hint)) struct CompatibilityTests {
     /// Not served by these namespaces.
-    private static let absent: Set<String> = ["eth_simulateV1", "testing_buildBlockV1"]
+    private static let absent: Set<String> = ["testing_buildBlockV1"]
+
+    /// Begins on a block that is not the head, for which no state root is made.
+    private static let earlierBlock: Set<String> = [
+        "ethSimulate-empty-with-block-num-set-minusone.io"
+    ]
+
+    /// Moving a precompile, or putting code in its place, is not supported: the machine knows
+    /// precompiles by their addresses.
+    private static let movedPrecompiles: Set<String> = [
+        "ethSimulate-move-ecrecover-and-call.io", "ethSimulate-move-ecrecover-twice-and-call.io",
+        "ethSimulate-move-two-accounts-to-same-38023.io", "ethSimulate-override-ecrecover.io",
+        "ethSimulate-override-sha256.io", "ethSimulate-use-as-many-features-as-possible.io",
+    ]
 
     @Test func `every recorded call gets its recorded answer`() async throws {
         let genesis = try Genesis(json: Fixtures.bytes(Fixtures.file("rpc-compat", "genesis.json")))
@@ -26,10 +39,13 @@ import Testing
         for file in try Fixtures.files("rpc-compat", extension: "io") {
             let method = file.deletingLastPathComponent().lastPathComponent
             if Self.absent.contains(method) { continue }
+            if Self.movedPrecompiles.union(Self.earlierBlock).contains(file.lastPathComponent) {
+                continue
+            }
             try await check(file, method, node)
             count += 1
         }
-        #expect(count > 80)
+        #expect(count > 140)
     }
 
     private func check(_ file: URL, _ method: String, _ node: TestNode) async throws {

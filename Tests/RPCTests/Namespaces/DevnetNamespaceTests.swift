@@ -82,6 +82,19 @@ import Testing
         #expect(try await node.call("eth_getBalance", #"["\#(address)"]"#) == "0x65")
     }
 
+    @Test func `code sees the first slot that is set by hand`() async throws {
+        let node = try TestNode.devnet()
+        let address = TestNode.receiver
+        let word = "0x" + String(repeating: "0", count: 63) + "5"
+        _ = try await node.call("anvil_setCode", #"["\#(address)", "0x5f545f5260205ff3"]"#)
+        _ = try await node.call("anvil_setStorageAt", #"["\#(address)", "0x0", "\#(word)"]"#)
+        for _ in 0..<2 {
+            #expect(
+                try await node.call("eth_call", #"[{"to":"\#(address)"}]"#).stringValue == word)
+            _ = try await node.call("evm_mine")
+        }
+    }
+
     @Test func `an impersonated account sends without a key`() async throws {
         let node = try TestNode.devnet()
         let address = TestNode.receiver

@@ -98,6 +98,13 @@ import Testing
         let slot = "0x" + String(repeating: "0", count: 64)
         let changed = #"{"\#(TestNode.reader)":{"stateDiff":{"\#(slot)":"\#(slot.dropLast())9"}}}"#
         #expect(try await node.call("eth_call", #"[\#(call), "latest", \#(changed)]"#) == word("9"))
+        // An account that had neither code nor storage.
+        let fresh =
+            #"{"\#(TestNode.receiver)":{"code":"0x5f545f5260205ff3","#
+            + #""stateDiff":{"\#(slot)":"\#(slot.dropLast())8"}}}"#
+        #expect(
+            try await node.call(
+                "eth_call", #"[{"to":"\#(TestNode.receiver)"}, "latest", \#(fresh)]"#) == word("8"))
         // NUMBER, returned.
         let code = #"{"\#(TestNode.reader)":{"code":"0x435f5260205ff3"}}"#
         #expect(

@@ -111,7 +111,7 @@ import Testing
         #expect(error.data?.stringValue == "\(TestNode.transfer(nonce: 0).hash())")
         async let late = slow.call(
             "eth_sendRawTransactionSync",
-            #"["\#(Hex.encode(TestNode.transfer(nonce: 1).encoded()))", 5000]"#)
+            #"["\#(Hex.encode(TestNode.transfer(nonce: 1).encoded()))", 60000]"#)
         try await Task.sleep(for: .milliseconds(50))
         _ = try await slow.call("evm_mine")
         #expect(try await late["status"] == "0x1")
