@@ -7,18 +7,26 @@ import State
 
 /// What whoever asks for a block decides about it. Fields that the block's fork lacks are ignored.
 public struct PayloadAttributes: Sendable {
+    /// Later than the parent's.
     public var timestamp: Timestamp
+    /// Who gets the fees.
     public var coinbase: Address
+    /// The randomness of the block (EIP-4399).
     public var prevRandao: Hash256
+    /// The most gas; see `nextGasLimit` for what a valid block may have.
     public var gasLimit: Gas
+    /// At most 32 bytes.
     public var extraData: Bytes
+    /// Payments from the consensus layer, from Shanghai on.
     public var withdrawals: [Withdrawal]
+    /// From Cancun on (EIP-4788).
     public var parentBeaconBlockRoot: Hash256
     /// A base fee other than the one that follows from the parent (a devnet's setting).
     public var baseFeePerGas: Wei?
     /// Blob gas above the target other than what follows from the parent (a devnet's setting).
     public var excessBlobGas: Gas?
 
+    /// Attributes; what has a default follows from the parent or is empty.
     public init(
         timestamp: Timestamp, coinbase: Address, prevRandao: Hash256, gasLimit: Gas,
         extraData: Bytes = [], withdrawals: [Withdrawal] = [],
@@ -41,7 +49,9 @@ public struct PayloadAttributes: Sendable {
 public struct BuiltBlock: Sendable {
     /// The block; its `header.stateRoot` is zero until the root of `outcome.diff` is filled in.
     public var block: Block
+    /// The senders of the transactions, in their order.
     public var senders: [Address]
+    /// What the transactions and the protocol's own work did.
     public var outcome: BlockOutcome
 }
 

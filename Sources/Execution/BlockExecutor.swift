@@ -12,22 +12,31 @@ public import State
 
 /// What the transactions of a block and the protocol's own work did.
 public struct BlockOutcome: Sendable {
+    /// The receipts, in the order of the transactions.
     public var receipts: [Receipt]
+    /// All changes of the state.
     public var diff: StateDiff
     /// The requests to the consensus layer, each with its type as first byte (EIP-7685).
     public var requests: [Bytes]
+    /// Gas used by the transactions.
     public var gasUsed: Gas
+    /// Blob gas of the transactions (EIP-4844).
     public var blobGasUsed: Gas
+    /// The union of the receipts' filters.
     public var logsBloom: Bloom
 }
 
 /// The execution of one block.
 public final class BlockExecutor {
+    /// The rules and the block that transactions are executed under.
     public let context: ExecutionContext
     /// The state at this point of the block.
     public let state: JournaledState
+    /// The receipts so far.
     public private(set) var receipts: [Receipt] = []
+    /// Gas used so far.
     public private(set) var gasUsed: Gas = 0
+    /// Blob gas so far.
     public private(set) var blobGasUsed: Gas = 0
 
     private var diff = StateDiff()

@@ -7,10 +7,13 @@ import State
 
 /// The rules and the block that transactions are executed under.
 public struct ExecutionContext: Sendable {
+    /// The chain.
     public var config: ChainConfig
+    /// The fork whose rules hold.
     public var fork: Fork
     /// The limits and prices of blobs; nil before Cancun.
     public var blobParameters: BlobParameters?
+    /// What code can learn about the block.
     public var block: BlockEnvironment
 
     /// The context of a block by the rules of a fork.

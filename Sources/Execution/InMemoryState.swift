@@ -33,14 +33,17 @@ public struct InMemoryState: StateReader, Sendable {
     /// The state of a chain's block zero.
     public init(genesis: Genesis) { self.init(accounts: genesis.alloc) }
 
+    /// The account at an address, or nil if there is none.
     public func account(_ address: Address) throws(StateReadError) -> Account? {
         entries[address]?.account
     }
 
+    /// The value of a storage slot; zero if it is absent.
     public func storage(_ address: Address, _ slot: UInt256) throws(StateReadError) -> UInt256 {
         entries[address]?.storage[slot] ?? .zero
     }
 
+    /// The code with a hash that an account has.
     public func code(_ hash: Hash256) throws(StateReadError) -> Bytes {
         guard let code = codes[hash] else {
             throw StateReadError(message: "There is no code with the hash \(hash).")

@@ -7,6 +7,7 @@ public import State
 
 /// Changes of one account for a simulation. What is nil stays.
 public struct StateOverride: Hashable, Sendable {
+    /// What becomes of the storage.
     public enum Storage: Hashable, Sendable {
         /// The storage holds these slots and no other.
         case replaced([UInt256: UInt256])
@@ -14,11 +15,16 @@ public struct StateOverride: Hashable, Sendable {
         case changed([UInt256: UInt256])
     }
 
+    /// The nonce.
     public var nonce: Nonce?
+    /// The balance.
     public var balance: Wei?
+    /// The code; empty makes the account one without code.
     public var code: Bytes?
+    /// The storage.
     public var storage: Storage?
 
+    /// Overrides of what is given.
     public init(
         nonce: Nonce? = nil, balance: Wei? = nil, code: Bytes? = nil, storage: Storage? = nil
     ) {
@@ -67,15 +73,24 @@ extension StateDiff {
 
 /// Changes of the block that a simulation runs in. What is nil stays.
 public struct BlockOverrides: Hashable, Sendable {
+    /// The number.
     public var number: BlockNumber?
+    /// The time.
     public var timestamp: Timestamp?
+    /// The gas limit.
     public var gasLimit: Gas?
+    /// Who gets the fees.
     public var coinbase: Address?
+    /// What PREVRANDAO gives.
     public var prevRandao: Hash256?
+    /// What DIFFICULTY gives; without effect after the merge.
     public var difficulty: UInt256?
+    /// The base fee.
     public var baseFeePerGas: Wei?
+    /// The price of blob gas.
     public var blobBaseFee: Wei?
 
+    /// Overrides of nothing.
     public init() {}
 }
 

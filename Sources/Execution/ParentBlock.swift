@@ -6,6 +6,7 @@ public import State
 
 /// A block, and as much of the chain up to it as the next block's validity depends on.
 public struct ParentBlock {
+    /// The header of the block.
     public var header: Header
 
     /// The world state after the block.
@@ -22,6 +23,7 @@ public struct ParentBlock {
     /// carries the root after its transaction.
     public var stateRoot: (StateDiff) throws(StateReadError) -> Hash256
 
+    /// A parent; see the properties for when the defaults are right.
     public init(
         header: Header, state: any StateReader, totalDifficulty: UInt256 = .zero,
         ancestors: [Ancestor] = [],
@@ -37,9 +39,12 @@ public struct ParentBlock {
 
 /// An ancestor of a block with ommers.
 public struct Ancestor: Sendable {
+    /// The header of the ancestor.
     public var header: Header
+    /// The ommers that it names.
     public var ommers: [Header]
 
+    /// An ancestor.
     public init(header: Header, ommers: [Header]) {
         self.header = header
         self.ommers = ommers

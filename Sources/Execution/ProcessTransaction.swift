@@ -22,12 +22,16 @@ public struct TransactionOutcome: Sendable {
     public var halt: Halt?
     /// What it returned, or the data of its revert.
     public var output: Bytes
+    /// The logs; none if the transaction failed.
     public var logs: [Log]
     /// Where the contract of a creation was put, also if the creation failed.
     public var contractAddress: Address?
+    /// What a unit of gas cost (EIP-1559).
     public var effectiveGasPrice: Wei
+    /// The blob gas paid for (EIP-4844).
     public var blobGasUsed: Gas
 
+    /// Whether the message did not halt: the status of the receipt.
     public var succeeded: Bool { halt == nil }
 }
 

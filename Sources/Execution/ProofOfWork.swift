@@ -12,6 +12,7 @@ public final class Ethash: Sendable {
     /// Blocks that share a cache.
     public static let epochLength: BlockNumber = 30_000
 
+    /// The block number divided by the epoch's length.
     public let epoch: UInt64
     private let datasetSize: UInt64
     /// The cache, eight words an item.

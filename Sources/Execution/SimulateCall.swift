@@ -18,14 +18,19 @@ public struct CallRequest: Hashable, Sendable {
         case dynamic(maxFeePerGas: Wei, maxPriorityFeePerGas: Wei)
     }
 
+    /// Who calls; the zero address if nobody in particular.
     public var from: Address
     /// Nil: the call creates a contract.
     public var to: Address?
     /// Nil: as much as there may be.
     public var gas: Gas?
+    /// What is offered for gas.
     public var fees: Fees
+    /// What is transferred.
     public var value: Wei
+    /// Call data or creation code.
     public var data: Bytes
+    /// Addresses and slots that are warm from the start (EIP-2930).
     public var accessList: AccessList
     /// Nil: blob gas is free.
     public var maxFeePerBlobGas: Wei?
@@ -34,6 +39,7 @@ public struct CallRequest: Hashable, Sendable {
     /// Nil: not a set-code transaction.
     public var authorizationList: [Authorization]?
 
+    /// A call; without fees and gas limit it may use as much gas as the node permits for nothing.
     public init(
         from: Address = .zero, to: Address?, gas: Gas? = nil, fees: Fees = .none,
         value: Wei = .zero, data: Bytes = [], accessList: AccessList = [],

@@ -12,7 +12,9 @@ import State
 
 /// The checks that a simulated call may do without.
 public struct TransactionChecks: OptionSet, Sendable {
+    /// The checks as bits.
     public let rawValue: UInt8
+    /// Checks from bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// The nonce is the account's.

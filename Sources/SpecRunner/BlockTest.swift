@@ -7,6 +7,7 @@ import Primitives
 
 /// One blockchain test.
 public struct BlockTestCase: Sendable {
+    /// The key of the test in its file.
     public let name: String
     /// The name of the network.
     public let network: String

@@ -4,19 +4,25 @@ public import Primitives
 
 /// What came of one case of a fixture.
 public struct CaseResult: Sendable {
+    /// The key of the test in its file.
     public let name: String
+    /// The fork or network.
     public let fork: String
+    /// The position among the cases of the test and fork.
     public let index: Int
+    /// The state root that came out.
     public var stateRoot: Hash256?
     /// What is not as the fixture says; empty if the case passed.
     public var failures: [String] = []
 
+    /// A result without failures.
     public init(name: String, fork: String, index: Int = 0) {
         self.name = name
         self.fork = fork
         self.index = index
     }
 
+    /// Whether everything was as the fixture says.
     public var passed: Bool { failures.isEmpty }
 
     /// One JSON object, with the keys of geth's `evm statetest`.
@@ -53,21 +59,28 @@ public struct CaseResult: Sendable {
 
 /// The sum over many cases.
 public struct RunSummary: Sendable {
+    /// Cases as their fixtures say.
     public var passed = 0
+    /// Cases, and files, that were not.
     public var failed = 0
+    /// Cases that were not run.
     public var skipped = 0
 
+    /// Nothing yet.
     public init() {}
 
+    /// Counts one result.
     public mutating func count(_ result: CaseResult) {
         if result.passed { passed += 1 } else { failed += 1 }
     }
 
+    /// Adds another sum.
     public mutating func add(_ other: RunSummary) {
         passed += other.passed
         failed += other.failed
         skipped += other.skipped
     }
 
+    /// The last line of a run.
     public var line: String { "\(passed) passed, \(failed) failed, \(skipped) skipped" }
 }

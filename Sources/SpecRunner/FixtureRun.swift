@@ -14,6 +14,7 @@ public enum FixtureFormat: Sendable {
 
 /// Which cases of which files to run, and how.
 public struct FixtureRun: Sendable {
+    /// What the files are.
     public var format: FixtureFormat
     /// Files, and folders whose JSON files are run.
     public var paths: [String]
@@ -26,6 +27,7 @@ public struct FixtureRun: Sendable {
     /// Files in work at the same time.
     public var jobs: Int
 
+    /// A run of all cases in the files, unless told otherwise.
     public init(
         format: FixtureFormat, paths: [String], nameFilter: String? = nil, fork: Fork? = nil,
         stride: Int = 1, jobs: Int = ProcessInfo.processInfo.activeProcessorCount

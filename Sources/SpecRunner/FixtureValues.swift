@@ -8,6 +8,7 @@ import Primitives
 
 /// A file is not a fixture of the format expected.
 public struct FixtureError: Error, Sendable, CustomStringConvertible {
+    /// What is wrong, in a few words.
     public let description: String
 
     init(_ description: String) { self.description = description }

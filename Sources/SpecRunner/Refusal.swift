@@ -13,6 +13,7 @@ public enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     /// The node itself failed: no fixture expects this.
     case failed(String)
 
+    /// The reason with its facts.
     public var description: String {
         switch self {
         case .undecodable(let reason): "undecodable: \(reason)"

@@ -7,7 +7,9 @@ public import Primitives
 
 /// One entry of `post.<fork>` with what it needs.
 public struct StateTestCase: Sendable {
+    /// The key of the test in its file.
     public let name: String
+    /// The fork of the case.
     public let fork: Fork
     /// The position in `post.<fork>`.
     public let index: Int
