@@ -59,6 +59,7 @@ format:  ## Format the sources in place
 
 bench: $(BINARY)  ## Measure: in-process blocks, RPC, start-up, memory
 	@scripts/setup bench
+	@swift build -c $(CONFIGURATION) --product apus-bench
 	@scripts/bench $(BINARY)
 
 bench-evm: $(BINARY) $(VENV)/bench-ready  ## Measure the EVM against pyrevm (programs: set APUS_FIXTURES)

@@ -67,7 +67,7 @@ let targets: [Target] = [
         ],
         swiftSettings: safe),
     .executableTarget(
-        name: "apus-bench", dependencies: ["SpecRunner"], path: "Benchmarks/apus-bench",
+        name: "apus-bench", dependencies: ["SpecRunner", "Node"], path: "Benchmarks/apus-bench",
         swiftSettings: safe),
 
     .target(name: "TestSupport", dependencies: ["State"], path: "Tests/TestSupport"),

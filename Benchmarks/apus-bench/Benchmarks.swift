@@ -1,6 +1,7 @@
 //  Small benchmarks of the parts that execution is made of, one file a subject.
 //
 //      apus-bench [--json] [WORD…]     runs the benchmarks whose name contains one of the words
+//      apus-bench devnet [BLOCKS]      makes blocks in process (10,000 where no number is given)
 //
 //  The vectors of the precompiles are read from the folder that APUS_FIXTURES names.
 
@@ -9,8 +10,13 @@ import Primitives
 
 @main
 enum Benchmarks {
-    static func main() {
+    static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
+        if arguments.first == "devnet" {
+            let blocks = arguments.dropFirst().first.flatMap { Int($0) } ?? 10_000
+            try await devnetBenchmark(blocks: blocks)
+            return
+        }
         let words = arguments.filter { $0 != "--json" }
         let format: Report.Format = arguments.contains("--json") ? .json : .table
         var report = Report(format: format, words: Array(words))
