@@ -1,7 +1,7 @@
 import Primitives
 import Testing
 
-@testable import Cryptography
+import Cryptography
 
 @Suite struct ScryptTests {
     // RFC 7914, section 12.

@@ -4,7 +4,7 @@
 
 extension BLS12381 {
     /// RFC 9380, section 8.8.1, without the hashing.
-    static func mapToG1(_ element: Fp) -> JacobianPoint<G1> {
+    package static func mapToG1(_ element: Fp) -> JacobianPoint<G1> {
         let (x, y) = mapG1.map(element)
         let point: JacobianPoint<G1> = isogenyG1.map(x, y)
         // The effective cofactor is 1 − x.
@@ -12,14 +12,14 @@ extension BLS12381 {
     }
 
     /// RFC 9380, section 8.8.2, without the hashing.
-    static func mapToG2(_ element: Fp2<Fp>) -> JacobianPoint<G2> {
+    package static func mapToG2(_ element: Fp2<Fp>) -> JacobianPoint<G2> {
         let (x, y) = mapG2.map(element)
         return clearCofactor(isogenyG2.map(x, y))
     }
 
     /// The multiple of a point of the twist by the effective cofactor of the standard, as
     /// [x² − x − 1]Q + [x − 1]ψ(Q) + ψ²([2]Q) (Budroni and Pintore, eprint 2017/419).
-    static func clearCofactor(_ point: JacobianPoint<G2>) -> JacobianPoint<G2> {
+    package static func clearCofactor(_ point: JacobianPoint<G2>) -> JacobianPoint<G2> {
         let sum = psi(point) - point.multiplied(by: parameterMagnitude)
         let product = -sum.multiplied(by: parameterMagnitude)
         return product - sum - point + psi(psi(point.doubled()))

@@ -118,11 +118,11 @@ extension BLS12381 {
         Bytes(repeating: 0, count: 16) + element.bigEndianBytes
     }
 
-    static func encode(_ point: AffinePoint<G1>) -> Bytes {
+    package static func encode(_ point: AffinePoint<G1>) -> Bytes {
         encode(point.x) + encode(point.y)
     }
 
-    static func encode(_ point: AffinePoint<G2>) -> Bytes {
+    package static func encode(_ point: AffinePoint<G2>) -> Bytes {
         encode(point.x.c0) + encode(point.x.c1) + encode(point.y.c0) + encode(point.y.c1)
     }
 }
@@ -130,13 +130,13 @@ extension BLS12381 {
 // MARK: The curve
 
 extension BLS12381: PairingCurve {
-    typealias Fp = SixLimbField
-    typealias Fr = FourLimbField<ScalarModulus>
+    package typealias Fp = SixLimbField
+    package typealias Fr = FourLimbField<ScalarModulus>
 
     /// r, the order of the groups.
-    enum ScalarModulus: FourLimbModulus {
+    package enum ScalarModulus: FourLimbModulus {
         @inline(always)
-        static var p: (UInt64, UInt64, UInt64, UInt64) {
+        package static var p: (UInt64, UInt64, UInt64, UInt64) {
             (
                 0xffff_ffff_0000_0001, 0x53bd_a402_fffe_5bfe, 0x3339_d808_09a1_d805,
                 0x73ed_a753_299d_7d48
@@ -144,10 +144,10 @@ extension BLS12381: PairingCurve {
         }
 
         @inline(always)
-        static var negatedInverse: UInt64 { 0xffff_fffe_ffff_ffff }
+        package static var negatedInverse: UInt64 { 0xffff_fffe_ffff_ffff }
 
         @inline(always)
-        static var r: (UInt64, UInt64, UInt64, UInt64) {
+        package static var r: (UInt64, UInt64, UInt64, UInt64) {
             (
                 0x0000_0001_ffff_fffe, 0x5884_b7fa_0003_4802, 0x998c_4fef_ecbc_4ff5,
                 0x1824_b159_acc5_056f
@@ -155,7 +155,7 @@ extension BLS12381: PairingCurve {
         }
 
         @inline(always)
-        static var rSquared: (UInt64, UInt64, UInt64, UInt64) {
+        package static var rSquared: (UInt64, UInt64, UInt64, UInt64) {
             (
                 0xc999_e990_f3f2_9c6d, 0x2b6c_edcb_8792_5c23, 0x05d3_1496_7254_398f,
                 0x0748_d9d9_9f59_ff11
@@ -163,10 +163,10 @@ extension BLS12381: PairingCurve {
         }
     }
 
-    enum G1: CurveGroup {
-        static let b = Fp(4)
+    package enum G1: CurveGroup {
+        package static let b = Fp(4)
 
-        static let generator = AffinePoint<G1>(
+        package static let generator = AffinePoint<G1>(
             Fp(
                 hex: """
                     17f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905\
@@ -179,10 +179,10 @@ extension BLS12381: PairingCurve {
                     """))
     }
 
-    enum G2: CurveGroup {
-        static let b = Fp2<Fp>(Fp(4), Fp(4))
+    package enum G2: CurveGroup {
+        package static let b = Fp2<Fp>(Fp(4), Fp(4))
 
-        static let generator = AffinePoint<G2>(
+        package static let generator = AffinePoint<G2>(
             Fp2(
                 Fp(
                     hex: """
@@ -208,27 +208,28 @@ extension BLS12381: PairingCurve {
     }
 
     /// |x|; x itself is negative.
-    static var parameterMagnitude: UInt64 { 0xd201_0000_0001_0000 }
+    package static var parameterMagnitude: UInt64 { 0xd201_0000_0001_0000 }
 
-    @inline(always)
-    static func timesXi(_ a: Fp2<Fp>) -> Fp2<Fp> { Fp2(a.c0 - a.c1, a.c0 + a.c1) }
+    // `@inline(always)` would make this public enum's member part of its interface.
+    @inline(__always)
+    package static func timesXi(_ a: Fp2<Fp>) -> Fp2<Fp> { Fp2(a.c0 - a.c1, a.c0 + a.c1) }
 
-    static let gamma = FrobeniusCoefficients(xi: Fp2<Fp>(.one, .one))
+    package static let gamma = FrobeniusCoefficients(xi: Fp2<Fp>(.one, .one))
 
-    static var twist: Twist { .dividing }
+    package static var twist: Twist { .dividing }
 
-    static let psiCoefficients = (x: gamma.g2.inverted(), y: gamma.g3.inverted())
+    package static let psiCoefficients = (x: gamma.g2.inverted(), y: gamma.g3.inverted())
 
     /// |x|. Its six set bits make the plain binary form the sparsest.
-    static let loopDigits = (0..<64).map { Int8(parameterMagnitude &>> UInt64($0) & 1) }
+    package static let loopDigits = (0..<64).map { Int8(parameterMagnitude &>> UInt64($0) & 1) }
 
-    static var loopIsNegative: Bool { true }
+    package static var loopIsNegative: Bool { true }
 
-    static func pointsAfterLoop(_ q: AffinePoint<G2>) -> [AffinePoint<G2>] { [] }
+    package static func pointsAfterLoop(_ q: AffinePoint<G2>) -> [AffinePoint<G2>] { [] }
 
     /// f^(3(p⁴ − p² + 1)/r) = f^((x − 1)²(x + p)(x² + p² − 1) + 3) (Hayashida, Hayasaka and Teruya,
     /// eprint 2020/875).
-    static func hardPart(_ f: Fp12<Self>) -> Fp12<Self> {
+    package static func hardPart(_ f: Fp12<Self>) -> Fp12<Self> {
         func powerOfX(_ a: Fp12<Self>) -> Fp12<Self> { a.cyclotomicPower(loopDigits).conjugate }
         let a = powerOfX(f) * f.conjugate
         let b = powerOfX(a) * a.conjugate  // (x − 1)²
@@ -243,28 +244,28 @@ extension BLS12381: PairingCurve {
 extension BLS12381 {
     /// A cube root of unity in Fp, ξ^((p²−1)/3) = γ₂·γ̄₂: φ(x, y) = (βx, y) multiplies a point of
     /// G1 by −x².
-    static let beta = gamma.g2.norm
+    package static let beta = gamma.g2.norm
 
     private static func phi(_ p: AffinePoint<G1>) -> AffinePoint<G1> {
         AffinePoint(p.x * beta, p.y)
     }
 
     /// Whether a point of the curve is in G1: φ(P) = [−x²]P (Scott, eprint 2021/1130).
-    static func isInSubgroup(_ p: AffinePoint<G1>) -> Bool {
+    package static func isInSubgroup(_ p: AffinePoint<G1>) -> Bool {
         let multiple = JacobianPoint(p).multiplied(by: parameterMagnitude)
             .multiplied(by: parameterMagnitude)
         return -multiple == JacobianPoint(phi(p))
     }
 
     /// Whether a point of the twist is in G2: ψ(Q) = [x]Q (Scott, eprint 2021/1130).
-    static func isInSubgroup(_ q: AffinePoint<G2>) -> Bool {
+    package static func isInSubgroup(_ q: AffinePoint<G2>) -> Bool {
         let multiple = JacobianPoint(q).multiplied(by: parameterMagnitude)
         return -multiple == JacobianPoint(psi(q))
     }
 
     /// Σ kᵢ·Pᵢ in G1. With k = k₀ + k₁x² a multiple is the sum of two of half the length, [k₀]P −
     /// [k₁]φ(P).
-    static func sum(of points: [AffinePoint<G1>], times scalars: [Fr]) -> JacobianPoint<G1> {
+    package static func sum(of points: [AffinePoint<G1>], times scalars: [Fr]) -> JacobianPoint<G1> {
         var parts: [AffinePoint<G1>] = []
         var factors: [UInt128] = []
         for (point, scalar) in zip(points, scalars) {
@@ -280,7 +281,7 @@ extension BLS12381 {
 
     /// Σ kᵢ·Qᵢ in G2. With k = d₀ + d₁|x| + d₂|x|² + d₃|x|³ and [|x|]Q = −ψ(Q), a multiple is the
     /// sum of four of a quarter of the length.
-    static func sum(of points: [AffinePoint<G2>], times scalars: [Fr]) -> JacobianPoint<G2> {
+    package static func sum(of points: [AffinePoint<G2>], times scalars: [Fr]) -> JacobianPoint<G2> {
         var parts: [AffinePoint<G2>] = []
         var factors: [UInt128] = []
         for (point, scalar) in zip(points, scalars) {

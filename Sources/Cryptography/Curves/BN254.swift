@@ -84,12 +84,12 @@ extension BN254 {
 // MARK: The curve
 
 extension BN254: PairingCurve {
-    typealias Fp = FourLimbField<BaseModulus>
+    package typealias Fp = FourLimbField<BaseModulus>
 
     /// p.
-    enum BaseModulus: FourLimbModulus {
+    package enum BaseModulus: FourLimbModulus {
         @inline(always)
-        static var p: (UInt64, UInt64, UInt64, UInt64) {
+        package static var p: (UInt64, UInt64, UInt64, UInt64) {
             (
                 0x3c20_8c16_d87c_fd47, 0x9781_6a91_6871_ca8d, 0xb850_45b6_8181_585d,
                 0x3064_4e72_e131_a029
@@ -97,10 +97,10 @@ extension BN254: PairingCurve {
         }
 
         @inline(always)
-        static var negatedInverse: UInt64 { 0x87d2_0782_e486_6389 }
+        package static var negatedInverse: UInt64 { 0x87d2_0782_e486_6389 }
 
         @inline(always)
-        static var r: (UInt64, UInt64, UInt64, UInt64) {
+        package static var r: (UInt64, UInt64, UInt64, UInt64) {
             (
                 0xd35d_438d_c58f_0d9d, 0x0a78_eb28_f5c7_0b3d, 0x666e_a36f_7879_462c,
                 0x0e0a_77c1_9a07_df2f
@@ -108,7 +108,7 @@ extension BN254: PairingCurve {
         }
 
         @inline(always)
-        static var rSquared: (UInt64, UInt64, UInt64, UInt64) {
+        package static var rSquared: (UInt64, UInt64, UInt64, UInt64) {
             (
                 0xf32c_fc5b_538a_fa89, 0xb5e7_1911_d445_01fb, 0x47ab_1eff_0a41_7ff6,
                 0x06d8_9f71_cab8_351f
@@ -116,44 +116,45 @@ extension BN254: PairingCurve {
         }
     }
 
-    enum G1: CurveGroup {
-        static let b = Fp(3)
+    package enum G1: CurveGroup {
+        package static let b = Fp(3)
     }
 
-    enum G2: CurveGroup {
-        static let b = Fp2<Fp>(Fp(3), .zero) * xi.inverted()
+    package enum G2: CurveGroup {
+        package static let b = Fp2<Fp>(Fp(3), .zero) * xi.inverted()
     }
 
     /// The parameter x.
-    static let parameter: UInt64 = 4_965_661_367_192_848_881
+    package static let parameter: UInt64 = 4_965_661_367_192_848_881
 
     /// r, the order of the groups.
-    static let order: Limbs = [
+    package static let order: Limbs = [
         0x43e1_f593_f000_0001, 0x2833_e848_79b9_7091, 0xb850_45b6_8181_585d,
         0x3064_4e72_e131_a029, 0, 0,
     ]
 
     private static let xi = Fp2<Fp>(Fp(9), .one)
 
-    @inline(always)
-    static func timesXi(_ a: Fp2<Fp>) -> Fp2<Fp> {
+    // `@inline(always)` would make this public enum's member part of its interface.
+    @inline(__always)
+    package static func timesXi(_ a: Fp2<Fp>) -> Fp2<Fp> {
         let nine = a.doubled().doubled().doubled() + a
         return Fp2(nine.c0 - a.c1, nine.c1 + a.c0)
     }
 
-    static let gamma = FrobeniusCoefficients(xi: xi)
+    package static let gamma = FrobeniusCoefficients(xi: xi)
 
-    static var twist: Twist { .multiplying }
+    package static var twist: Twist { .multiplying }
 
-    static var psiCoefficients: (x: Fp2<Fp>, y: Fp2<Fp>) { (gamma.g2, gamma.g3) }
+    package static var psiCoefficients: (x: Fp2<Fp>, y: Fp2<Fp>) { (gamma.g2, gamma.g3) }
 
     /// 6x + 2.
-    static let loopDigits = signedDigits(of: UInt128(parameter) * 6 + 2, width: 2)
+    package static let loopDigits = signedDigits(of: UInt128(parameter) * 6 + 2, width: 2)
 
-    static var loopIsNegative: Bool { false }
+    package static var loopIsNegative: Bool { false }
 
     /// ψ(Q) and −ψ²(Q).
-    static func pointsAfterLoop(_ q: AffinePoint<G2>) -> [AffinePoint<G2>] {
+    package static func pointsAfterLoop(_ q: AffinePoint<G2>) -> [AffinePoint<G2>] {
         let image = psi(q)
         return [image, -psi(image)]
     }
@@ -165,7 +166,7 @@ extension BN254: PairingCurve {
     ///
     ///     (12x³ + 12x² + 6x + 1) + (12x³ + 6x² + 4x)·p
     ///         + (12x³ + 6x² + 6x)·p² + (12x³ + 6x² + 4x − 1)·p³
-    static func hardPart(_ f: Fp12<Self>) -> Fp12<Self> {
+    package static func hardPart(_ f: Fp12<Self>) -> Fp12<Self> {
         let f2x = f.cyclotomicPower(parameterDigits).cyclotomicSquared()
         let f4x = f2x.cyclotomicSquared()
         let f6x = f4x * f2x
@@ -186,7 +187,7 @@ extension BN254: PairingCurve {
 extension BN254 {
     /// Whether a point of the twist is in the subgroup of order r: [x + 1]Q + ψ([x]Q) + ψ²([x]Q) =
     /// ψ³([2x]Q) (Dai, Lin, Zhao and Zhou, eprint 2022/348).
-    static func isInSubgroup(_ q: AffinePoint<G2>) -> Bool {
+    package static func isInSubgroup(_ q: AffinePoint<G2>) -> Bool {
         let xq = JacobianPoint.sum(of: [q], times: [UInt128(parameter)])
         let psiXQ = psi(xq)
         let psi2XQ = psi(psiXQ)
@@ -197,11 +198,11 @@ extension BN254 {
     /// 6x + 1.
     ///
     /// ξ^((p²−1)/3) = γ₂·γ̄₂ is a primitive cube root of unity; β is its square.
-    static let beta = gamma.g2.norm.squared()
+    package static let beta = gamma.g2.norm.squared()
 
     /// k·P by the method of Gallant, Lambert and Vanstone: k = k₀ + k₁λ with k₀, k₁ of half the
     /// length.
-    static func multiply(_ point: AffinePoint<G1>, by scalar: Limbs) -> JacobianPoint<G1> {
+    package static func multiply(_ point: AffinePoint<G1>, by scalar: Limbs) -> JacobianPoint<G1> {
         let (k0, k1) = split(scalar)
         let image = AffinePoint<G1>(point.x * beta, point.y)
         return .sum(
@@ -214,7 +215,7 @@ extension BN254 {
     /// The lattice of all (a, b) with a + bλ ≡ 0 has the short basis (6x² + 4x + 1, 2x + 1) and
     /// (2x + 1, −(6x² + 2x)); (k₀, k₁) is (scalar, 0) less the lattice vector near it. Both numbers
     /// fit 128 bits, so only the multiples of the basis need more.
-    static func split(_ scalar: Limbs) -> (Int128, Int128) {
+    package static func split(_ scalar: Limbs) -> (Int128, Int128) {
         var k = scalar
         while !k.isLess(than: order) { k = k.subtracting(order) }
 

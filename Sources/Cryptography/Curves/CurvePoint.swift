@@ -1,7 +1,7 @@
 /// Points of the curves y² = x³ + b, and sums of multiples of points.
 
 /// A group of points: the curve's equation over its field of coordinates.
-protocol CurveGroup: Sendable {
+package protocol CurveGroup: Sendable {
     associatedtype Coordinate: Field
 
     /// The b of y² = x³ + b.
@@ -12,31 +12,31 @@ protocol CurveGroup: Sendable {
 
 /// (x, y). The point at infinity is (0, 0), which is on none of the curves since b ≠ 0; Ethereum
 /// encodes it so as well.
-struct AffinePoint<Group: CurveGroup>: Equatable, Sendable {
-    var x, y: Group.Coordinate
+package struct AffinePoint<Group: CurveGroup>: Equatable, Sendable {
+    package var x, y: Group.Coordinate
 
     @inline(always)
-    init(_ x: Group.Coordinate, _ y: Group.Coordinate) {
+    package init(_ x: Group.Coordinate, _ y: Group.Coordinate) {
         self.x = x
         self.y = y
     }
 
-    static var infinity: Self { Self(.zero, .zero) }
+    package static var infinity: Self { Self(.zero, .zero) }
 
     @inline(always)
     var isInfinity: Bool { x.isZero && y.isZero }
 
-    var isOnCurve: Bool { isInfinity || y.squared() == x.squared() * x + Group.b }
+    package var isOnCurve: Bool { isInfinity || y.squared() == x.squared() * x + Group.b }
 
     @inline(always)
-    static prefix func - (a: Self) -> Self { Self(a.x, -a.y) }
+    package static prefix func - (a: Self) -> Self { Self(a.x, -a.y) }
 }
 
 // MARK: Jacobian
 
 /// (X/Z², Y/Z³), with Z = 0 for infinity: addition without inversions. The formulas are those of
 /// the Explicit-Formulas Database for a = 0, under the names given there.
-struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
+package struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
     var x, y, z: Group.Coordinate
 
     @inline(always)
@@ -46,16 +46,16 @@ struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
         self.z = z
     }
 
-    init(_ point: AffinePoint<Group>) {
+    package init(_ point: AffinePoint<Group>) {
         self.init(point.x, point.y, point.isInfinity ? .zero : .one)
     }
 
-    static var infinity: Self { Self(.one, .one, .zero) }
+    package static var infinity: Self { Self(.one, .one, .zero) }
 
     @inline(always)
-    var isInfinity: Bool { z.isZero }
+    package var isInfinity: Bool { z.isZero }
 
-    static func == (a: Self, b: Self) -> Bool {
+    package static func == (a: Self, b: Self) -> Bool {
         if a.isInfinity || b.isInfinity { return a.isInfinity && b.isInfinity }
         let aa = a.z.squared()
         let bb = b.z.squared()
@@ -63,9 +63,9 @@ struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
     }
 
     @inline(always)
-    static prefix func - (a: Self) -> Self { Self(a.x, -a.y, a.z) }
+    package static prefix func - (a: Self) -> Self { Self(a.x, -a.y, a.z) }
 
-    var affine: AffinePoint<Group> { scaled(by: z.inverted()) }
+    package var affine: AffinePoint<Group> { scaled(by: z.inverted()) }
 
     /// The affine point, given 1/Z; infinity if that is zero.
     private func scaled(by inverse: Group.Coordinate) -> AffinePoint<Group> {
@@ -74,7 +74,7 @@ struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
     }
 
     /// All points made affine with one inversion.
-    static func affine(_ points: [Self]) -> [AffinePoint<Group>] {
+    package static func affine(_ points: [Self]) -> [AffinePoint<Group>] {
         var inverses = points.map(\.z)
         Group.Coordinate.invert(&inverses)
         return zip(points, inverses).map { $0.scaled(by: $1) }
@@ -82,7 +82,7 @@ struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
 
     /// dbl-2009-l
     @inline(never)
-    func doubled() -> Self {
+    package func doubled() -> Self {
         let a = x.squared()
         let b = y.squared()
         let c = b.squared()
@@ -95,7 +95,7 @@ struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
 
     /// add-2007-bl
     @inline(never)
-    static func + (p: Self, q: Self) -> Self {
+    package static func + (p: Self, q: Self) -> Self {
         if p.isInfinity { return q }
         if q.isInfinity { return p }
         let z1z1 = p.z.squared()
@@ -117,7 +117,7 @@ struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
 
     /// madd-2007-bl
     @inline(never)
-    static func + (p: Self, q: AffinePoint<Group>) -> Self {
+    package static func + (p: Self, q: AffinePoint<Group>) -> Self {
         if q.isInfinity { return p }
         if p.isInfinity { return Self(q) }
         let z1z1 = p.z.squared()
@@ -135,7 +135,7 @@ struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
         return Self(x3, y3, (p.z + h).squared() - z1z1 - hh)
     }
 
-    static func - (p: Self, q: Self) -> Self { p + (-q) }
+    package static func - (p: Self, q: Self) -> Self { p + (-q) }
 }
 
 // MARK: Multiples
@@ -145,7 +145,7 @@ struct JacobianPoint<Group: CurveGroup>: Equatable, Sendable {
 /// zero.
 ///
 /// - Precondition: `scalar` < 2¹²⁸ − 2^(width−1).
-func signedDigits(of scalar: UInt128, width: Int) -> [Int8] {
+package func signedDigits(of scalar: UInt128, width: Int) -> [Int8] {
     var digits: [Int8] = []
     digits.reserveCapacity(129)
     var rest = scalar
@@ -164,7 +164,7 @@ func signedDigits(of scalar: UInt128, width: Int) -> [Int8] {
 
 extension JacobianPoint {
     /// k·P for a k of few set bits: double and add.
-    func multiplied(by scalar: UInt64) -> Self {
+    package func multiplied(by scalar: UInt64) -> Self {
         var result = Self.infinity
         for shift in (0..<UInt64(64 - scalar.leadingZeroBitCount)).reversed() {
             result = result.doubled()
@@ -176,7 +176,7 @@ extension JacobianPoint {
     /// Σ kᵢ·Pᵢ
     ///
     /// - Precondition: as many scalars as points, all below 2¹²⁸ − 2¹⁶.
-    static func sum(of points: [AffinePoint<Group>], times scalars: [UInt128]) -> Self {
+    package static func sum(of points: [AffinePoint<Group>], times scalars: [UInt128]) -> Self {
         precondition(points.count == scalars.count, "A scalar for each point.")
         return points.count < 16
             ? sumByInterleaving(points, scalars) : sumByBuckets(points, scalars)

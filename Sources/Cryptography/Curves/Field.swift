@@ -10,12 +10,11 @@
 ///     BN254, BLS12381                             the two curves and their precompiles
 ///     KZG                                         polynomial commitments (blobs, cells)
 ///
-/// Everything is generic over the field or curve and specialised by the compiler: all types are
-/// internal to this module. Nothing here runs in constant time; only public data is ever computed
-/// on.
+/// Everything is generic over the field or curve and specialised by the compiler, and no type leaves
+/// the package. Nothing here runs in constant time; only public data is ever computed on.
 
 /// A field, commutative and finite.
-protocol Field: Equatable, Sendable {
+package protocol Field: Equatable, Sendable {
     static var zero: Self { get }
     static var one: Self { get }
     var isZero: Bool { get }
@@ -33,7 +32,7 @@ protocol Field: Equatable, Sendable {
 }
 
 /// A field in which square roots are taken, with the sign that tells the two roots apart.
-protocol SquareRootField: Field {
+package protocol SquareRootField: Field {
     /// A square root, or nil if there is none.
     func squareRoot() -> Self?
 
@@ -43,12 +42,12 @@ protocol SquareRootField: Field {
 
 extension Field {
     @inline(always)
-    func tripled() -> Self {
+    package func tripled() -> Self {
         doubled() + self
     }
 
     /// `self` to the power of `exponent`, by windows of four bits from the top.
-    func power(_ exponent: Limbs) -> Self {
+    package func power(_ exponent: Limbs) -> Self {
         var powers = [Self.one]
         for _ in 1..<16 { powers.append(powers[powers.count - 1] * self) }
 
@@ -64,7 +63,7 @@ extension Field {
     }
 
     /// Inverts all elements at the price of one inversion (Montgomery's trick); zeros stay zero.
-    static func invert(_ elements: inout [Self]) {
+    package static func invert(_ elements: inout [Self]) {
         var products: [Self] = []
         products.reserveCapacity(elements.count)
         var product = Self.one
@@ -84,20 +83,20 @@ extension Field {
 // MARK: Limbs
 
 /// A number of up to 384 bits in little-endian limbs: the exchange form of every prime field here.
-typealias Limbs = InlineArray<6, UInt64>
+package typealias Limbs = InlineArray<6, UInt64>
 
 extension InlineArray where count == 6, Element == UInt64 {
     /// How many limbs there are.
-    static var capacity: Int { 6 }
+    package static var capacity: Int { 6 }
 
-    static var zero: Limbs { Limbs(repeating: 0) }
+    package static var zero: Limbs { Limbs(repeating: 0) }
 
-    init(_ value: UInt64) {
+    package init(_ value: UInt64) {
         self = .zero
         self[0] = value
     }
 
-    func isLess(than other: Limbs) -> Bool {
+    package func isLess(than other: Limbs) -> Bool {
         for index in (0..<Self.capacity).reversed() where self[index] != other[index] {
             return self[index] < other[index]
         }
@@ -109,7 +108,7 @@ extension InlineArray where count == 6, Element == UInt64 {
     }
 
     /// `self - other`, modulo 2³⁸⁴.
-    func subtracting(_ other: Limbs) -> Limbs {
+    package func subtracting(_ other: Limbs) -> Limbs {
         var result = Limbs.zero
         var borrow = false
         for index in 0..<Self.capacity {
@@ -119,7 +118,7 @@ extension InlineArray where count == 6, Element == UInt64 {
     }
 
     /// `self + other`, modulo 2³⁸⁴.
-    func adding(_ other: Limbs) -> Limbs {
+    package func adding(_ other: Limbs) -> Limbs {
         var result = Limbs.zero
         var carry = false
         for index in 0..<Self.capacity {
@@ -129,7 +128,7 @@ extension InlineArray where count == 6, Element == UInt64 {
     }
 
     /// Short division. Used to derive constants and to split scalars, never in a loop that counts.
-    func dividedBy(_ divisor: UInt64) -> (quotient: Limbs, remainder: UInt64) {
+    package func dividedBy(_ divisor: UInt64) -> (quotient: Limbs, remainder: UInt64) {
         var quotient = Limbs.zero
         var remainder: UInt64 = 0
         for index in (0..<Self.capacity).reversed() {

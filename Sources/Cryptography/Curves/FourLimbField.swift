@@ -5,7 +5,7 @@
 /// running sum never exceeds five limbs and one final subtraction makes the result canonical.
 
 /// The constants of a field in four limbs, lowest first.
-protocol FourLimbModulus: Sendable {
+package protocol FourLimbModulus: Sendable {
     /// The prime p < 2²⁵⁵.
     static var p: (UInt64, UInt64, UInt64, UInt64) { get }
     /// −p⁻¹ mod 2⁶⁴.
@@ -16,7 +16,7 @@ protocol FourLimbModulus: Sendable {
     static var rSquared: (UInt64, UInt64, UInt64, UInt64) { get }
 }
 
-struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
+package struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
     /// x·2²⁵⁶ mod p, l0 lowest.
     var l0, l1, l2, l3: UInt64
 
@@ -34,36 +34,36 @@ struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
     }
 
     @inline(always)
-    init(montgomery limbs: Limbs) {
+    package init(montgomery limbs: Limbs) {
         self.init(limbs[0], limbs[1], limbs[2], limbs[3])
     }
 
-    var montgomery: Limbs { [l0, l1, l2, l3, 0, 0] }
+    package var montgomery: Limbs { [l0, l1, l2, l3, 0, 0] }
 
-    static var limbCount: Int { 4 }
+    package static var limbCount: Int { 4 }
 
-    static var modulus: Limbs {
+    package static var modulus: Limbs {
         let p = Modulus.p
         return [p.0, p.1, p.2, p.3, 0, 0]
     }
 
-    static var negatedInverse: UInt64 { Modulus.negatedInverse }
-    static var rSquared: Self { Self(Modulus.rSquared) }
-    static var zero: Self { Self(0, 0, 0, 0) }
-    static var one: Self { Self(Modulus.r) }
+    package static var negatedInverse: UInt64 { Modulus.negatedInverse }
+    package static var rSquared: Self { Self(Modulus.rSquared) }
+    package static var zero: Self { Self(0, 0, 0, 0) }
+    package static var one: Self { Self(Modulus.r) }
 
     @inline(always)
-    var isZero: Bool { l0 | l1 | l2 | l3 == 0 }
+    package var isZero: Bool { l0 | l1 | l2 | l3 == 0 }
 
     // MARK: Addition
 
     /// a − (p − b). An addition followed by a comparison with p would cost three times as much: the
     /// compiler turns the comparison with a constant into branches, which random numbers defeat.
     @inline(always)
-    static func + (a: Self, b: Self) -> Self { a - subtract(Self(Modulus.p), b).difference }
+    package static func + (a: Self, b: Self) -> Self { a - subtract(Self(Modulus.p), b).difference }
 
     @inline(always)
-    static func - (a: Self, b: Self) -> Self {
+    package static func - (a: Self, b: Self) -> Self {
         let (d, isNegative) = subtract(a, b)
         let p = Modulus.p
         var carry = false
@@ -88,15 +88,15 @@ struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
     }
 
     @inline(always)
-    static prefix func - (a: Self) -> Self { zero - a }
+    package static prefix func - (a: Self) -> Self { zero - a }
 
     @inline(always)
-    func doubled() -> Self { self + self }
+    package func doubled() -> Self { self + self }
 
     // MARK: Multiplication
 
     @inline(never)
-    static func * (a: Self, b: Self) -> Self {
+    package static func * (a: Self, b: Self) -> Self {
         var sum = RunningSum()
         sum.add(a, times: b.l0)
         sum.divideByLimb()
@@ -109,11 +109,11 @@ struct FourLimbField<Modulus: FourLimbModulus>: PrimeField {
         return sum.result
     }
 
-    func squared() -> Self { self * self }
+    package func squared() -> Self { self * self }
 
     /// Sound for p < 2²⁵⁴, that is for BN254's Fp.
     @inline(never)
-    static func sumOfProducts(_ a: Self, _ b: Self, _ c: Self, _ d: Self) -> Self {
+    package static func sumOfProducts(_ a: Self, _ b: Self, _ c: Self, _ d: Self) -> Self {
         var sum = RunningSum()
         sum.add(a, times: b.l0)
         sum.add(c, times: d.l0)

@@ -179,7 +179,7 @@ extension KZG {
 
     /// The values of a blob's polynomial at the 8192nd roots of unity, both in bit-reversed order
     /// (`compute_cells`).
-    static func extend(_ polynomial: [Fr]) -> [Fr] {
+    package static func extend(_ polynomial: [Fr]) -> [Fr] {
         let coefficients = inverseTransform(bitReversed(polynomial))
         let zeros = [Fr](repeating: .zero, count: coefficients.count)
         return bitReversed(transform(coefficients + zeros))
@@ -187,7 +187,7 @@ extension KZG {
 
     /// The values at 1, ω, ω², … of the polynomial with these coefficients (`fft_field`); a power
     /// of two of them.
-    static func transform(_ coefficients: [Fr]) -> [Fr] {
+    package static func transform(_ coefficients: [Fr]) -> [Fr] {
         var values = bitReversed(coefficients)
         var half = 1
         while half < values.count {
@@ -206,7 +206,7 @@ extension KZG {
     }
 
     /// The coefficients of the polynomial with these values at 1, ω, ω², …
-    static func inverseTransform(_ values: [Fr]) -> [Fr] {
+    package static func inverseTransform(_ values: [Fr]) -> [Fr] {
         let scale = Fr(UInt64(values.count)).inverted()
         let result = transform(values).map { $0 * scale }
         return result.prefix(1) + result.dropFirst().reversed()

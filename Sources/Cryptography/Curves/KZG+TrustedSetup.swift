@@ -4,17 +4,17 @@
 import Primitives
 
 extension KZG {
-    enum TrustedSetup {
+    package enum TrustedSetup {
         /// −[1] in G2.
-        static let minusOne = PreparedG2<BLS12381>(-BLS12381.G2.generator)
+        package static let minusOne = PreparedG2<BLS12381>(-BLS12381.G2.generator)
 
         /// [τ] in G2.
-        static let tau = PreparedG2<BLS12381>(tauPoint)
+        package static let tau = PreparedG2<BLS12381>(tauPoint)
 
         /// [τ⁶⁴] in G2.
         static let tauToCellSize = PreparedG2<BLS12381>(tauToCellSizePoint)
 
-        static let tauPoint = point(
+        package static let tauPoint = point(
             """
             185cbfee53492714734429b7b38608e23926c911cceceac9
             a36851477ba4c60b087041de621000edc98edada20c1def2
@@ -26,7 +26,7 @@ extension KZG {
             da5ed1ba9bfa07899495346f3d7ac9cd23048ef30d0a154f
             """)
 
-        static let tauToCellSizePoint = point(
+        package static let tauToCellSizePoint = point(
             """
             12838a761053437883c3e01ba616670cea843754548ef84b
             cc397de2369adcca2ab54cd73c55dc68d87aec3fc2fe4f10
@@ -39,7 +39,7 @@ extension KZG {
             """)
 
         /// [1], [τ], … [τ⁶³] in G1.
-        static let monomials = compressedMonomials.split(separator: "\n").map { line in
+        package static let monomials = compressedMonomials.split(separator: "\n").map { line in
             guard let bytes = Hex.decode(line), let point = BLS12381.decompressG1(bytes[...])
             else { preconditionFailure("A point of the trusted set-up is malformed.") }
             return point

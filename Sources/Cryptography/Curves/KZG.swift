@@ -85,8 +85,8 @@ public enum KZG {
 }
 
 extension KZG {
-    typealias Fr = BLS12381.Fr
-    typealias G1Point = AffinePoint<BLS12381.G1>
+    package typealias Fr = BLS12381.Fr
+    package typealias G1Point = AffinePoint<BLS12381.G1>
 
     /// The claim that the polynomial committed to is y at z, with its proof: the commitment to
     /// (f(X) − y)/(X − z).
@@ -97,7 +97,7 @@ extension KZG {
     }
 
     /// A point of G1 in compressed form (`validate_kzg_g1`).
-    static func decodePoint(_ bytes: Bytes) -> G1Point? {
+    package static func decodePoint(_ bytes: Bytes) -> G1Point? {
         guard let point = BLS12381.decompressG1(bytes[...]), BLS12381.isInSubgroup(point)
         else { return nil }
         return point
@@ -170,7 +170,7 @@ extension KZG {
     // MARK: Blobs
 
     /// The values of a blob's polynomial in bit-reversed order (`blob_to_polynomial`).
-    static func decodeBlob(_ blob: Bytes) -> [Fr]? {
+    package static func decodeBlob(_ blob: Bytes) -> [Fr]? {
         guard blob.count == bytesPerBlob else { return nil }
         return decodeElements(blob[...])
     }
@@ -200,7 +200,7 @@ extension KZG {
     }
 
     /// `compute_challenge`
-    static func challenge(blob: Bytes, commitment: Bytes) -> Fr {
+    package static func challenge(blob: Bytes, commitment: Bytes) -> Fr {
         var transcript = Bytes("FSBLOBVERIFY_V1_".utf8)
         transcript.reserveCapacity(32 + bytesPerBlob + 48)
         transcript += bigEndian(0) + bigEndian(UInt64(fieldElementsPerBlob))
@@ -212,7 +212,7 @@ extension KZG {
     /// f(z) by the barycentric formula (`evaluate_polynomial_in_evaluation_form`):
     ///
     ///     f(z) = (z⁴⁰⁹⁶ − 1)/4096 · Σ f(ωⁱ)·ωⁱ/(z − ωⁱ)
-    static func evaluate(_ polynomial: [Fr], at z: Fr) -> Fr {
+    package static func evaluate(_ polynomial: [Fr], at z: Fr) -> Fr {
         let domain = Domain.blobInBitReversedOrder
         var inverses = domain.map { z - $0 }
         if let index = inverses.firstIndex(where: \.isZero) { return polynomial[index] }
@@ -229,20 +229,20 @@ extension KZG {
     // MARK: Roots of unity
 
     /// The domains over which blobs and extended blobs are given.
-    enum Domain {
+    package enum Domain {
         /// The 8192nd roots of unity ωⁱ, ω = 7^((r−1)/8192); 7 generates the multiplicative group.
-        static let extended: [Fr] = {
+        package static let extended: [Fr] = {
             let orderLessOne = Fr.modulus.subtracting(Limbs(1))
             return powers(of: Fr(7).power(orderLessOne.dividedBy(8192).quotient), count: 8192)
         }()
 
         /// The 4096th roots of unity in bit-reversed order.
-        static let blobInBitReversedOrder = bitReversed(
+        package static let blobInBitReversedOrder = bitReversed(
             stride(from: 0, to: 8192, by: 2).map { extended[$0] })
     }
 
     /// The elements with the bits of their indices reversed; the count is a power of two.
-    static func bitReversed(_ elements: [Fr]) -> [Fr] {
+    package static func bitReversed(_ elements: [Fr]) -> [Fr] {
         let shift = UInt64(elements.count.leadingZeroBitCount + 1)
         return elements.indices.map { elements[Int(reversedBits(UInt64($0)) &>> shift)] }
     }
@@ -259,7 +259,7 @@ extension KZG {
 extension BLS12381 {
     /// A point of the curve of G1 from its compressed form of 48 bytes: x, and in the three top
     /// bits: compressed, infinity, y is the larger root. Does not check the subgroup.
-    static func decompressG1(_ bytes: ArraySlice<UInt8>) -> AffinePoint<G1>? {
+    package static func decompressG1(_ bytes: ArraySlice<UInt8>) -> AffinePoint<G1>? {
         guard bytes.count == 48, let flags = bytes.first, flags & 0x80 != 0 else { return nil }
         var xBytes = Bytes(bytes)
         xBytes[0] &= 0x1f

@@ -8,8 +8,8 @@
 /// all pairs of a product share the squarings of one loop and one final exponentiation.
 
 /// ξ^(i(p−1)/6) for i = 1…5: what the p-th power does to the powers of w.
-struct FrobeniusCoefficients<Base: PrimeField>: Sendable {
-    let g1, g2, g3, g4, g5: Fp2<Base>
+package struct FrobeniusCoefficients<Base: PrimeField>: Sendable {
+    package let g1, g2, g3, g4, g5: Fp2<Base>
 
     init(xi: Fp2<Base>) {
         g1 = xi.power(Base.modulus.dividedBy(6).quotient)  // ⌊p/6⌋ = (p − 1)/6 as p ≡ 1 (mod 6).
@@ -21,13 +21,13 @@ struct FrobeniusCoefficients<Base: PrimeField>: Sendable {
 }
 
 /// How the curve E' that holds G2 maps to E over Fp12: (x, y) ↦ (x·w², y·w³) or (x/w², y/w³).
-enum Twist {
+package enum Twist {
     case multiplying
     case dividing
 }
 
 /// A pairing-friendly curve with sextic twist and its tower.
-protocol PairingCurve: Sendable {
+package protocol PairingCurve: Sendable {
     associatedtype Fp: PrimeField
     associatedtype G1: CurveGroup where G1.Coordinate == Fp
     associatedtype G2: CurveGroup where G2.Coordinate == Fp2<Fp>
@@ -57,7 +57,7 @@ protocol PairingCurve: Sendable {
 
 extension PairingCurve {
     /// ψ, the p-th power carried over from E to the twist: (x, y) ↦ (x̄·c, ȳ·d).
-    static func psi(_ q: JacobianPoint<G2>) -> JacobianPoint<G2> {
+    package static func psi(_ q: JacobianPoint<G2>) -> JacobianPoint<G2> {
         let (x, y) = psiCoefficients
         return JacobianPoint(q.x.conjugate * x, q.y.conjugate * y, q.z.conjugate)
     }
@@ -70,7 +70,7 @@ extension PairingCurve {
     /// Whether Π e(Pᵢ, Qᵢ) = 1. Pairs with a point at infinity contribute 1.
     ///
     /// - Precondition: all points are in their groups of order r.
-    static func productOfPairingsIsOne(
+    package static func productOfPairingsIsOne(
         _ pairs: [(p: AffinePoint<G1>, q: AffinePoint<G2>)]
     ) -> Bool {
         // Some pairs at a time: enough to share the squarings, few enough to bound the memory of
@@ -84,13 +84,13 @@ extension PairingCurve {
         return finalExponentiation(product) == .one
     }
 
-    static func productOfPairingsIsOne(
+    package static func productOfPairingsIsOne(
         _ pairs: [(p: AffinePoint<G1>, q: PreparedG2<Self>)]
     ) -> Bool {
         finalExponentiation(millerLoop(pairs)) == .one
     }
 
-    static func millerLoop(
+    package static func millerLoop(
         _ pairs: [(p: AffinePoint<G1>, q: PreparedG2<Self>)]
     ) -> Fp12<Self> {
         let pairs = pairs.filter { !$0.p.isInfinity && !$0.q.lines.isEmpty }
@@ -114,7 +114,7 @@ extension PairingCurve {
     }
 
     /// f^((p¹² − 1)/r) for the purpose of comparing with one.
-    static func finalExponentiation(_ f: Fp12<Self>) -> Fp12<Self> {
+    package static func finalExponentiation(_ f: Fp12<Self>) -> Fp12<Self> {
         // (p¹² − 1)/r = (p⁶ − 1)(p² + 1) · (p⁴ − p² + 1)/r
         let easy = f.conjugate * f.inverted()
         return hardPart(easy.frobenius().frobenius() * easy)
@@ -130,10 +130,10 @@ struct Line<Curve: PairingCurve>: Sendable {
 }
 
 /// The lines of the Miller loop of a point of G2, in order; none for infinity.
-struct PreparedG2<Curve: PairingCurve>: Sendable {
+package struct PreparedG2<Curve: PairingCurve>: Sendable {
     let lines: [Line<Curve>]
 
-    init(_ q: AffinePoint<Curve.G2>) {
+    package init(_ q: AffinePoint<Curve.G2>) {
         guard !q.isInfinity else {
             lines = []
             return

@@ -8,7 +8,7 @@
 import Primitives
 
 /// A field of prime order in Montgomery form.
-protocol PrimeField: Field {
+package protocol PrimeField: Field {
     /// Limbs of an element: 4 or 6.
     static var limbCount: Int { get }
 
@@ -35,20 +35,20 @@ protocol PrimeField: Field {
 
 extension PrimeField {
     /// Bytes of the big-endian encoding.
-    static var byteCount: Int { limbCount * 8 }
+    package static var byteCount: Int { limbCount * 8 }
 
-    init(_ value: UInt64) {
+    package init(_ value: UInt64) {
         self = Self(montgomery: Limbs(value)) * Self.rSquared
     }
 
     /// The element `limbs`, or nil if that is not below p.
-    init?(canonical limbs: Limbs) {
+    package init?(canonical limbs: Limbs) {
         guard limbs.isLess(than: Self.modulus) else { return nil }
         self = Self(montgomery: limbs) * Self.rSquared
     }
 
     /// The element `limbs` mod p, for numbers of few p's.
-    init(reducing limbs: Limbs) {
+    package init(reducing limbs: Limbs) {
         var rest = limbs
         while !rest.isLess(than: Self.modulus) { rest = rest.subtracting(Self.modulus) }
         self = Self(montgomery: rest) * Self.rSquared
@@ -56,13 +56,13 @@ extension PrimeField {
 
     /// The canonical big-endian encoding of exactly `byteCount` bytes; nil for any other length or
     /// a number ≥ p.
-    init?(bigEndian bytes: ArraySlice<UInt8>) {
+    package init?(bigEndian bytes: ArraySlice<UInt8>) {
         guard bytes.count == Self.byteCount else { return nil }
         self.init(canonical: Limbs(bigEndian: bytes))
     }
 
     /// A constant of this source code in hexadecimal digits.
-    init(hex digits: String) {
+    package init(hex digits: String) {
         guard let bytes = Hex.decode(digits), bytes.count <= Self.byteCount,
             let element = Self(canonical: Limbs(bigEndian: bytes[...]))
         else { preconditionFailure("A field constant is malformed: \(digits)") }
@@ -70,11 +70,11 @@ extension PrimeField {
     }
 
     /// The number x itself, in [0, p).
-    var canonical: Limbs {
+    package var canonical: Limbs {
         (self * Self(montgomery: Limbs(1))).montgomery
     }
 
-    var bigEndianBytes: Bytes {
+    package var bigEndianBytes: Bytes {
         let limbs = canonical
         var bytes: Bytes = []
         bytes.reserveCapacity(Self.byteCount)
@@ -87,10 +87,10 @@ extension PrimeField {
     }
 
     /// Whether x is odd as a number in [0, p).
-    var isOdd: Bool { canonical[0] & 1 == 1 }
+    package var isOdd: Bool { canonical[0] & 1 == 1 }
 
     /// Whether x > (p − 1) / 2, the sign bit of compressed points.
-    var isLexicographicallyLargest: Bool { (-self).canonical.isLess(than: canonical) }
+    package var isLexicographicallyLargest: Bool { (-self).canonical.isLess(than: canonical) }
 }
 
 extension InlineArray where count == 6, Element == UInt64 {
@@ -107,7 +107,7 @@ extension InlineArray where count == 6, Element == UInt64 {
 
 extension PrimeField {
     /// A square root for p ≡ 3 (mod 4): a^((p+1)/4), if that squares to a.
-    func rootForThreeModFour() -> Self? {
+    package func rootForThreeModFour() -> Self? {
         let root = power(Self.modulus.dividedBy(4).quotient.adding(Limbs(1)))
         return root.squared() == self ? root : nil
     }
@@ -120,7 +120,7 @@ extension PrimeField {
     /// 31 and the high 33 bits of a and b and collect what they do in four factors, with which a,
     /// b, u and v are then updated at once. With x·R given and u = R² at the start, v ends as
     /// x⁻¹·R.
-    func inverted() -> Self {
+    package func inverted() -> Self {
         var a = montgomery
         var b = Self.modulus
         var u = Self.rSquared.montgomery

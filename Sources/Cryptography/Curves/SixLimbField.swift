@@ -3,7 +3,7 @@
 /// use doubled limbs.
 
 /// Fp of BLS12-381: p = (x − 1)²(x⁴ − x² + 1)/3 + x for x = −0xd201000000010000.
-struct SixLimbField: PrimeField {
+package struct SixLimbField: PrimeField {
     /// x·2³⁸⁴ mod p, l0 lowest.
     var l0, l1, l2, l3, l4, l5: UInt64
 
@@ -20,11 +20,11 @@ struct SixLimbField: PrimeField {
     }
 
     @inline(always)
-    init(montgomery limbs: Limbs) {
+    package init(montgomery limbs: Limbs) {
         self.init(limbs[0], limbs[1], limbs[2], limbs[3], limbs[4], limbs[5])
     }
 
-    var montgomery: Limbs { [l0, l1, l2, l3, l4, l5] }
+    package var montgomery: Limbs { [l0, l1, l2, l3, l4, l5] }
 
     // The limbs of p.
     private static var p0: UInt64 { 0xb9fe_ffff_ffff_aaab }
@@ -34,40 +34,40 @@ struct SixLimbField: PrimeField {
     private static var p4: UInt64 { 0x4b1b_a7b6_434b_acd7 }
     private static var p5: UInt64 { 0x1a01_11ea_397f_e69a }
 
-    static var limbCount: Int { 6 }
-    static var modulus: Limbs { [p0, p1, p2, p3, p4, p5] }
-    static var negatedInverse: UInt64 { 0x89f3_fffc_fffc_fffd }
+    package static var limbCount: Int { 6 }
+    package static var modulus: Limbs { [p0, p1, p2, p3, p4, p5] }
+    package static var negatedInverse: UInt64 { 0x89f3_fffc_fffc_fffd }
 
     /// 2⁷⁶⁸ mod p.
-    static var rSquared: Self {
+    package static var rSquared: Self {
         Self(
             0xf4df_1f34_1c34_1746, 0x0a76_e6a6_09d1_04f1, 0x8de5_476c_4c95_b6d5,
             0x67eb_88a9_939d_83c0, 0x9a79_3e85_b519_952d, 0x1198_8fe5_92ca_e3aa)
     }
 
-    static var zero: Self { Self(0, 0, 0, 0, 0, 0) }
+    package static var zero: Self { Self(0, 0, 0, 0, 0, 0) }
 
     /// 2³⁸⁴ mod p.
-    static var one: Self {
+    package static var one: Self {
         Self(
             0x7609_0000_0002_fffd, 0xebf4_000b_c40c_0002, 0x5f48_9857_53c7_58ba,
             0x77ce_5853_7052_5745, 0x5c07_1a97_a256_ec6d, 0x15f6_5ec3_fa80_e493)
     }
 
     @inline(always)
-    var isZero: Bool { l0 | l1 | l2 | l3 | l4 | l5 == 0 }
+    package var isZero: Bool { l0 | l1 | l2 | l3 | l4 | l5 == 0 }
 
     // MARK: Addition
 
     /// a − (p − b). An addition followed by a comparison with p would cost three times as much: the
     /// compiler turns the comparison with a constant into branches, which random numbers defeat.
     @inline(always)
-    static func + (a: Self, b: Self) -> Self {
+    package static func + (a: Self, b: Self) -> Self {
         a - subtract(Self(p0, p1, p2, p3, p4, p5), b).difference
     }
 
     @inline(always)
-    static func - (a: Self, b: Self) -> Self {
+    package static func - (a: Self, b: Self) -> Self {
         let (d, isNegative) = subtract(a, b)
         var carry = false
         let e0 = addWithCarry(d.l0, p0, &carry)
@@ -96,15 +96,15 @@ struct SixLimbField: PrimeField {
     }
 
     @inline(always)
-    static prefix func - (a: Self) -> Self { zero - a }
+    package static prefix func - (a: Self) -> Self { zero - a }
 
     @inline(always)
-    func doubled() -> Self { self + self }
+    package func doubled() -> Self { self + self }
 
     // MARK: Multiplication
 
     @inline(never)
-    static func * (a: Self, b: Self) -> Self {
+    package static func * (a: Self, b: Self) -> Self {
         var sum = RunningSum()
         sum.add(a, times: b.l0)
         sum.divideByLimb()
@@ -122,7 +122,7 @@ struct SixLimbField: PrimeField {
     }
 
     @inline(never)
-    static func sumOfProducts(_ a: Self, _ b: Self, _ c: Self, _ d: Self) -> Self {
+    package static func sumOfProducts(_ a: Self, _ b: Self, _ c: Self, _ d: Self) -> Self {
         var sum = RunningSum()
         sum.add(a, times: b.l0)
         sum.add(c, times: d.l0)
@@ -148,7 +148,7 @@ struct SixLimbField: PrimeField {
     /// Each product of two different limbs is computed once and added twice: row i adds aᵢ·(aᵢ +
     /// 2aᵢ₊₁ + …) from limb i of the shifted sum upwards.
     @inline(never)
-    func squared() -> Self {
+    package func squared() -> Self {
         // 2a limb by limb; row i starts at limb i + 1 without the bit that its lower neighbour
         // shifts out.
         let d2 = l2 &<< 1 | l1 &>> 63
@@ -251,5 +251,5 @@ struct SixLimbField: PrimeField {
 }
 
 extension SixLimbField: SquareRootField {
-    func squareRoot() -> Self? { rootForThreeModFour() }
+    package func squareRoot() -> Self? { rootForThreeModFour() }
 }

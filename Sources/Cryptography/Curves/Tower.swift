@@ -11,36 +11,36 @@
 // MARK: Fp2
 
 /// c0 + c1·u with u² = −1.
-struct Fp2<Base: PrimeField>: Field {
-    var c0, c1: Base
+package struct Fp2<Base: PrimeField>: Field {
+    package var c0, c1: Base
 
     @inline(always)
-    init(_ c0: Base, _ c1: Base) {
+    package init(_ c0: Base, _ c1: Base) {
         self.c0 = c0
         self.c1 = c1
     }
 
-    static var zero: Self { Self(.zero, .zero) }
-    static var one: Self { Self(.one, .zero) }
+    package static var zero: Self { Self(.zero, .zero) }
+    package static var one: Self { Self(.one, .zero) }
 
     @inline(always)
-    var isZero: Bool { c0.isZero && c1.isZero }
+    package var isZero: Bool { c0.isZero && c1.isZero }
 
     @inline(always)
-    static func + (a: Self, b: Self) -> Self { Self(a.c0 + b.c0, a.c1 + b.c1) }
+    package static func + (a: Self, b: Self) -> Self { Self(a.c0 + b.c0, a.c1 + b.c1) }
 
     @inline(always)
-    static func - (a: Self, b: Self) -> Self { Self(a.c0 - b.c0, a.c1 - b.c1) }
+    package static func - (a: Self, b: Self) -> Self { Self(a.c0 - b.c0, a.c1 - b.c1) }
 
     @inline(always)
-    static prefix func - (a: Self) -> Self { Self(-a.c0, -a.c1) }
+    package static prefix func - (a: Self) -> Self { Self(-a.c0, -a.c1) }
 
     @inline(always)
-    func doubled() -> Self { Self(c0.doubled(), c1.doubled()) }
+    package func doubled() -> Self { Self(c0.doubled(), c1.doubled()) }
 
     /// Four products and two reductions.
     @inline(always)
-    static func * (a: Self, b: Self) -> Self {
+    package static func * (a: Self, b: Self) -> Self {
         Self(
             Base.sumOfProducts(a.c0, b.c0, -a.c1, b.c1),
             Base.sumOfProducts(a.c0, b.c1, a.c1, b.c0))
@@ -48,7 +48,7 @@ struct Fp2<Base: PrimeField>: Field {
 
     /// (c0 + c1)(c0 − c1) + 2·c0·c1·u.
     @inline(always)
-    func squared() -> Self {
+    package func squared() -> Self {
         Self((c0 + c1) * (c0 - c1), c0.doubled() * c1)
     }
 
@@ -57,18 +57,18 @@ struct Fp2<Base: PrimeField>: Field {
 
     /// c0 − c1·u, which is the p-th power.
     @inline(always)
-    var conjugate: Self { Self(c0, -c1) }
+    package var conjugate: Self { Self(c0, -c1) }
 
     /// c0² + c1², the product with the conjugate.
-    var norm: Base { Base.sumOfProducts(c0, c0, c1, c1) }
+    package var norm: Base { Base.sumOfProducts(c0, c0, c1, c1) }
 
-    func inverted() -> Self { conjugate.multiplied(by: norm.inverted()) }
+    package func inverted() -> Self { conjugate.multiplied(by: norm.inverted()) }
 }
 
 extension Fp2: SquareRootField where Base: SquareRootField {
     /// The complex method: if s² = norm then one of (c0 ± s)/2 is the square of the root's first
     /// coordinate.
-    func squareRoot() -> Self? {
+    package func squareRoot() -> Self? {
         if c1.isZero {
             if let root = c0.squareRoot() { return Self(root, .zero) }
             // −1 is no square in Fp, so −c0 is one.
@@ -82,26 +82,26 @@ extension Fp2: SquareRootField where Base: SquareRootField {
         return Self(first, c1 * first.doubled().inverted())
     }
 
-    var isOdd: Bool { c0.isZero ? c1.isOdd : c0.isOdd }
+    package var isOdd: Bool { c0.isZero ? c1.isOdd : c0.isOdd }
 }
 
 // MARK: Fp6
 
 /// c0 + c1·v + c2·v² with v³ = ξ.
-struct Fp6<Curve: PairingCurve>: Equatable, Sendable {
-    typealias Coefficient = Fp2<Curve.Fp>
+package struct Fp6<Curve: PairingCurve>: Equatable, Sendable {
+    package typealias Coefficient = Fp2<Curve.Fp>
 
-    var c0, c1, c2: Coefficient
+    package var c0, c1, c2: Coefficient
 
     @inline(always)
-    init(_ c0: Coefficient, _ c1: Coefficient, _ c2: Coefficient) {
+    package init(_ c0: Coefficient, _ c1: Coefficient, _ c2: Coefficient) {
         self.c0 = c0
         self.c1 = c1
         self.c2 = c2
     }
 
-    static var zero: Self { Self(.zero, .zero, .zero) }
-    static var one: Self { Self(.one, .zero, .zero) }
+    package static var zero: Self { Self(.zero, .zero, .zero) }
+    package static var one: Self { Self(.one, .zero, .zero) }
 
     @inline(always)
     static func + (a: Self, b: Self) -> Self { Self(a.c0 + b.c0, a.c1 + b.c1, a.c2 + b.c2) }
@@ -114,7 +114,7 @@ struct Fp6<Curve: PairingCurve>: Equatable, Sendable {
 
     /// Karatsuba: six products of coefficients.
     @inline(never)
-    static func * (a: Self, b: Self) -> Self {
+    package static func * (a: Self, b: Self) -> Self {
         let t0 = a.c0 * b.c0
         let t1 = a.c1 * b.c1
         let t2 = a.c2 * b.c2
@@ -126,7 +126,7 @@ struct Fp6<Curve: PairingCurve>: Equatable, Sendable {
 
     /// The product with b0 + b1·v.
     @inline(never)
-    func multiplied(by b0: Coefficient, _ b1: Coefficient) -> Self {
+    package func multiplied(by b0: Coefficient, _ b1: Coefficient) -> Self {
         let t0 = c0 * b0
         let t1 = c1 * b1
         let t12 = (c1 + c2) * b1 - t1
@@ -137,13 +137,13 @@ struct Fp6<Curve: PairingCurve>: Equatable, Sendable {
 
     /// The product with an element of Fp2.
     @inline(always)
-    func multiplied(by b: Coefficient) -> Self { Self(c0 * b, c1 * b, c2 * b) }
+    package func multiplied(by b: Coefficient) -> Self { Self(c0 * b, c1 * b, c2 * b) }
 
     /// The product with v.
     @inline(always)
-    var timesV: Self { Self(Curve.timesXi(c2), c0, c1) }
+    package var timesV: Self { Self(Curve.timesXi(c2), c0, c1) }
 
-    func inverted() -> Self {
+    package func inverted() -> Self {
         let t0 = c0.squared() - Curve.timesXi(c1 * c2)
         let t1 = Curve.timesXi(c2.squared()) - c0 * c1
         let t2 = c1.squared() - c0 * c2
@@ -155,43 +155,43 @@ struct Fp6<Curve: PairingCurve>: Equatable, Sendable {
 // MARK: Fp12
 
 /// c0 + c1·w with w² = v.
-struct Fp12<Curve: PairingCurve>: Equatable, Sendable {
+package struct Fp12<Curve: PairingCurve>: Equatable, Sendable {
     typealias Coefficient = Fp2<Curve.Fp>
 
-    var c0, c1: Fp6<Curve>
+    package var c0, c1: Fp6<Curve>
 
     @inline(always)
-    init(_ c0: Fp6<Curve>, _ c1: Fp6<Curve>) {
+    package init(_ c0: Fp6<Curve>, _ c1: Fp6<Curve>) {
         self.c0 = c0
         self.c1 = c1
     }
 
-    static var one: Self { Self(.one, .zero) }
+    package static var one: Self { Self(.one, .zero) }
 
     @inline(never)
-    static func * (a: Self, b: Self) -> Self {
+    package static func * (a: Self, b: Self) -> Self {
         let t0 = a.c0 * b.c0
         let t1 = a.c1 * b.c1
         return Self(t0 + t1.timesV, (a.c0 + a.c1) * (b.c0 + b.c1) - t0 - t1)
     }
 
     @inline(never)
-    func squared() -> Self {
+    package func squared() -> Self {
         let product = c0 * c1
         let t = (c0 + c1) * (c0 + c1.timesV) - product - product.timesV
         return Self(t, product + product)
     }
 
     /// c0 − c1·w, which is the p⁶-th power; the inverse in the cyclotomic subgroup.
-    var conjugate: Self { Self(c0, -c1) }
+    package var conjugate: Self { Self(c0, -c1) }
 
-    func inverted() -> Self {
+    package func inverted() -> Self {
         let norm = (c0 * c0 - (c1 * c1).timesV).inverted()
         return Self(c0 * norm, -(c1 * norm))
     }
 
     /// The p-th power: conjugates the coefficient of wⁱ and multiplies it by γᵢ = ξ^(i(p−1)/6).
-    func frobenius() -> Self {
+    package func frobenius() -> Self {
         let gamma = Curve.gamma
         return Self(
             Fp6(c0.c0.conjugate, c0.c1.conjugate * gamma.g2, c0.c2.conjugate * gamma.g4),
@@ -205,7 +205,7 @@ struct Fp12<Curve: PairingCurve>: Equatable, Sendable {
     /// The square of an element of the cyclotomic subgroup, three squarings in Fp4 (Granger and
     /// Scott, eprint 2009/565).
     @inline(never)
-    func cyclotomicSquared() -> Self {
+    package func cyclotomicSquared() -> Self {
         let (a0, a1) = Self.squareInFp4(c0.c0, c1.c1)
         let (b0, b1) = Self.squareInFp4(c1.c0, c0.c2)
         let (d0, d1) = Self.squareInFp4(c0.c1, c1.c2)
@@ -231,7 +231,7 @@ struct Fp12<Curve: PairingCurve>: Equatable, Sendable {
 
     /// The power of an element of the cyclotomic subgroup, the exponent given by signed digits −1,
     /// 0, 1, lowest first.
-    func cyclotomicPower(_ digits: [Int8]) -> Self {
+    package func cyclotomicPower(_ digits: [Int8]) -> Self {
         let inverse = conjugate
         var result = Self.one
         for digit in digits.reversed() {

@@ -1,4 +1,4 @@
-@testable import Cryptography
+import Cryptography
 import Primitives
 import TestSupport
 import Testing
@@ -273,5 +273,5 @@ import Testing
 /// Only the tests take roots in BN254's field, whose p is 3 modulo 4 as well.
 extension FourLimbField: SquareRootField {
     /// A square root, if there is one.
-    public func squareRoot() -> Self? { rootForThreeModFour() }
+    package func squareRoot() -> Self? { rootForThreeModFour() }
 }

@@ -1,4 +1,4 @@
-@testable import Cryptography
+import Cryptography
 import Foundation
 import Primitives
 import TestSupport

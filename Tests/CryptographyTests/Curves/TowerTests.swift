@@ -1,4 +1,4 @@
-@testable import Cryptography
+import Cryptography
 import Primitives
 import TestSupport
 import Testing
