@@ -7,18 +7,18 @@ import TxPool
 
 /// What the user of a devnet has set about the blocks to come. It outlasts a restart, and going
 /// back to a snapshot restores it.
-struct DevnetSettings: Hashable, Sendable {
-    var clock = DevnetClock()
+package struct DevnetSettings: Hashable, Sendable {
+    package var clock = DevnetClock()
     /// For one block.
-    var nextBaseFee: Wei?
+    package var nextBaseFee: Wei?
     /// For one block.
-    var nextPrevRandao: Hash256?
+    package var nextPrevRandao: Hash256?
     /// For all blocks from now on.
-    var gasLimit: Gas?
+    package var gasLimit: Gas?
     /// For all blocks from now on.
     var coinbase: Address
 
-    init(coinbase: Address) { self.coinbase = coinbase }
+    package init(coinbase: Address) { self.coinbase = coinbase }
 
     /// What a block after a parent gets. The randomness follows from the parent, so that the same
     /// transactions give the same chain.
@@ -49,7 +49,7 @@ struct DevnetSettings: Hashable, Sendable {
 /// rlp([offset, [interval]?, [next timestamp]?, [base fee]?, [randomness]?, [gas limit]?, coinbase]),
 /// the offset as the bits of a signed number, an absent value as an empty list.
 extension DevnetSettings {
-    func encoded() -> Bytes {
+    package func encoded() -> Bytes {
         RLPEncoder.list { list in
             list.append(UInt64(bitPattern: clock.offset))
             list.list { list in if let value = clock.interval { list.append(value) } }
@@ -61,7 +61,7 @@ extension DevnetSettings {
         }
     }
 
-    init(encoded: Bytes) throws(RLPError) {
+    package init(encoded: Bytes) throws(RLPError) {
         var decoder = RLPDecoder(encoded)
         var list = try decoder.list()
         try decoder.finish()

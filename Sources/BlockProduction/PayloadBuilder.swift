@@ -93,6 +93,11 @@ public struct SkippedTransaction: Hashable, Sendable {
     /// Why.
     public let reason: InvalidTransaction
 
+    package init(hash: Hash256, reason: InvalidTransaction) {
+        self.hash = hash
+        self.reason = reason
+    }
+
     /// What can become of a transaction that a block could not have.
     public enum Prospect: Hashable, Sendable {
         /// No later block can have it either: the pool may forget it.

@@ -52,7 +52,7 @@ public final class EVM {
     }
 
     /// When code is decoded. It changes speed and nothing else; tests compare the extremes.
-    var decoding: Decoding {
+    package var decoding: Decoding {
         get { machine.pointee.decoding }
         set { machine.pointee.decoding = newValue }
     }

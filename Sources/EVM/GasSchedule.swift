@@ -9,15 +9,15 @@ import Primitives
 /// What is checked before an instruction runs.
 ///
 /// Heights of the stack are in bytes, 32 a word, because that is how the interpreter measures them.
-struct InstructionInfo: BitwiseCopyable {
+package struct InstructionInfo: BitwiseCopyable {
     /// The part of the cost that does not depend on operands.
     var gas: Int32
 
     /// The least height. For an instruction that the fork lacks it is more than the stack can have.
-    var minHeight: UInt16
+    package var minHeight: UInt16
 
     /// The greatest height at which what it pushes still fits.
-    var maxHeight: UInt16
+    package var maxHeight: UInt16
 
     static let undefined = InstructionInfo(gas: 0, minHeight: .max, maxHeight: 0)
 
@@ -33,7 +33,7 @@ struct InstructionInfo: BitwiseCopyable {
         maxHeight = UInt16((Machine.stackLimit - max(0, pushes - pops)) * 32)
     }
 
-    var isDefined: Bool { minHeight != .max }
+    package var isDefined: Bool { minHeight != .max }
 }
 
 /// Which of the rules for SSTORE holds.
@@ -62,11 +62,11 @@ enum ModexpPricing: BitwiseCopyable {
     case eip198, eip2565, eip7883
 }
 
-struct GasSchedule: BitwiseCopyable {
-    var instructions: InlineArray<256, InstructionInfo>
+package struct GasSchedule: BitwiseCopyable {
+    package var instructions: InlineArray<256, InstructionInfo>
 
     /// By how many words each instruction changes the height of the stack.
-    var stackChanges = InlineArray<256, Int8>(repeating: 0)
+    package var stackChanges = InlineArray<256, Int8>(repeating: 0)
 
     // Storage.
     var storageRule = StorageGasRule.simple
@@ -133,7 +133,7 @@ struct GasSchedule: BitwiseCopyable {
 
     /// The schedule of a fork, at an address that stays. Forks without a difference share it, and with
     /// it decoded code.
-    static func of(_ fork: Fork) -> UnsafePointer<GasSchedule> {
+    package static func of(_ fork: Fork) -> UnsafePointer<GasSchedule> {
         var fork = fork
         while !fork.changesInstructions, let before = Fork(rawValue: fork.rawValue - 1) {
             fork = before

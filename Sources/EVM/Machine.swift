@@ -18,7 +18,7 @@ typealias FramePointer = UnsafeMutablePointer<Frame>
 typealias StackPointer = UnsafeMutablePointer<UInt256>
 
 /// When code is decoded.
-enum Decoding: BitwiseCopyable {
+package enum Decoding: BitwiseCopyable {
     case never
 
     /// The second time it is entered, or after many jumps.

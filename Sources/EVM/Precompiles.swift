@@ -8,7 +8,7 @@ public import EthereumTypes
 public import Primitives
 
 /// A precompile. The raw value is the low byte of its address, but for P256VERIFY.
-enum Precompile: UInt8, BitwiseCopyable, CaseIterable {
+package enum Precompile: UInt8, BitwiseCopyable, CaseIterable {
     case ecrecover = 1
     case sha256, ripemd160, identity
     /// EIP-198.
@@ -57,12 +57,12 @@ func isPrecompile(_ address: Address, _ schedule: UnsafePointer<GasSchedule>) ->
 // MARK: Costs
 
 extension Precompile {
-    var address: Address {
+    package var address: Address {
         Address(w0: 0, w1: 0, w2: self == .p256Verify ? 0x100 : UInt32(rawValue))
     }
 
     /// The gas for an input. More than anybody has if it cannot be counted.
-    func cost(_ input: UnsafeRawBufferPointer, _ schedule: UnsafePointer<GasSchedule>) -> Int {
+    package func cost(_ input: UnsafeRawBufferPointer, _ schedule: UnsafePointer<GasSchedule>) -> Int {
         switch self {
         case .ecrecover: 3000
         case .sha256: 60 + 12 * wordCount(input.count)
@@ -90,7 +90,7 @@ extension Precompile {
     }
 
     /// The output for an input, or nil if it is refused.
-    func run(_ input: Bytes) -> Bytes? {
+    package func run(_ input: Bytes) -> Bytes? {
         switch self {
         case .ecrecover: recover(input)
         case .sha256: Cryptography.sha256(input)

@@ -11,24 +11,24 @@ public struct BlockTestCase: Sendable {
     public let name: String
     /// The name of the network.
     public let network: String
-    let config: ChainConfig
-    let pre: [Address: GenesisAccount]
-    let genesis: Header
-    let genesisHash: Hash256
+    package let config: ChainConfig
+    package let pre: [Address: GenesisAccount]
+    package let genesis: Header
+    package let genesisHash: Hash256
     let genesisEncoding: Bytes?
-    let blocks: [BlockTestBlock]
+    package let blocks: [BlockTestBlock]
     let lastBlockHash: Hash256
     let postState: [Address: GenesisAccount]?
     let postStateRoot: Hash256?
-    let checksSeals: Bool
+    package let checksSeals: Bool
 }
 
 /// One block of a test.
-struct BlockTestBlock: Sendable {
-    let encoding: Bytes
-    let expectation: Expectation
+package struct BlockTestBlock: Sendable {
+    package let encoding: Bytes
+    package let expectation: Expectation
 
-    enum Expectation: Sendable {
+    package enum Expectation: Sendable {
         /// The block must be accepted and have this hash.
         case accepted(Hash256)
         /// The block must be refused, and the names of exceptions say why if the file knows it.

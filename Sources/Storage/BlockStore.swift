@@ -65,6 +65,11 @@ public struct TransactionLocation: Hashable, Sendable {
     public var blockNumber: BlockNumber
     /// Its place in the block, from 0.
     public var index: Int
+
+    package init(blockNumber: BlockNumber, index: Int) {
+        self.blockNumber = blockNumber
+        self.index = index
+    }
 }
 
 /// Reads blocks, receipts and their indexes from a snapshot, and writes them into a batch.
@@ -211,7 +216,7 @@ public struct BlockStore: Sendable {
 }
 
 /// A value of `bodies`: count[4] ‖ sender[20]… ‖ RLP [transactions, ommers, withdrawals].
-struct StoredBody {
+package struct StoredBody {
     var senders: [Address]
     var encodedBody: Bytes
 
@@ -220,7 +225,7 @@ struct StoredBody {
         self.encodedBody = encodedBody
     }
 
-    init(_ bytes: Bytes) throws(StorageError) {
+    package init(_ bytes: Bytes) throws(StorageError) {
         guard bytes.count >= 4, let count = UInt32(bigEndian: bytes[..<4]),
             (bytes.count - 4) / 20 >= Int(count)
         else { throw .corrupted("block body of \(bytes.count) bytes") }
@@ -256,14 +261,14 @@ struct StoredBody {
 
 /// A value of `receipts`: RLP of a list of [type, status or post state, cumulative gas, logs]. The
 /// blooms are left out: they are made again from the logs.
-struct StoredReceipts {
-    var receipts: [Receipt]
+package struct StoredReceipts {
+    package var receipts: [Receipt]
 
-    init(_ receipts: [Receipt]) {
+    package init(_ receipts: [Receipt]) {
         self.receipts = receipts
     }
 
-    init(_ bytes: Bytes) throws(StorageError) {
+    package init(_ bytes: Bytes) throws(StorageError) {
         receipts = try decoding("receipts") { () throws(RLPError) in
             var decoder = RLPDecoder(bytes)
             var items = try decoder.list()
@@ -287,7 +292,7 @@ struct StoredReceipts {
         }
     }
 
-    var bytes: Bytes {
+    package var bytes: Bytes {
         var encoder = RLPEncoder()
         encoder.list { items in
             for receipt in receipts {

@@ -7,16 +7,16 @@ import Primitives
 
 /// A value of `accounts`: address[20] ‖ RLP [nonce, balance, storage root, code hash], where an
 /// empty string stands for the root of an empty trie and the hash of empty code.
-struct FlatAccount: Equatable {
+package struct FlatAccount: Equatable {
     var address: Address
     var account: Account
 
-    init(_ address: Address, _ account: Account) {
+    package init(_ address: Address, _ account: Account) {
         self.address = address
         self.account = account
     }
 
-    init(_ bytes: Bytes) throws(StorageError) {
+    package init(_ bytes: Bytes) throws(StorageError) {
         guard bytes.count > 20, let address = Address(bytes[..<20]) else {
             throw .corrupted("account value of \(bytes.count) bytes")
         }
@@ -34,7 +34,7 @@ struct FlatAccount: Equatable {
         }
     }
 
-    var bytes: Bytes {
+    package var bytes: Bytes {
         var encoder = RLPEncoder()
         encoder.list { fields in
             fields.append(account.nonce)
@@ -51,16 +51,16 @@ struct FlatAccount: Equatable {
 }
 
 /// A value of `storage`: count[1] of the slot's bytes ‖ slot ‖ value, both without leading zeros.
-struct FlatSlot: Equatable {
+package struct FlatSlot: Equatable {
     var slot: UInt256
     var value: UInt256
 
-    init(slot: UInt256, value: UInt256) {
+    package init(slot: UInt256, value: UInt256) {
         self.slot = slot
         self.value = value
     }
 
-    init(_ bytes: Bytes) throws(StorageError) {
+    package init(_ bytes: Bytes) throws(StorageError) {
         guard let count = bytes.first.map(Int.init), bytes.count > 1 + count,
             let slot = UInt256(bigEndian: bytes[1..<(1 + count)]),
             let value = UInt256(bigEndian: bytes[(1 + count)...])
@@ -71,13 +71,13 @@ struct FlatSlot: Equatable {
         self.value = value
     }
 
-    var bytes: Bytes {
+    package var bytes: Bytes {
         let slot = slot.minimalBytes
         return [UInt8(truncatingIfNeeded: slot.count)] + slot + value.minimalBytes
     }
 
     /// The value of the slot's leaf in the storage trie.
-    var trieValue: Bytes {
+    package var trieValue: Bytes {
         var encoder = RLPEncoder()
         encoder.append(value)
         return encoder.bytes
@@ -89,13 +89,13 @@ struct FlatSlot: Equatable {
 ///
 ///     count[4] ‖ code hash[32]…       code that was not in the database before the block
 ///     hash(address)[32] ‖ count[4] ‖ hash(slot)[32]…      for each changed account
-struct ChangedKeys: Equatable {
-    var code: [Hash256] = []
-    var accounts: [(address: Hash256, slots: [Hash256])] = []
+package struct ChangedKeys: Equatable {
+    package var code: [Hash256] = []
+    package var accounts: [(address: Hash256, slots: [Hash256])] = []
 
-    init() {}
+    package init() {}
 
-    init(_ bytes: Bytes) throws(StorageError) {
+    package init(_ bytes: Bytes) throws(StorageError) {
         var rest = bytes[...]
         func take(_ count: Int) throws(StorageError) -> ArraySlice<UInt8> {
             guard rest.count >= count else { throw .corrupted("changed keys end early") }
@@ -121,7 +121,7 @@ struct ChangedKeys: Equatable {
         }
     }
 
-    var bytes: Bytes {
+    package var bytes: Bytes {
         var bytes = Bytes()
         func append(_ hashes: [Hash256]) {
             bytes.append(bigEndian: UInt32(truncatingIfNeeded: hashes.count))
@@ -136,11 +136,11 @@ struct ChangedKeys: Equatable {
     }
 
     /// How many keys of the flat state the block changed.
-    var count: Int {
+    package var count: Int {
         accounts.reduce(0) { $0 + 1 + $1.slots.count }
     }
 
-    static func == (left: ChangedKeys, right: ChangedKeys) -> Bool {
+    package static func == (left: ChangedKeys, right: ChangedKeys) -> Bool {
         left.bytes == right.bytes
     }
 }

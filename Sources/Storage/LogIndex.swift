@@ -117,7 +117,7 @@ extension BlockStore {
 }
 
 /// A set of blocks of one section, a bit for each.
-struct LogSection: Equatable {
+package struct LogSection: Equatable {
     /// Blocks in a section.
     static let blockCount: UInt64 = 1024
     /// Up to so many blocks a list of places is shorter than the bits.
@@ -129,8 +129,8 @@ struct LogSection: Equatable {
 
     private var words: [UInt64]
 
-    static let empty = LogSection(words: [UInt64](repeating: 0, count: wordCount))
-    static let full = LogSection(words: [UInt64](repeating: .max, count: wordCount))
+    package static let empty = LogSection(words: [UInt64](repeating: 0, count: wordCount))
+    package static let full = LogSection(words: [UInt64](repeating: .max, count: wordCount))
 
     private init(words: [UInt64]) {
         self.words = words
@@ -138,7 +138,7 @@ struct LogSection: Equatable {
 
     /// A value of `log_index`: up to 63 places[2] in ascending order, or else all bits[128], those
     /// of the first eight blocks in the first byte, the first block in its lowest bit.
-    init(_ bytes: Bytes) throws(StorageError) {
+    package init(_ bytes: Bytes) throws(StorageError) {
         self = .empty
         if bytes.count == Self.wordCount * 8 {
             for (index, byte) in bytes.enumerated() {
@@ -156,7 +156,7 @@ struct LogSection: Equatable {
         }
     }
 
-    var bytes: Bytes {
+    package var bytes: Bytes {
         let places = places
         if places.count <= Self.longestList {
             return places.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] }
@@ -166,10 +166,10 @@ struct LogSection: Equatable {
         }
     }
 
-    var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+    package var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 
     /// The places of the blocks that are in the set, ascending.
-    var places: [Int] {
+    package var places: [Int] {
         var places: [Int] = []
         for (index, word) in words.enumerated() {
             var rest = word
@@ -181,12 +181,12 @@ struct LogSection: Equatable {
         return places
     }
 
-    mutating func insert(_ block: BlockNumber) {
+    package mutating func insert(_ block: BlockNumber) {
         let place = Int(block % Self.blockCount)
         words[place / 64] |= 1 << UInt64(place % 64)
     }
 
-    mutating func remove(_ block: BlockNumber) {
+    package mutating func remove(_ block: BlockNumber) {
         let place = Int(block % Self.blockCount)
         words[place / 64] &= ~(1 << UInt64(place % 64))
     }
@@ -201,13 +201,13 @@ struct LogSection: Equatable {
 }
 
 /// What blocks are found by: an address, or a topic at a position.
-enum LogTerm: Hashable {
+package enum LogTerm: Hashable {
     case address(Address)
     case topic(Hash256, position: Int)
 
     /// kind[1] ‖ address or topic ‖ section[8], where kind is 0 for an address and position + 1
     /// for a topic.
-    func key(section: UInt64) -> Bytes {
+    package func key(section: UInt64) -> Bytes {
         var key: Bytes = []
         key.reserveCapacity(41)
         switch self {
@@ -223,7 +223,7 @@ enum LogTerm: Hashable {
     }
 
     /// Everything that the logs of a block can be found by.
-    static func all(in receipts: [Receipt]) -> Set<LogTerm> {
+    package static func all(in receipts: [Receipt]) -> Set<LogTerm> {
         var terms: Set<LogTerm> = []
         for receipt in receipts {
             for log in receipt.logs {

@@ -87,7 +87,7 @@ public enum Family: Int, CaseIterable, Sendable {
 }
 
 /// The items of the `meta` family.
-enum MetaItem: String {
+package enum MetaItem: String {
     /// number[8]: the version of this schema.
     case schema
     /// The hash of block 0[32].
@@ -101,16 +101,16 @@ enum MetaItem: String {
     /// Random bytes[32] made with the database: tells one devnet from another.
     case instance
 
-    var key: Bytes { Bytes(rawValue.utf8) }
+    package var key: Bytes { Bytes(rawValue.utf8) }
 
     /// Keys of ``ItemStore`` begin with this, so that they cannot meet one of the above.
     static let itemPrefix = Bytes("item.".utf8)
 }
 
 /// The version of the layout and its check.
-enum Schema {
+package enum Schema {
     /// Raised when the layout changes.
-    static let version: UInt64 = 1
+    package static let version: UInt64 = 1
 
     /// Checks the version of an opened database, or writes it into an empty one.
     static func check(_ database: Database) throws(StorageError) {
@@ -139,12 +139,12 @@ enum Schema {
 }
 
 /// The keys of the families, as the table above draws them.
-enum Key {
-    static func number(_ number: BlockNumber) -> Bytes {
+package enum Key {
+    package static func number(_ number: BlockNumber) -> Bytes {
         Bytes(bigEndian: number)
     }
 
-    static func block(_ number: BlockNumber, _ hash: Hash256) -> Bytes {
+    package static func block(_ number: BlockNumber, _ hash: Hash256) -> Bytes {
         build(40) { key in
             key.append(bigEndian: number)
             key.append(hash)
@@ -155,7 +155,7 @@ enum Key {
         build(32) { $0.append(hash) }
     }
 
-    static func slot(_ address: Hash256, _ slot: Hash256) -> Bytes {
+    package static func slot(_ address: Hash256, _ slot: Hash256) -> Bytes {
         build(64) { key in
             key.append(address)
             key.append(slot)
@@ -163,7 +163,7 @@ enum Key {
     }
 
     /// The key of a value's history entry.
-    static func history(_ flatKey: Bytes, _ number: BlockNumber) -> Bytes {
+    package static func history(_ flatKey: Bytes, _ number: BlockNumber) -> Bytes {
         build(flatKey.count + 8) { key in
             key.append(contentsOf: flatKey)
             key.append(bigEndian: number)
@@ -179,7 +179,7 @@ enum Key {
 }
 
 extension Array where Element == UInt8 {
-    init(bigEndian number: UInt64) {
+    package init(bigEndian number: UInt64) {
         self.init()
         reserveCapacity(8)
         append(bigEndian: number)
@@ -209,7 +209,7 @@ extension Array where Element == UInt8 {
 
 extension FixedWidthInteger where Self: UnsignedInteger {
     /// The number in exactly as many big-endian bytes as the type has.
-    init?(bigEndian bytes: some Collection<UInt8>) {
+    package init?(bigEndian bytes: some Collection<UInt8>) {
         guard bytes.count == Self.bitWidth / 8 else { return nil }
         self = bytes.reduce(0) { $0 << 8 | Self(truncatingIfNeeded: $1) }
     }

@@ -11,6 +11,11 @@ public struct TrieUpdate: Hashable, Sendable {
     public var root: Hash256
     /// The nodes to write at their positions; nil where there is none any more.
     public var nodes: [NibblePath: Bytes?]
+
+    package init(root: Hash256, nodes: [NibblePath: Bytes?]) {
+        self.root = root
+        self.nodes = nodes
+    }
 }
 
 extension MerkleTrie {
@@ -33,7 +38,7 @@ extension MerkleTrie {
     }
 
     /// The root hash of a trie without pending changes.
-    var rootHash: Hash256 {
+    package var rootHash: Hash256 {
         switch root {
         case .none: .emptyTrieRoot
         case .stored(let hash): hashes[Int(hash)]

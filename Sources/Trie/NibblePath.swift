@@ -37,7 +37,7 @@ public struct NibblePath: Hashable, Sendable {
     }
 
     /// One nibble.
-    init(nibble: UInt8) {
+    package init(nibble: UInt8) {
         self.init(bits: UInt256(UInt64(nibble & 15)) << 252, count: 1)
     }
 
@@ -51,34 +51,34 @@ public struct NibblePath: Hashable, Sendable {
     }
 
     /// The nibbles before an index.
-    func prefix(_ index: Int) -> NibblePath {
+    package func prefix(_ index: Int) -> NibblePath {
         NibblePath(bits: bits & ~(UInt256.max >> (index * 4)), count: index)
     }
 
     /// The nibbles from an index on.
-    func dropFirst(_ index: Int) -> NibblePath {
+    package func dropFirst(_ index: Int) -> NibblePath {
         NibblePath(bits: bits << (index * 4), count: count - index)
     }
 
     /// These nibbles and then those of another path; both together are at most 64.
-    func appending(_ other: NibblePath) -> NibblePath {
+    package func appending(_ other: NibblePath) -> NibblePath {
         let total = count + other.count
         precondition(total <= Self.maximumCount, "A path has at most 64 nibbles.")
         return NibblePath(bits: bits | other.bits >> (count * 4), count: total)
     }
 
     /// These nibbles and one more.
-    func appending(_ nibble: UInt8) -> NibblePath {
+    package func appending(_ nibble: UInt8) -> NibblePath {
         appending(NibblePath(nibble: nibble))
     }
 
     /// How many nibbles the two paths begin with alike.
-    func commonPrefixCount(with other: NibblePath) -> Int {
+    package func commonPrefixCount(with other: NibblePath) -> Int {
         min((bits ^ other.bits).leadingZeroBitCount / 4, min(count, other.count))
     }
 
     /// Whether the path begins with another one.
-    func starts(with other: NibblePath) -> Bool {
+    package func starts(with other: NibblePath) -> Bool {
         commonPrefixCount(with: other) == other.count
     }
 
@@ -128,13 +128,13 @@ extension NibblePath {
     }
 
     /// What a compact encoding ends in.
-    enum Ending {
+    package enum Ending {
         case leaf, `extension`
     }
 
     /// The path in the hex-prefix encoding (Yellow Paper, appendix C): a nibble of flags, a zero
     /// nibble if the count is even, the nibbles.
-    func hexPrefix(_ ending: Ending) -> Bytes {
+    package func hexPrefix(_ ending: Ending) -> Bytes {
         let flags: UInt8 = ending == .leaf ? 0x20 : 0
         guard count % 2 == 1 else {
             return [flags] + bits.bigEndianBytes.prefix(count / 2)
@@ -145,7 +145,7 @@ extension NibblePath {
     }
 
     /// The path and the ending of a hex-prefix encoding, or nil if it is not one.
-    static func decode(hexPrefix bytes: ArraySlice<UInt8>) -> (path: NibblePath, ending: Ending)? {
+    package static func decode(hexPrefix bytes: ArraySlice<UInt8>) -> (path: NibblePath, ending: Ending)? {
         guard let first = bytes.first, first < 0x40, bytes.count <= 33 else { return nil }
         let ending: Ending = first & 0x20 != 0 ? .leaf : .extension
         let isOdd = first & 0x10 != 0

@@ -18,9 +18,9 @@ import State
 /// ```
 /// Every operation says what changed, so that the shell (``TransactionPool``) can write it down and
 /// tell it on.
-struct Pool: Sendable {
+package struct Pool: Sendable {
     let options: PoolOptions
-    private(set) var head: PoolHead
+    package private(set) var head: PoolHead
     private var senders: [Address: SenderQueue] = [:]
     /// Where each transaction is.
     private var places: [Hash256: Place] = [:]
@@ -34,13 +34,15 @@ struct Pool: Sendable {
     }
 
     /// What an operation did.
-    struct Change: Sendable {
+    package struct Change: Sendable {
         /// Transactions that are new in the pool.
         var added: [PooledTransaction] = []
         /// Transactions that are no longer in the pool.
-        var removed: [Hash256] = []
+        package var removed: [Hash256] = []
         /// Transactions that can be executed now and could not before.
-        var promoted: [RecoveredTransaction] = []
+        package var promoted: [RecoveredTransaction] = []
+
+        package init() {}
 
         var isEmpty: Bool { added.isEmpty && removed.isEmpty && promoted.isEmpty }
 
@@ -51,7 +53,7 @@ struct Pool: Sendable {
         }
     }
 
-    init(head: PoolHead, options: PoolOptions) {
+    package init(head: PoolHead, options: PoolOptions) {
         self.head = head
         self.options = options
     }
@@ -62,7 +64,7 @@ struct Pool: Sendable {
     ///
     /// - Parameter change: what was done; something may have been even if the transaction is
     ///   refused.
-    mutating func add(
+    package mutating func add(
         _ candidate: PooledTransaction, _ change: inout Change
     ) throws(PoolRejection) {
         guard places[candidate.hash] == nil else { throw .alreadyKnown(candidate.hash) }
@@ -280,7 +282,7 @@ struct Pool: Sendable {
     // MARK: - Removal
 
     /// Removes a transaction; those of its sender with later nonces become queued.
-    mutating func remove(_ hash: Hash256) -> Change {
+    package mutating func remove(_ hash: Hash256) -> Change {
         var change = Change()
         if let transaction = transaction(hash) { take(transaction, &change) }
         return change
@@ -320,7 +322,7 @@ struct Pool: Sendable {
     /// Reads the account of every sender in the pool, some microseconds each.
     ///
     /// - Throws: if an account cannot be read; that sender's transactions stay as they were.
-    mutating func setHead(_ head: PoolHead) throws(StateReadError) -> Change {
+    package mutating func setHead(_ head: PoolHead) throws(StateReadError) -> Change {
         self.head = head
         var change = Change()
         var failure: StateReadError?
@@ -377,7 +379,7 @@ struct Pool: Sendable {
 
     // MARK: - Looking
 
-    var count: Int { places.count }
+    package var count: Int { places.count }
 
     var pendingCount: Int { senders.values.reduce(0) { $0 + $1.pendingCount } }
 
@@ -391,7 +393,7 @@ struct Pool: Sendable {
         return place.nonce < queue.nextNonce
     }
 
-    func queue(of sender: Address) -> SenderQueue? { senders[sender] }
+    package func queue(of sender: Address) -> SenderQueue? { senders[sender] }
 
     /// All transactions, the earliest first.
     var all: [PooledTransaction] {
@@ -408,7 +410,7 @@ struct Pool: Sendable {
     }
 
     /// The pending transactions in the order in which a block should have them.
-    func best(baseFee: Wei?, blobBaseFee: Wei) -> BestTransactions {
+    package func best(baseFee: Wei?, blobBaseFee: Wei) -> BestTransactions {
         BestTransactions(
             senders.values.lazy.map(\.pending).filter { !$0.isEmpty }, order: options.order,
             baseFee: baseFee, blobBaseFee: blobBaseFee)

@@ -69,14 +69,14 @@ public struct PoolOptions: Hashable, Sendable {
 }
 
 /// By how much a transaction must outbid the one it replaces.
-enum ReplacementRule {
+package enum ReplacementRule {
     /// Per cent on each fee cap: geth's `PriceBump`.
     static let bump: UInt64 = 10
     /// The same where blobs are involved, whose propagation costs more: geth's blob pool.
     static let blobBump: UInt64 = 100
 
     /// The fee that is enough to replace one.
-    static func threshold(over fee: Wei, bump: UInt64) -> Wei {
+    package static func threshold(over fee: Wei, bump: UInt64) -> Wei {
         let (product, overflow) = fee.multipliedReportingOverflow(by: UInt256(100 + bump))
         guard !overflow else { return .max }
         // Strictly more, also where per cents vanish.

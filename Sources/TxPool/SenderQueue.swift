@@ -10,7 +10,7 @@ import Primitives
 /// Those that follow each other from the account's nonce on are pending, those behind a gap are
 /// queued. Nothing else tells the two apart, so promotion and demotion are not operations but what
 /// an insertion, a removal or a new account nonce leaves behind.
-struct SenderQueue: Sendable {
+package struct SenderQueue: Sendable {
     /// The account's nonce at the head.
     private(set) var accountNonce: Nonce
     /// The account's balance at the head.
@@ -28,11 +28,11 @@ struct SenderQueue: Sendable {
     }
 
     var isEmpty: Bool { transactions.isEmpty }
-    var pending: ArraySlice<PooledTransaction> { transactions[..<pendingCount] }
-    var queued: ArraySlice<PooledTransaction> { transactions[pendingCount...] }
+    package var pending: ArraySlice<PooledTransaction> { transactions[..<pendingCount] }
+    package var queued: ArraySlice<PooledTransaction> { transactions[pendingCount...] }
 
     /// The nonce that the sender's next transaction should have.
-    var nextNonce: Nonce { accountNonce &+ Nonce(pendingCount) }
+    package var nextNonce: Nonce { accountNonce &+ Nonce(pendingCount) }
 
     /// The place of a nonce, or where it would be inserted.
     func place(of nonce: Nonce) -> (index: Int, isTaken: Bool) {

@@ -10,8 +10,8 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import BlockProduction
-@testable import TxPool
+import BlockProduction
+import TxPool
 
 /// A wall clock that stands still until it is moved.
 final class ManualClock: Sendable {

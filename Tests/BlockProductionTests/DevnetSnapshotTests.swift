@@ -7,8 +7,8 @@ import Storage
 import TestSupport
 import Testing
 
-@testable import BlockProduction
-@testable import TxPool
+import BlockProduction
+import TxPool
 
 @Suite struct DevnetSnapshotTests {
     @Test func `going back restores blocks, state, clock, settings and pool`() async throws {

@@ -8,8 +8,8 @@ import Storage
 import TestSupport
 import Testing
 
-@testable import BlockProduction
-@testable import TxPool
+import BlockProduction
+import TxPool
 
 @Suite struct AutominingTests {
     @Test func `a transaction is in a block when it is taken`() async throws {

@@ -7,8 +7,8 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import BlockProduction
-@testable import TxPool
+import BlockProduction
+import TxPool
 
 @Suite struct SealerTests {
     func sealer(_ fixture: DevnetFixture, _ options: SealerOptions) -> Sealer {

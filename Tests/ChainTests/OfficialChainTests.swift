@@ -6,8 +6,8 @@ import Storage
 import TestSupport
 import Testing
 
-@testable import Chain
-@testable import SpecRunner
+import Chain
+import SpecRunner
 
 /// Official chains and blocks, imported into a database as a node would.
 @Suite(.serialized, .enabled(if: Fixtures.areAvailable, Fixtures.hint))

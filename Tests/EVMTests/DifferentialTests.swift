@@ -4,7 +4,7 @@ import State
 import TestSupport
 import Testing
 
-@testable import EVM
+import EVM
 
 /// The two interpreters are one machine at two speeds: on random programs they must agree on
 /// everything that can be seen.

@@ -6,7 +6,7 @@ import State
 import TestSupport
 import Testing
 
-@testable import EVM
+import EVM
 
 /// The official vectors of the precompiles, each run as a message: output, gas, refusal.
 @Suite(.enabled(if: Fixtures.areAvailable, Fixtures.hint))

@@ -3,7 +3,7 @@ import Primitives
 import State
 import TestSupport
 
-@testable import EVM
+import EVM
 
 /// A machine on a small state, for tests of single codes.
 struct TestMachine {

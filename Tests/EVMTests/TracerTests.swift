@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import EVM
+import EVM
 
 private final class Recorder: Tracer {
     var events: [String] = []

@@ -6,7 +6,7 @@ import State
 import TestSupport
 import Testing
 
-@testable import EVM
+import EVM
 
 /// The oldest official tests: one code, run alone, by the gas rules of Frontier.
 @Suite(.enabled(if: Fixtures.areAvailable, Fixtures.hint))

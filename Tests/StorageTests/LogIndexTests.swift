@@ -3,7 +3,7 @@ import Primitives
 import Testing
 import TestSupport
 
-@testable import Storage
+import Storage
 
 @Suite struct LogIndexTests {
     let directory: TemporaryDirectory

@@ -5,7 +5,7 @@ import State
 import Testing
 import TestSupport
 
-@testable import Storage
+import Storage
 
 @Suite struct PreBlockOverrideTests {
     /// A state of one account with one slot.

@@ -2,7 +2,7 @@ import Primitives
 import Testing
 import TestSupport
 
-@testable import Storage
+import Storage
 
 @Suite struct SmallStoresTests {
     let directory: TemporaryDirectory

@@ -6,7 +6,7 @@ import Testing
 import TestSupport
 import Trie
 
-@testable import Storage
+import Storage
 
 /// An account as a dictionary would hold it.
 struct ModelAccount: Equatable {

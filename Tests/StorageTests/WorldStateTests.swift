@@ -6,7 +6,7 @@ import Testing
 import TestSupport
 import Trie
 
-@testable import Storage
+import Storage
 
 @Suite struct WorldStateTests {
     let directory: TemporaryDirectory

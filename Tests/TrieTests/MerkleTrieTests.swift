@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import Trie
+import Trie
 
 @Suite struct MerkleTrieTests {
     @Test(arguments: 0..<30 as Range<UInt64>)

@@ -2,7 +2,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import Trie
+import Trie
 
 @Suite struct NibblePathTests {
     @Test func `parts of a path are those of a list of nibbles`() {

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import Trie
+import Trie
 
 @Suite struct ProofTests {
     @Test func `a proof shows the value of its key and of no other`() throws {

@@ -4,7 +4,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import Trie
+import Trie
 
 @Suite(.enabled(if: Fixtures.areAvailable, Fixtures.hint))
 struct TrieVectorTests {

@@ -6,7 +6,7 @@ import State
 import TestSupport
 import Testing
 
-@testable import TxPool
+import TxPool
 
 /// A pool over a state that the test writes, with senders that are numbers from one on.
 struct PoolFixture {

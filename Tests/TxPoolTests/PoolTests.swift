@@ -6,7 +6,7 @@ import State
 import TestSupport
 import Testing
 
-@testable import TxPool
+import TxPool
 
 @Suite struct PoolAdmissionTests {
     @Test func `the same transaction is taken once`() throws {

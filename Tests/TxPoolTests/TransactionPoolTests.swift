@@ -7,7 +7,7 @@ import Storage
 import TestSupport
 import Testing
 
-@testable import TxPool
+import TxPool
 
 @Suite struct TransactionPoolTests {
     let fixture = PoolFixture()

@@ -51,7 +51,7 @@ public final class Snapshot: @unchecked Sendable {
     ///
     /// Only for families with ``Family/Access/prefix(_:)``: where the prefix does not occur the
     /// filter answers without a search.
-    func firstEntry(
+    package func firstEntry(
         _ family: Family, from key: Bytes
     ) throws(StorageError) -> (key: Bytes, value: Bytes)? {
         let cursor = Cursor(self, family, options: prefixOptions)

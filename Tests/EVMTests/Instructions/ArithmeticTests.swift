@@ -2,7 +2,7 @@ import EthereumTypes
 import Primitives
 import Testing
 
-@testable import EVM
+import EVM
 
 struct ArithmeticTests {
     static let minimum = "0x8000000000000000000000000000000000000000000000000000000000000000"

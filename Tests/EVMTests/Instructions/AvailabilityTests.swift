@@ -2,7 +2,7 @@ import EthereumTypes
 import Primitives
 import Testing
 
-@testable import EVM
+import EVM
 
 /// Which instructions there are in which fork.
 struct AvailabilityTests {

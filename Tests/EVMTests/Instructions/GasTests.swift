@@ -4,7 +4,7 @@ import State
 import TestSupport
 import Testing
 
-@testable import EVM
+import EVM
 
 /// Exact gas, at the forks where it changed.
 struct GasTests {

@@ -5,7 +5,7 @@ import State
 import TestSupport
 import Testing
 
-@testable import EVM
+import EVM
 
 /// Calls, creations and the end of frames.
 struct SystemTests {

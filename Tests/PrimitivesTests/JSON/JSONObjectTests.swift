@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Primitives
+import Primitives
 
 @Suite struct JSONObjectTests {
     @Test func `members keep their order and a repeated key its first place`() {

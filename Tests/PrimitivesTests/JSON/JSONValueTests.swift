@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Primitives
+import Primitives
 
 @Suite struct JSONValueTests {
     @Test(arguments: [
