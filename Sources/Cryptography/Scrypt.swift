@@ -9,7 +9,9 @@ import Primitives
 /// 128 · r · (n + p) bytes of memory.
 ///
 /// - Precondition: n is a power of two above one; r, p and count are positive.
-package func deriveByScrypt(password: Bytes, salt: Bytes, n: Int, r: Int, p: Int, count: Int) -> Bytes {
+package func deriveByScrypt(password: Bytes, salt: Bytes, n: Int, r: Int, p: Int, count: Int)
+    -> Bytes
+{
     precondition(n > 1 && n & (n - 1) == 0, "The cost of scrypt is a power of two.")
     let blockCount = 32 * r
     let blocks = pbkdf2HMACSHA256(

@@ -8,7 +8,7 @@
 import Primitives
 
 /// A modulus, and after it was used often its reciprocal.
-struct PreparedModulus: BitwiseCopyable {
+package struct PreparedModulus: BitwiseCopyable {
     private var modulus = UInt256.zero
     private var uses = 0
 
@@ -24,6 +24,8 @@ struct PreparedModulus: BitwiseCopyable {
     /// Lines of the cache; a power of two.
     static let count = 8
 
+    package init() {}
+
     /// The line for a modulus.
     @inline(always)
     static func line(_ modulus: UInt256) -> Int {
@@ -31,7 +33,7 @@ struct PreparedModulus: BitwiseCopyable {
     }
 
     /// x · y mod the modulus; the arguments may be anything.
-    mutating func multiply(_ x: UInt256, _ y: UInt256, _ modulus: UInt256) -> UInt256 {
+    package mutating func multiply(_ x: UInt256, _ y: UInt256, _ modulus: UInt256) -> UInt256 {
         // Common in fixed-point code: 2²⁵⁶ is 1 modulo 2²⁵⁶ − 1.
         if modulus == .max { return Self.multiplyModuloMax(x, y) }
         guard self.modulus == modulus else {

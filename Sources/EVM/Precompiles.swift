@@ -62,7 +62,9 @@ extension Precompile {
     }
 
     /// The gas for an input. More than anybody has if it cannot be counted.
-    package func cost(_ input: UnsafeRawBufferPointer, _ schedule: UnsafePointer<GasSchedule>) -> Int {
+    package func cost(_ input: UnsafeRawBufferPointer, _ schedule: UnsafePointer<GasSchedule>)
+        -> Int
+    {
         switch self {
         case .ecrecover: 3000
         case .sha256: 60 + 12 * wordCount(input.count)

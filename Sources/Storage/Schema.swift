@@ -113,7 +113,7 @@ package enum Schema {
     package static let version: UInt64 = 1
 
     /// Checks the version of an opened database, or writes it into an empty one.
-    static func check(_ database: Database) throws(StorageError) {
+    package static func check(_ database: Database) throws(StorageError) {
         let snapshot = database.snapshot()
         guard let value = try snapshot.value(.meta, MetaItem.schema.key) else {
             guard try isEmpty(snapshot), database.isDefaultFamilyEmpty else {

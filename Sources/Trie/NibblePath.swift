@@ -145,7 +145,9 @@ extension NibblePath {
     }
 
     /// The path and the ending of a hex-prefix encoding, or nil if it is not one.
-    package static func decode(hexPrefix bytes: ArraySlice<UInt8>) -> (path: NibblePath, ending: Ending)? {
+    package static func decode(hexPrefix bytes: ArraySlice<UInt8>) -> (
+        path: NibblePath, ending: Ending
+    )? {
         guard let first = bytes.first, first < 0x40, bytes.count <= 33 else { return nil }
         let ending: Ending = first & 0x20 != 0 ? .leaf : .extension
         let isOdd = first & 0x10 != 0

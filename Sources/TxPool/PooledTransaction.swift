@@ -15,7 +15,9 @@ public struct PooledTransaction: Hashable, Sendable {
     /// if it is more than that.
     public let cost: Wei
 
-    package init(_ recovered: RecoveredTransaction, sidecar: BlobSidecar? = nil, arrival: UInt64 = 0) {
+    package init(
+        _ recovered: RecoveredTransaction, sidecar: BlobSidecar? = nil, arrival: UInt64 = 0
+    ) {
         self.recovered = recovered
         self.sidecar = sidecar
         self.arrival = arrival

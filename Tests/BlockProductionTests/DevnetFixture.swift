@@ -1,3 +1,4 @@
+import BlockProduction
 import Chain
 import Cryptography
 import EthereumTypes
@@ -9,8 +10,6 @@ import Storage
 import Synchronization
 import TestSupport
 import Testing
-
-import BlockProduction
 import TxPool
 
 /// A wall clock that stands still until it is moved.

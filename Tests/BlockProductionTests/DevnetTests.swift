@@ -1,3 +1,4 @@
+import BlockProduction
 import Chain
 import Cryptography
 import EthereumTypes
@@ -7,8 +8,6 @@ import Primitives
 import Storage
 import TestSupport
 import Testing
-
-import BlockProduction
 import TxPool
 
 @Suite struct AutominingTests {

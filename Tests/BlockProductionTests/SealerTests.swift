@@ -1,3 +1,4 @@
+import BlockProduction
 import Chain
 import Cryptography
 import EthereumTypes
@@ -6,8 +7,6 @@ import Logging
 import Primitives
 import TestSupport
 import Testing
-
-import BlockProduction
 import TxPool
 
 @Suite struct SealerTests {

@@ -1,13 +1,12 @@
+import Chain
 import EthereumTypes
 import Execution
 import Foundation
 import Primitives
+import SpecRunner
 import Storage
 import TestSupport
 import Testing
-
-import Chain
-import SpecRunner
 
 /// Official chains and blocks, imported into a database as a node would.
 @Suite(.serialized, .enabled(if: Fixtures.areAvailable, Fixtures.hint))

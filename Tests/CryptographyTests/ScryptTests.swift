@@ -1,7 +1,6 @@
+import Cryptography
 import Primitives
 import Testing
-
-import Cryptography
 
 @Suite struct ScryptTests {
     // RFC 7914, section 12.

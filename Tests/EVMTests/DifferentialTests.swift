@@ -1,10 +1,9 @@
+import EVM
 import EthereumTypes
 import Primitives
 import State
 import TestSupport
 import Testing
-
-import EVM
 
 /// The two interpreters are one machine at two speeds: on random programs they must agree on
 /// everything that can be seen.

@@ -1,8 +1,7 @@
+import EVM
 import Primitives
 import TestSupport
 import Testing
-
-@testable import EVM
 
 struct ModulusTests {
     @Test func `a prepared modulus multiplies as the plain one`() {

@@ -1,12 +1,11 @@
 import Cryptography
+import EVM
 import EthereumTypes
 import Foundation
 import Primitives
 import State
 import TestSupport
 import Testing
-
-import EVM
 
 /// The official vectors of the precompiles, each run as a message: output, gas, refusal.
 @Suite(.enabled(if: Fixtures.areAvailable, Fixtures.hint))

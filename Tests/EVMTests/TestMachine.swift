@@ -1,9 +1,8 @@
+import EVM
 import EthereumTypes
 import Primitives
 import State
 import TestSupport
-
-import EVM
 
 /// A machine on a small state, for tests of single codes.
 struct TestMachine {

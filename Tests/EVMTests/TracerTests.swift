@@ -1,9 +1,8 @@
+import EVM
 import EthereumTypes
 import Primitives
 import TestSupport
 import Testing
-
-import EVM
 
 private final class Recorder: Tracer {
     var events: [String] = []

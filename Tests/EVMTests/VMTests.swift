@@ -1,12 +1,11 @@
 import Cryptography
+import EVM
 import EthereumTypes
 import Foundation
 import Primitives
 import State
 import TestSupport
 import Testing
-
-import EVM
 
 /// The oldest official tests: one code, run alone, by the gas rules of Frontier.
 @Suite(.enabled(if: Fixtures.areAvailable, Fixtures.hint))

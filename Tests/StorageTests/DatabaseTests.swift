@@ -1,9 +1,8 @@
 import Foundation
 import Primitives
-import Testing
-import TestSupport
-
 import Storage
+import TestSupport
+import Testing
 
 @Suite struct DatabaseTests {
     let directory: TemporaryDirectory

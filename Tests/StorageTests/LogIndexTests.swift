@@ -1,9 +1,8 @@
 import EthereumTypes
 import Primitives
-import Testing
-import TestSupport
-
 import Storage
+import TestSupport
+import Testing
 
 @Suite struct LogIndexTests {
     let directory: TemporaryDirectory

@@ -2,10 +2,9 @@ import Cryptography
 import EthereumTypes
 import Primitives
 import State
-import Testing
-import TestSupport
-
 import Storage
+import TestSupport
+import Testing
 
 @Suite struct PreBlockOverrideTests {
     /// A state of one account with one slot.

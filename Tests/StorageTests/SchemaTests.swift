@@ -1,8 +1,7 @@
 import EthereumTypes
 import Primitives
-import Testing
-
 import Storage
+import Testing
 
 @Suite struct SchemaTests {
     let address = Address(w0: 0x0102_0304_0506_0708, w1: 9, w2: 10)

@@ -1,8 +1,7 @@
 import Primitives
-import Testing
-import TestSupport
-
 import Storage
+import TestSupport
+import Testing
 
 @Suite struct SmallStoresTests {
     let directory: TemporaryDirectory

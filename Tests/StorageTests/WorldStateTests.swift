@@ -2,11 +2,10 @@ import Cryptography
 import EthereumTypes
 import Primitives
 import State
-import Testing
-import TestSupport
-import Trie
-
 import Storage
+import TestSupport
+import Testing
+import Trie
 
 @Suite struct WorldStateTests {
     let directory: TemporaryDirectory

@@ -2,7 +2,6 @@ import Cryptography
 import Primitives
 import TestSupport
 import Testing
-
 import Trie
 
 @Suite struct MerkleTrieTests {

@@ -1,7 +1,6 @@
 import Primitives
 import TestSupport
 import Testing
-
 import Trie
 
 @Suite struct NibblePathTests {

@@ -3,7 +3,6 @@ import Foundation
 import Primitives
 import TestSupport
 import Testing
-
 import Trie
 
 @Suite(.enabled(if: Fixtures.areAvailable, Fixtures.hint))

@@ -5,7 +5,6 @@ import Primitives
 import State
 import TestSupport
 import Testing
-
 import TxPool
 
 /// A pool over a state that the test writes, with senders that are numbers from one on.

@@ -5,7 +5,6 @@ import Primitives
 import State
 import TestSupport
 import Testing
-
 import TxPool
 
 @Suite struct PoolAdmissionTests {

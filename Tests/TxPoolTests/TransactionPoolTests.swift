@@ -6,7 +6,6 @@ import State
 import Storage
 import TestSupport
 import Testing
-
 import TxPool
 
 @Suite struct TransactionPoolTests {

@@ -265,7 +265,8 @@ extension BLS12381 {
 
     /// Σ kᵢ·Pᵢ in G1. With k = k₀ + k₁x² a multiple is the sum of two of half the length, [k₀]P −
     /// [k₁]φ(P).
-    package static func sum(of points: [AffinePoint<G1>], times scalars: [Fr]) -> JacobianPoint<G1> {
+    package static func sum(of points: [AffinePoint<G1>], times scalars: [Fr]) -> JacobianPoint<G1>
+    {
         var parts: [AffinePoint<G1>] = []
         var factors: [UInt128] = []
         for (point, scalar) in zip(points, scalars) {
@@ -281,7 +282,8 @@ extension BLS12381 {
 
     /// Σ kᵢ·Qᵢ in G2. With k = d₀ + d₁|x| + d₂|x|² + d₃|x|³ and [|x|]Q = −ψ(Q), a multiple is the
     /// sum of four of a quarter of the length.
-    package static func sum(of points: [AffinePoint<G2>], times scalars: [Fr]) -> JacobianPoint<G2> {
+    package static func sum(of points: [AffinePoint<G2>], times scalars: [Fr]) -> JacobianPoint<G2>
+    {
         var parts: [AffinePoint<G2>] = []
         var factors: [UInt128] = []
         for (point, scalar) in zip(points, scalars) {

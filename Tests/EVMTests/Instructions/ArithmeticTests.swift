@@ -1,8 +1,7 @@
+import EVM
 import EthereumTypes
 import Primitives
 import Testing
-
-import EVM
 
 struct ArithmeticTests {
     static let minimum = "0x8000000000000000000000000000000000000000000000000000000000000000"

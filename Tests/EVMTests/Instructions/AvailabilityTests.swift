@@ -1,8 +1,7 @@
+import EVM
 import EthereumTypes
 import Primitives
 import Testing
-
-import EVM
 
 /// Which instructions there are in which fork.
 struct AvailabilityTests {

@@ -1,10 +1,9 @@
+import EVM
 import EthereumTypes
 import Primitives
 import State
 import TestSupport
 import Testing
-
-import EVM
 
 /// Exact gas, at the forks where it changed.
 struct GasTests {

@@ -1,11 +1,10 @@
 import Cryptography
+import EVM
 import EthereumTypes
 import Primitives
 import State
 import TestSupport
 import Testing
-
-import EVM
 
 /// Calls, creations and the end of frames.
 struct SystemTests {

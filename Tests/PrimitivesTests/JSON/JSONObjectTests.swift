@@ -1,6 +1,5 @@
-import Testing
-
 import Primitives
+import Testing
 
 @Suite struct JSONObjectTests {
     @Test func `members keep their order and a repeated key its first place`() {

@@ -1,6 +1,5 @@
-import Testing
-
 import Primitives
+import Testing
 
 @Suite struct JSONWriterTests {
     private func text(_ write: (inout JSONWriter) -> Void) -> String {
