@@ -76,7 +76,8 @@ private func startupError(_ error: ChainError, path: String) -> StartupError {
     case .storage(.newerSchema(let found, let supported)):
         StartupError(
             .configuration,
-            "\(path) was written by a newer Apus (schema \(found), this one knows \(supported)); upgrade")
+            "\(path) was written by a newer Apus (schema \(found), this one knows \(supported)); upgrade"
+        )
     case .storage(.diskFull(let facts)), .storage(.inputOutput(let facts)):
         StartupError(.io, "cannot use \(path): \(facts)")
     case .storage(let error):
@@ -92,10 +93,12 @@ private func startupError(_ error: ChainError, path: String) -> StartupError {
     case .configConflict(let fork):
         StartupError(
             .configuration,
-            "the genesis starts \(fork.name) elsewhere, but the chain in \(path) is past that point")
+            "the genesis starts \(fork.name) elsewhere, but the chain in \(path) is past that point"
+        )
     case .notInitialised:
         StartupError(
-            .configuration, "\(path) holds no chain yet; make one with 'apus init --datadir \(path) GENESIS.json'")
+            .configuration,
+            "\(path) holds no chain yet; make one with 'apus init --datadir \(path) GENESIS.json'")
     default:
         StartupError(.data, "cannot open the chain in \(path): \(error)")
     }

@@ -77,7 +77,8 @@ public struct LineLogHandler: LogHandler {
         _ event: LogEvent, _ facts: [(key: String, value: Logger.MetadataValue)],
         to line: inout [UInt8]
     ) {
-        line += "{\"time\":\"\(timestamp())\",\"level\":\"\(event.level.rawValue)\",\"logger\":\"".utf8
+        line +=
+            "{\"time\":\"\(timestamp())\",\"level\":\"\(event.level.rawValue)\",\"logger\":\"".utf8
         appendEscaped(label, to: &line)
         line += "\",\"message\":\"".utf8
         appendEscaped(event.message.description, to: &line)

@@ -71,7 +71,8 @@ public struct NodeSettings: Sendable {
         }
         blockTime = try settings.value("block-time", expecting: "a number of seconds, above 0") {
             text in
-            guard let seconds = Double(text), seconds.isFinite, seconds > 0, seconds <= 86_400 else {
+            guard let seconds = Double(text), seconds.isFinite, seconds > 0, seconds <= 86_400
+            else {
                 return nil
             }
             return .seconds(seconds)

@@ -16,7 +16,8 @@ public func runNode(_ settings: NodeSettings) async throws {
     guard holdsChain(folder) else {
         throw StartupError(
             .configuration,
-            "\(folder) holds no chain yet; make one with 'apus init --datadir \(folder) GENESIS.json'")
+            "\(folder) holds no chain yet; make one with 'apus init --datadir \(folder) GENESIS.json'"
+        )
     }
     let blockchain = try openBlockchain(
         at: folder, genesis: nil, cacheBytes: settings.cacheBytes,
@@ -54,6 +55,8 @@ public func runNode(_ settings: NodeSettings) async throws {
             logger: logger, now: wallClock)
         try await daemon.run(announcing: announcement) { await sealer.run() }
     } else {
-        try await daemon.run(announcing: announcement) { await pool.follow(blockchain, now: wallClock) }
+        try await daemon.run(announcing: announcement) {
+            await pool.follow(blockchain, now: wallClock)
+        }
     }
 }

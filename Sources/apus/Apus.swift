@@ -7,7 +7,8 @@ import Node
 struct Apus: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "apus",
-        abstract: "An Ethereum-compatible node: a durable devnet and a private chain in one binary.",
+        abstract:
+            "An Ethereum-compatible node: a durable devnet and a private chain in one binary.",
         discussion: """
             Start a devnet on 127.0.0.1:8545, with ten funded accounts:
 

@@ -19,7 +19,9 @@ struct DevCommand: AsyncParsableCommand {
     @Option(name: .long, help: "Folder that keeps the chain.")
     var datadir: String?
 
-    @Option(name: .customLong("init"), help: "Genesis file in geth's format; the dev accounts are added.")
+    @Option(
+        name: .customLong("init"),
+        help: "Genesis file in geth's format; the dev accounts are added.")
     var genesis: String?
 
     @Option(name: [.customShort("a"), .long], help: "Number of dev accounts (default 10).")
@@ -36,7 +38,8 @@ struct DevCommand: AsyncParsableCommand {
         help: "BIP-32 path of the dev accounts, up to the index (default m/44'/60'/0'/0/).")
     var derivationPath: String?
 
-    @Option(name: [.customLong("chain-id"), .customLong("chain")], help: "Chain id (default 31337).")
+    @Option(
+        name: [.customLong("chain-id"), .customLong("chain")], help: "Chain id (default 31337).")
     var chainId: String?
 
     @Option(name: .long, help: "The fork whose rules hold from genesis on (default osaka).")
@@ -50,10 +53,14 @@ struct DevCommand: AsyncParsableCommand {
         help: "Base fee of the genesis block, in wei (default 1000000000).")
     var baseFee: String?
 
-    @Flag(name: [.customLong("no-mining"), .customLong("no-mine")], help: "Make blocks only on request.")
+    @Flag(
+        name: [.customLong("no-mining"), .customLong("no-mine")],
+        help: "Make blocks only on request.")
     var noMining = false
 
-    @Flag(name: .customLong("mixed-mining"), help: "With --block-time: also a block for each transaction.")
+    @Flag(
+        name: .customLong("mixed-mining"),
+        help: "With --block-time: also a block for each transaction.")
     var mixedMining = false
 
     @Flag(

@@ -7,7 +7,9 @@ struct SharedOptions: ParsableArguments {
     @Option(name: .long, help: "A TOML file with settings.")
     var config: String?
 
-    @Option(name: [.customShort("p"), .long], help: "HTTP and WebSocket port; 0 picks a free one (default 8545).")
+    @Option(
+        name: [.customShort("p"), .long],
+        help: "HTTP and WebSocket port; 0 picks a free one (default 8545).")
     var port: String?
 
     @Option(name: .long, help: "Address to listen on (default 127.0.0.1).")
@@ -21,16 +23,22 @@ struct SharedOptions: ParsableArguments {
         help: "Namespaces served over HTTP and WebSocket, separated by commas, or 'all'.")
     var httpAPI: String?
 
-    @Option(name: .customLong("allow-origin"), help: "Web origins that may call, separated by commas, or '*'.")
+    @Option(
+        name: .customLong("allow-origin"),
+        help: "Web origins that may call, separated by commas, or '*'.")
     var allowOrigin: String?
 
-    @Option(name: .customLong("allow-host"), help: "Host names, besides localhost, that requests may name.")
+    @Option(
+        name: .customLong("allow-host"),
+        help: "Host names, besides localhost, that requests may name.")
     var allowHost: String?
 
     @Option(name: .long, help: "Memory for the database's cache, in MiB (default 256).")
     var cache: String?
 
-    @Option(name: .long, help: "How many blocks of old state to keep: a number, or 'all' (default all).")
+    @Option(
+        name: .long, help: "How many blocks of old state to keep: a number, or 'all' (default all)."
+    )
     var history: String?
 
     @Option(

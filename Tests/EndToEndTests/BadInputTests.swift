@@ -11,7 +11,10 @@ import Testing
         (#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":["0x12","latest"]}"#, -32602),
         (#"{"jsonrpc":"2.0","id":1,"method":"eth_getBalance","params":[7,"latest"]}"#, -32602),
         (#"{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x"]}"#, -32602),
-        (#"{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x02c0"]}"#, -32602),
+        (
+            #"{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x02c0"]}"#,
+            -32602
+        ),
     ])
     func `a wrong request gets its own error code`(body: String, code: Int) throws {
         let daemon = try Daemon(["dev", "--port", "0"])

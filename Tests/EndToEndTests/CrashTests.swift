@@ -44,7 +44,8 @@ import Testing
                 while true {
                     let sent = try connection.call(
                         "eth_sendTransaction",
-                        #"[{"from":"\#(Self.alice)","to":"\#(Self.bob)","value":"0x1","gas":"0x5208"}]"#)
+                        #"[{"from":"\#(Self.alice)","to":"\#(Self.bob)","value":"0x1","gas":"0x5208"}]"#
+                    )
                     let receipt = try connection.call(
                         "eth_getTransactionReceipt", "[\(sent.description)]")
                     let number = receipt["blockNumber"]?.stringValue ?? ""

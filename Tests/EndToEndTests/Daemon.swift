@@ -87,7 +87,8 @@ final class Daemon: @unchecked Sendable {
     }
 
     /// Runs the binary to its end.
-    static func run(_ arguments: [String]) throws -> (status: Int32, output: String, error: String) {
+    static func run(_ arguments: [String]) throws -> (status: Int32, output: String, error: String)
+    {
         let process = Process()
         process.executableURL = binary
         process.arguments = arguments
@@ -178,7 +179,8 @@ final class Connection {
         }
     }
 
-    func post(_ body: String, host: String = "localhost", headers: [String] = []) throws -> Response {
+    func post(_ body: String, host: String = "localhost", headers: [String] = []) throws -> Response
+    {
         let lines =
             [
                 "POST / HTTP/1.1", "Host: \(host)", "Content-Type: application/json",

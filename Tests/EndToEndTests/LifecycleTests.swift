@@ -8,7 +8,9 @@ import Testing
         let daemon = try Daemon(["dev", "--port", "0"])
         let text = daemon.banner.joined(separator: "\n")
         #expect(text.contains("Available Accounts\n=================="))
-        #expect(text.contains("(0) 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 (10000.000000000000000000 ETH)"))
+        #expect(
+            text.contains(
+                "(0) 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 (10000.000000000000000000 ETH)"))
         #expect(text.contains("Private Keys\n=================="))
         #expect(
             text.contains("(0) 0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"))
@@ -122,7 +124,8 @@ import Testing
         let folder = try TemporaryFolder()
         let file = try folder.write("chain-id = 5\nport = 0\n", to: "apus.toml")
         func chainId(_ arguments: [String], _ environment: [String: String]) throws -> JSONValue {
-            let daemon = try Daemon(["dev", "--config", file] + arguments, environment: environment)
+            let daemon = try Daemon(
+                ["dev", "--config", file] + arguments, environment: environment)
             defer { daemon.stop() }
             return try daemon.connect().call("eth_chainId")
         }
@@ -149,7 +152,8 @@ import Testing
             do {
                 _ = try connection.call(
                     "eth_sendTransaction",
-                    #"[{"from":"\#(CrashTests.alice)","to":"\#(CrashTests.bob)","data":"0x\#(payload)","gas":"0xf4240"}]"#)
+                    #"[{"from":"\#(CrashTests.alice)","to":"\#(CrashTests.bob)","data":"0x\#(payload)","gas":"0xf4240"}]"#
+                )
                 acknowledged += 1
             } catch let error as Connection.RPCFailure {
                 refusal = error
@@ -161,7 +165,9 @@ import Testing
         daemon.stop()
         daemon = try Daemon(["dev", "--port", "0", "--datadir", data])
         let after = try daemon.connect()
-        let kept = try after.call("eth_blockNumber").stringValue.flatMap { UInt256(hex: $0)?.asUInt64 }
+        let kept = try after.call("eth_blockNumber").stringValue.flatMap {
+            UInt256(hex: $0)?.asUInt64
+        }
         #expect((kept ?? 0) >= UInt64(acknowledged))
         _ = try after.call(
             "eth_sendTransaction", #"[{"from":"\#(CrashTests.alice)","to":"\#(CrashTests.bob)"}]"#)
