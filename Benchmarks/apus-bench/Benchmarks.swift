@@ -44,8 +44,8 @@ struct Report {
 
     /// Measures a function of which each call does `operations` of what the name says.
     ///
-    /// The function is called often enough to fill two milliseconds; the result is the median of many
-    /// such rounds.
+    /// The function is called often enough to fill a fifth of a millisecond; the result is the median of
+    /// many such rounds.
     mutating func measure(_ name: String, operations: Int = 1, _ body: () -> Void) {
         guard isWanted(name) else { return }
         let clock = ContinuousClock()
@@ -55,8 +55,8 @@ struct Report {
                 + Double(duration.components.attoseconds) / 1e9
         }
         var calls = 1
-        while time(calls) < 2e6, calls < 1 << 30 { calls *= 2 }
-        let rounds = (0..<75).map { _ in time(calls) / Double(calls * operations) }.sorted()
+        while time(calls) < 2e5, calls < 1 << 30 { calls *= 2 }
+        let rounds = (0..<301).map { _ in time(calls) / Double(calls * operations) }.sorted()
         add(name, nanoseconds: rounds[rounds.count / 2])
     }
 
