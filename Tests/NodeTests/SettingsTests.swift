@@ -1,0 +1,83 @@
+import Foundation
+import Node
+import Testing
+
+/// Where settings come from, and what is refused.
+@Suite struct SettingsTests {
+    /// A settings file that is gone after the test.
+    private func withFile<Result>(_ text: String, _ body: (String) throws -> Result) throws -> Result {
+        let url = FileManager.default.temporaryDirectory
+            .appendingPathComponent("apus-settings-\(UUID().uuidString).toml")
+        try text.write(to: url, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(at: url) }
+        return try body(url.path)
+    }
+
+    @Test(arguments: [
+        ([:], [:], UInt64(1)), ([:], ["APUS_PORT": "2"], 2), (["port": "3"], ["APUS_PORT": "2"], 3),
+        (["port": "3"], [:], 3),
+    ] as [([String: String], [String: String], UInt64)])
+    func `flags win over the environment, which wins over the file`(
+        flags: [String: String], environment: [String: String], expected: UInt64
+    ) throws {
+        try withFile("port = 1\n") { path in
+            var settings = try Settings(flags: flags, environment: environment, file: path)
+            #expect(try settings.integer("port", in: 0...65535) == expected)
+        }
+    }
+
+    @Test(arguments: ["-1", "65536", "eight", "", "1.5", "0x10"])
+    func `a number that does not fit is refused with its name`(text: String) throws {
+        var settings = try Settings(flags: ["port": text], environment: [:], file: nil)
+        let error = #expect(throws: StartupError.self) {
+            try settings.integer("port", in: 0...65535)
+        }
+        #expect(error?.status == .configuration)
+        #expect(error?.description.contains("--port") == true)
+    }
+
+    @Test func `an unknown key is refused, with what was meant`() throws {
+        try withFile("block_time = 2\n") { path in
+            var settings = try Settings(flags: [:], environment: [:], file: path)
+            _ = settings.text("block-time")
+            let error = #expect(throws: StartupError.self) { try settings.refuseUnknown() }
+            #expect(error?.description.contains("did you mean 'block-time'") == true)
+        }
+    }
+
+    @Test func `an unknown variable is refused`() throws {
+        var settings = try Settings(flags: [:], environment: ["APUS_PROT": "1"], file: nil)
+        _ = settings.text("port")
+        #expect(throws: StartupError.self) { try settings.refuseUnknown() }
+    }
+
+    @Test(arguments: ["port = ", "[section]\nport = 1\n", "port = [[1]]\n", "= 7", "\u{0}"])
+    func `a file that is not flat TOML is refused`(text: String) throws {
+        try withFile(text) { path in
+            let error = #expect(throws: StartupError.self) {
+                try Settings(flags: [:], environment: [:], file: path)
+            }
+            #expect(error?.status == .configuration)
+        }
+    }
+
+    @Test func `lists may be TOML arrays or texts with commas`() throws {
+        try withFile("http-api = [\"eth\", \"net\"]\n") { path in
+            var settings = try Settings(flags: [:], environment: [:], file: path)
+            #expect(settings.list("http-api") == ["eth", "net"])
+        }
+        var settings = try Settings(flags: ["http-api": "eth, net,"], environment: [:], file: nil)
+        #expect(settings.list("http-api") == ["eth", "net"])
+    }
+
+    @Test(arguments: [
+        ["no-mining": "true", "block-time": "1"], ["mixed-mining": "true"],
+        ["mnemonic": "test test test"], ["hardfork": "tomorrow"], ["block-time": "0"],
+        ["block-time": "nan"], ["history": "some"], ["sync-mode": "never"], ["coinbase": "0x12"],
+        ["balance": "-1"], ["log-level": "loud"],
+    ])
+    func `settings that make no sense are refused`(flags: [String: String]) throws {
+        var settings = try Settings(flags: flags, environment: [:], file: nil)
+        #expect(throws: StartupError.self) { try DevnetSettings(from: &settings) }
+    }
+}
