@@ -11,13 +11,13 @@ import Synchronization
 ///
 /// SAFETY: the memory is written in `init` only and freed in `deinit`, so any thread may read it while it
 /// holds a reference. `code[-32 ..< size + 33]` and `jumpDestinations[0 ..< (size + 8) / 8]` are valid.
-final class Code: @unchecked Sendable {
+package final class Code: @unchecked Sendable {
     let size: Int
     let code: UnsafePointer<UInt8>
-    let jumpDestinations: UnsafePointer<UInt8>
+    package let jumpDestinations: UnsafePointer<UInt8>
 
     /// The account whose code runs instead (EIP-7702), if this is a delegation.
-    let delegate: Address?
+    package let delegate: Address?
 
     private let memory: UnsafeMutablePointer<UInt8>
 
@@ -30,7 +30,7 @@ final class Code: @unchecked Sendable {
 
     private static let padding = 32
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    package init(_ bytes: UnsafeBufferPointer<UInt8>) {
         size = bytes.count
         let bitmapSize = (size + 8) / 8
         let total = Self.padding + size + Self.padding + 1 + bitmapSize

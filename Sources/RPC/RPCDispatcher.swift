@@ -33,12 +33,12 @@ public final class RPCDispatcher: Sendable {
 
     /// The answer to a message: at once, or when the future completes. Nil bytes mean that none is
     /// sent, because the message held only notifications.
-    enum Reply {
+    package enum Reply {
         case now(Bytes?)
         case later(EventLoopFuture<Bytes?>)
     }
 
-    func reply(
+    package func reply(
         to text: Bytes, session: RPCSession?, access: RPCAccess, on loop: any EventLoop
     ) -> Reply {
         let message: RPCMessage

@@ -68,7 +68,7 @@ extension RPCError {
         code: RPCErrorCode.limitExceeded, message: "busy: too many calls are waiting, try again")
     static let internalError = RPCError(
         code: RPCErrorCode.internalError, message: "internal error")
-    static let notificationsUnsupported = RPCError(
+    package static let notificationsUnsupported = RPCError(
         code: RPCErrorCode.methodNotFound, message: "notifications not supported")
 
     static func methodNotFound(_ name: String) -> RPCError {

@@ -6,7 +6,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import EVM
+import EVM
 
 struct CodeTests {
     private func code(_ bytes: Bytes) -> Code { bytes.withUnsafeBufferPointer { Code($0) } }

@@ -5,7 +5,7 @@ public struct JSONText: Sendable {
     let bytes: Bytes
     let range: Range<Int>
 
-    init(_ bytes: Bytes, _ range: Range<Int>) {
+    package init(_ bytes: Bytes, _ range: Range<Int>) {
         self.bytes = bytes
         self.range = range
     }

@@ -21,7 +21,7 @@ extension RPCParameter {
 
 /// Why an argument cannot be read; the caller knows which argument it was.
 public struct RPCParameterError: Error {
-    let reason: String
+    package let reason: String
 
     /// Whether the reason stands alone, without the number of the argument: for what geth decodes
     /// inside its methods.
@@ -196,7 +196,7 @@ public struct LenientQuantity: RPCParameter, Hashable {
     }
 
     /// The value, if it fits 64 bits.
-    func uint64() throws(RPCError) -> UInt64 {
+    package func uint64() throws(RPCError) -> UInt64 {
         guard let narrow = value.asUInt64 else { throw .invalidParams("number > 64 bits") }
         return narrow
     }

@@ -18,7 +18,7 @@ public final class RPCSession: Sendable {
     /// - Parameters:
     ///   - deliver: writes one message to the connection, in order, from any thread.
     ///   - hangUp: closes the connection.
-    init(
+    package init(
         deliver: @escaping @Sendable (Bytes) -> Void, hangUp: @escaping @Sendable () -> Void
     ) {
         self.deliver = deliver
@@ -56,7 +56,7 @@ public final class RPCSession: Sendable {
     }
 
     /// Marks the connection as closed.
-    func close() {
+    package func close() {
         let actions = state.withLock { state in
             defer { state.closeActions = [] }
             state.isOpen = false

@@ -1,7 +1,7 @@
 import Primitives
 import Testing
 
-@testable import RPC
+import RPC
 
 /// JSON-RPC 2.0 to the letter, whatever the transport.
 @Suite struct FramingTests {

@@ -1,7 +1,7 @@
 import Primitives
 import Testing
 
-@testable import RPC
+import RPC
 
 @Suite struct RPCParameterTests {
     private func text(_ json: String) -> JSONText {

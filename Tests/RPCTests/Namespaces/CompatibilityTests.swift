@@ -4,7 +4,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import RPC
+import RPC
 
 /// The request and response pairs of execution-apis, on the chain that they were recorded with.
 ///

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import RPC
+import RPC
 
 @Suite struct DebugTests {
     @Test func `a transaction is traced as it was executed in its block`() async throws {

@@ -3,7 +3,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import RPC
+import RPC
 
 @Suite struct DevnetNamespaceTests {
     @Test(

@@ -4,7 +4,7 @@ import Primitives
 import TestSupport
 import Testing
 
-@testable import RPC
+import RPC
 
 @Suite struct SendingTests {
     @Test func `what the pool refuses is told in geth's words`() async throws {

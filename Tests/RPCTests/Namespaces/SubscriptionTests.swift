@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import RPC
+import RPC
 
 /// A client that keeps what it is told.
 private final class Listener: Sendable {

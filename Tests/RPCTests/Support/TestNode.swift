@@ -12,7 +12,7 @@ import TestSupport
 import Testing
 import TxPool
 
-@testable import RPC
+import RPC
 
 /// The JSON-RPC of a node over a chain in a directory of its own, without a transport.
 final class TestNode: Sendable {

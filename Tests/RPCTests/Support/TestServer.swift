@@ -5,7 +5,7 @@ import NIOPosix
 import Primitives
 import Synchronization
 
-@testable import RPC
+import RPC
 
 /// A few methods of every cost, and a server over them.
 enum TestMethods {

@@ -4,7 +4,7 @@ import NIOCore
 import Primitives
 import Testing
 
-@testable import RPC
+import RPC
 
 @Suite struct IPCTests {
     private let none = #"{"jsonrpc":"2.0","id":1,"method":"test_none"}"#

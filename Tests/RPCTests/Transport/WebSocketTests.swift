@@ -1,7 +1,7 @@
 import Primitives
 import Testing
 
-@testable import RPC
+import RPC
 
 @Suite struct WebSocketTests {
     private let none = #"{"jsonrpc":"2.0","id":1,"method":"test_none"}"#
