@@ -16,8 +16,11 @@ public struct LineLogHandler: LogHandler {
     /// The longest value that a line carries; longer ones come from bad input, not from us.
     static let maximumValueBytes = 1024
 
+    /// Events below it are dropped.
     public var logLevel: Logger.Level
+    /// Facts of every line of this logger.
     public var metadata: Logger.Metadata = [:]
+    /// Facts of the task in which an event happens; they win over `metadata`.
     public var metadataProvider: Logger.MetadataProvider?
 
     private let label: String
@@ -35,11 +38,13 @@ public struct LineLogHandler: LogHandler {
         self.isColored = format == .text && isatty(STDERR_FILENO) == 1
     }
 
+    /// A fact of every line of this logger.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Writes one line, with one system call. The event's own facts win over the logger's.
     public func log(event: LogEvent) {
         var facts = metadata
         if let provider = metadataProvider { facts.merge(provider.get()) { $1 } }

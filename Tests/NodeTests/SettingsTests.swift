@@ -5,7 +5,9 @@ import Testing
 /// Where settings come from, and what is refused.
 @Suite struct SettingsTests {
     /// A settings file that is gone after the test.
-    private func withFile<Result>(_ text: String, _ body: (String) throws -> Result) throws -> Result {
+    private func withFile<Result>(_ text: String, _ body: (String) throws -> Result) throws
+        -> Result
+    {
         let url = FileManager.default.temporaryDirectory
             .appendingPathComponent("apus-settings-\(UUID().uuidString).toml")
         try text.write(to: url, atomically: true, encoding: .utf8)
@@ -13,10 +15,12 @@ import Testing
         return try body(url.path)
     }
 
-    @Test(arguments: [
-        ([:], [:], UInt64(1)), ([:], ["APUS_PORT": "2"], 2), (["port": "3"], ["APUS_PORT": "2"], 3),
-        (["port": "3"], [:], 3),
-    ] as [([String: String], [String: String], UInt64)])
+    @Test(
+        arguments: [
+            ([:], [:], UInt64(1)), ([:], ["APUS_PORT": "2"], 2),
+            (["port": "3"], ["APUS_PORT": "2"], 3),
+            (["port": "3"], [:], 3),
+        ] as [([String: String], [String: String], UInt64)])
     func `flags win over the environment, which wins over the file`(
         flags: [String: String], environment: [String: String], expected: UInt64
     ) throws {
