@@ -109,6 +109,10 @@ public struct Settings {
         } catch {
             throw StartupError(.noInput, "cannot read the configuration file \(path)")
         }
+        // The parser takes C strings, and would silently read only what stands before a zero.
+        guard !text.utf8.contains(0) else {
+            throw StartupError(.configuration, "\(path) is not valid TOML: it holds a zero byte")
+        }
         let table: TOMLTable
         do {
             table = try TOMLTable(string: text)

@@ -43,8 +43,12 @@ public final class JSONTracer: Tracer {
         let halt = halt ?? (step.opcode == .revert ? .reverted : nil)
         if let halt, !halt.precedesInstruction(step.opcode) {
             emit(step, gasCost: gasCost, refund: refund, halt: nil)
+            // By then it has taken its operands.
+            emit(
+                step.withoutOperands(after: halt), gasCost: gasCost, refund: refund, halt: halt)
+        } else {
+            emit(step, gasCost: gasCost, refund: refund, halt: halt)
         }
-        emit(step, gasCost: gasCost, refund: refund, halt: halt)
         for line in held { put(line) }
         held.removeAll()
     }

@@ -14,7 +14,7 @@ struct TracedStep {
     let address: Address
     let memorySize: Int
     /// Bottom first; nil if it is left out.
-    let stack: [UInt256]?
+    private(set) var stack: [UInt256]?
     /// Nil if it is left out or empty.
     let memory: Bytes?
     /// Nil if it is left out or empty.
@@ -32,6 +32,24 @@ struct TracedStep {
         self.memory = memory.isEmpty ? nil : memory
         let returnData = options.includesReturnData ? step.returnData : []
         self.returnData = returnData.isEmpty ? nil : returnData
+    }
+
+    /// The instruction as it is when it has failed: without the words that it takes first.
+    func withoutOperands(after halt: Halt) -> TracedStep {
+        let count =
+            switch halt {
+            case .reverted: 2
+            case .invalidJump: opcode == .jump ? 1 : 2
+            case .returnDataOutOfBounds: 3
+            case .outOfGas, .stackUnderflow, .stackOverflow, .invalidOpcode, .writeProtection,
+                .callDepthExceeded, .insufficientBalance, .addressCollision, .nonceOverflow,
+                .initCodeTooLarge, .codeTooLarge, .invalidCodePrefix, .codeStoreOutOfGas,
+                .precompileFailed:
+                0
+            }
+        var step = self
+        if let stack, stack.count >= count { step.stack = stack.dropLast(count) }
+        return step
     }
 }
 

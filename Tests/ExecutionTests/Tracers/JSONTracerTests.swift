@@ -50,6 +50,12 @@ import Testing
         #expect(lines[2].hasSuffix(#""error":"\#(error)"}"#))
     }
 
+    @Test func `the second line of a failure is without the operands`() throws {
+        let lines = try trace([0x60, 0x07, 0x5f, 0x5f, 0xfd])
+        #expect(lines[3].contains(#""stack":["0x7","0x0","0x0"]"#))
+        #expect(lines[4].contains(#""stack":["0x7"]"#))
+    }
+
     @Test func `a call without a frame ends after the line of its instruction`() throws {
         // STATICCALL(gas, identity, 0, 0, 0, 0)
         let lines = try trace([0x5f, 0x5f, 0x5f, 0x5f, 0x60, 0x04, 0x5a, 0xfa, 0x00])

@@ -112,7 +112,9 @@ import RPC
         async let late = slow.call(
             "eth_sendRawTransactionSync",
             #"["\#(Hex.encode(TestNode.transfer(nonce: 1).encoded()))", 60000]"#)
-        try await Task.sleep(for: .milliseconds(50))
+        while try await slow.call("txpool_status", "[]")["pending"] != "0x2" {
+            await Task.yield()
+        }
         _ = try await slow.call("evm_mine")
         #expect(try await late["status"] == "0x1")
     }
