@@ -52,7 +52,7 @@ $(VENV)/ready: examples/web3py/requirements.txt
 check:  ## Lint the sources and check the architecture
 	@swift format lint --strict --recursive --parallel Sources Tests Benchmarks Package.swift
 	@echo "format: clean"
-	@bash -n scripts/* .ci/run && echo "scripts: clean"
+	@bash -n $$(grep -lE '^#!.*bash' scripts/* .ci/run) && echo "scripts: clean"
 
 format:  ## Format the sources in place
 	@swift format format --in-place --recursive --parallel Sources Tests Benchmarks Package.swift
