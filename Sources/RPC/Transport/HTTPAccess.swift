@@ -30,12 +30,24 @@ struct HTTPAccess: Sendable {
     }
 
     func decide(_ head: HTTPRequestHead) -> Decision {
-        let named = head.headers[canonicalForm: "host"]
+        var trustedHost: String?
+        return decide(head, trusting: &trustedHost)
+    }
+
+    /// The same for one of many requests of a connection.
+    ///
+    /// - Parameter trustedHost: the `Host` header that was let through last; a client repeats it with
+    ///   each request, and taking it apart costs more than the rest of the decision.
+    func decide(_ head: HTTPRequestHead, trusting trustedHost: inout String?) -> Decision {
+        let named = head.headers["host"]
         if named.count > 1 || named.isEmpty && head.version != .http1_0 {
             return .refused(.badRequest, reason: "missing or repeated host header")
         }
-        if let host = named.first, !permits(host: host) {
-            return .refused(.forbidden, reason: "invalid host specified")
+        if let host = named.first, host != trustedHost {
+            guard permits(host: host) else {
+                return .refused(.forbidden, reason: "invalid host specified")
+            }
+            trustedHost = host
         }
         let origin = head.headers.first(name: "origin")
         if let origin, !permits(origin: origin) {
@@ -50,7 +62,7 @@ struct HTTPAccess: Sendable {
         return .granted(granted, origin: origin)
     }
 
-    private func permits(host header: Substring) -> Bool {
+    private func permits(host header: String) -> Bool {
         let host = Self.hostname(header)
         if hosts.contains("*") || hosts.contains(host) { return true }
         return (try? SocketAddress(ipAddress: host, port: 0)) != nil
@@ -61,7 +73,7 @@ struct HTTPAccess: Sendable {
     }
 
     /// The name of a `Host` header without the port, and without the brackets of an IPv6 address.
-    private static func hostname(_ header: Substring) -> String {
+    private static func hostname(_ header: String) -> String {
         let lowercased = header.lowercased()
         if lowercased.hasPrefix("[") {
             return String(lowercased.dropFirst().prefix { $0 != "]" })

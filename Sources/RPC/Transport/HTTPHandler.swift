@@ -27,6 +27,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let health: @Sendable () -> JSONValue
     private let maxBodyBytes: Int
     private var state = State.idle
+    /// The `Host` header of this connection that was let through last.
+    private var trustedHost: String?
     private var closesWhenRead = false
     private var isQuiescing = false
 
@@ -50,7 +52,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        switch access.decide(head) {
+        switch access.decide(head, trusting: &trustedHost) {
         case .refused(let status, let reason):
             refuse(status, reason, head, context)
         case .granted(let granted, let origin):
