@@ -1,5 +1,4 @@
 // swift-tools-version: 6.2
-import Foundation
 import PackageDescription
 
 // Targets stand bottom-up: a target depends only on targets above it (TidyTests holds this).
@@ -94,8 +93,6 @@ let targets: [Target] = [
     .testTarget(name: "TidyTests"),
 ]
 
-let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
-
 let package = Package(
     name: "apus",
     products: [.executable(name: "apus", targets: ["apus"])],
@@ -106,8 +103,5 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
-    targets: targets.filter { target in
-        let path = target.path ?? (target.isTest ? "Tests/" : "Sources/") + target.name
-        return FileManager.default.fileExists(atPath: root + "/" + path)
-    }
+    targets: targets
 )

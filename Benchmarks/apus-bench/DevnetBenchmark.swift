@@ -20,7 +20,7 @@ func devnetBenchmark(blocks: Int) async throws {
         mnemonic: DevAccounts.defaultMnemonic,
         derivationPath: DevAccounts.defaultDerivationPath, count: 2)
     let now = Timestamp(Date.now.timeIntervalSince1970)
-    let database = try Database(DatabaseOptions(path: folder.path))
+    let database = try Database(databaseOptions(at: folder.path, cacheBytes: 256 << 20))
     let chain = try Blockchain.open(
         database: database,
         genesis: .devnet(

@@ -1,8 +1,8 @@
 import Chain
 import EthereumTypes
 import Foundation
-import Primitives
-import Storage
+public import Primitives
+public import Storage
 
 /// What `apus init` tells.
 public struct InitializationResult: Sendable {
@@ -50,7 +50,7 @@ func openBlockchain(
     do throws(ChainError) {
         let database: Database
         do throws(StorageError) {
-            database = try Database(DatabaseOptions(path: path, cacheBytes: cacheBytes))
+            database = try Database(databaseOptions(at: path, cacheBytes: cacheBytes))
         } catch {
             throw .storage(error)
         }
@@ -58,6 +58,17 @@ func openBlockchain(
     } catch {
         throw startupError(error, path: path)
     }
+}
+
+/// How the daemon opens its database.
+///
+/// The write buffers get a 32nd of the cache, 8 MiB by default. Measured with blocks of one transfer:
+/// with 64 MiB a block costs up to twice as much when the buffers are full as when they are empty,
+/// because each key is searched for in them; with 8 MiB the cost stays flat, at the same rate and 35
+/// MiB less memory.
+public func databaseOptions(at path: String, cacheBytes: Int) -> DatabaseOptions {
+    DatabaseOptions(
+        path: path, cacheBytes: cacheBytes, writeBufferBytes: max(8 << 20, cacheBytes / 32))
 }
 
 /// Whether a folder already holds a chain.

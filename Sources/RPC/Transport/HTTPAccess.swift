@@ -40,10 +40,11 @@ struct HTTPAccess: Sendable {
     ///   each request, and taking it apart costs more than the rest of the decision.
     func decide(_ head: HTTPRequestHead, trusting trustedHost: inout String?) -> Decision {
         let named = head.headers["host"]
-        if named.count > 1 || named.isEmpty && head.version != .http1_0 {
+        let host = named.first ?? ""
+        if named.count > 1 || host.isEmpty && head.version != .http1_0 {
             return .refused(.badRequest, reason: "missing or repeated host header")
         }
-        if let host = named.first, host != trustedHost {
+        if !host.isEmpty, host != trustedHost {
             guard permits(host: host) else {
                 return .refused(.forbidden, reason: "invalid host specified")
             }
