@@ -37,7 +37,9 @@ public actor Blockchain {
     public static func open(
         database: Database, genesis: Genesis?, options: ChainOptions = ChainOptions()
     ) throws(ChainError) -> Blockchain {
-        let view = try ChainView.opening(database, genesis: genesis)
+        let view = try ChainView.opening(
+            database, genesis: genesis,
+            recordsCalls: options.participants.contains { $0.needsCalls })
         return Blockchain(database: database, view: view, options: options)
     }
 
@@ -185,12 +187,20 @@ public actor Blockchain {
         } catch {
             throw ChainError(error)
         }
+        try tellParticipants(
+            HeadChange(
+                before: view, reverted: [],
+                committed: [
+                    CommittingBlock(
+                        stored: stored, receipts: outcome.receipts, diff: diff,
+                        calls: outcome.calls ?? [])
+                ]), batch: &batch)
         let next = try write(batch) { (snapshot) throws(ChainError) in
             try ChainView(
                 snapshot, config: config, identity: identity, hash: stored.hash,
                 header: StoredHeader(
                     header: block.header, totalDifficulty: stored.totalDifficulty),
-                pendingOverrides: [], pendingDiff: StateDiff())
+                pendingOverrides: [], pendingDiff: StateDiff(), recordsCalls: view.recordsCalls)
         }
         let committed = CommittedBlock(stored: stored, receipts: outcome.receipts, head: next)
         observers.publish(.committed(committed))
@@ -233,8 +243,20 @@ public actor Blockchain {
             throw ChainError(error)
         }
         ItemStore.write(items, to: &batch)
+        if number < head.number {
+            var reverted: [BlockReference] = []
+            for number in ((number + 1)...head.number).reversed() {
+                guard let hash = try view.canonicalHash(number) else {
+                    throw .unknownBlock(number)
+                }
+                reverted.append(BlockReference(number: number, hash: hash))
+            }
+            try tellParticipants(
+                HeadChange(before: view, reverted: reverted, committed: []), batch: &batch)
+        }
         let next = try write(batch) { (snapshot) throws(ChainError) in
-            try ChainView(snapshot, config: config, identity: identity)
+            try ChainView(
+                snapshot, config: config, identity: identity, recordsCalls: view.recordsCalls)
         }
         if number < head.number {
             observers.publish(
@@ -268,7 +290,8 @@ public actor Blockchain {
                 snapshot, config: config, identity: identity, hash: view.hash,
                 header: StoredHeader(
                     header: view.header, totalDifficulty: view.totalDifficulty),
-                pendingOverrides: view.pendingOverrides + overrides, pendingDiff: diff)
+                pendingOverrides: view.pendingOverrides + overrides, pendingDiff: diff,
+                recordsCalls: view.recordsCalls)
         }
         observers.publish(.overridden(next))
         return next
@@ -284,6 +307,13 @@ public actor Blockchain {
             throw ChainError(error)
         }
         observers.finish()
+    }
+
+    /// Lets those who take part write into a batch that moves the head.
+    private func tellParticipants(
+        _ change: HeadChange, batch: inout WriteBatch
+    ) throws(ChainError) {
+        for participant in options.participants { try participant.write(change, to: &batch) }
     }
 
     /// Writes a batch and makes what it leads to the head.

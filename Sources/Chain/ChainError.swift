@@ -38,6 +38,8 @@ public enum ChainError: Error, Sendable {
     case notInitialised
     /// Nothing is written any more: an earlier write failed, or the chain was shut down.
     case readOnly(reason: String)
+    /// What takes part in the commit has failed and does not let the chain go on.
+    case participantFailed(String)
 }
 
 extension ChainError {
@@ -87,6 +89,7 @@ extension ChainError: CustomStringConvertible {
             "the database has chain id \(stored), the configuration has \(given)"
         case .notInitialised: "the database is empty and no genesis was given"
         case .readOnly(let reason): "the chain is read-only: \(reason)"
+        case .participantFailed(let reason): reason
         }
     }
 }

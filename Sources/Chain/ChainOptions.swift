@@ -15,11 +15,13 @@ public enum HistoryRetention: Hashable, Sendable {
 }
 
 /// How the chain is kept.
-public struct ChainOptions: Hashable, Sendable {
+public struct ChainOptions: Sendable {
     /// When commits are brought to the disk.
     public var sync: SyncMode
     /// How much history is retained. May change at any start.
     public var history: HistoryRetention
+    /// Who writes into the batch of each block, in this order.
+    public var participants: [any CommitParticipant] = []
 
     /// Options; the defaults are a daemon's.
     public init(sync: SyncMode = .everyBlock, history: HistoryRetention = .all) {

@@ -9,13 +9,16 @@ import Storage
 
 extension ChainView {
     /// The chain in a database, begun with the genesis block if it is empty.
-    static func opening(_ database: Database, genesis: Genesis?) throws(ChainError) -> ChainView {
+    static func opening(
+        _ database: Database, genesis: Genesis?, recordsCalls: Bool
+    ) throws(ChainError) -> ChainView {
         let identity = try storing { () throws(StorageError) in
             try ChainIdentity(database.snapshot())
         }
         switch (identity, genesis) {
         case (nil, nil): throw .notInitialised
-        case (nil, let genesis?): return try beginning(database, with: genesis)
+        case (nil, let genesis?):
+            return try beginning(database, with: genesis, recordsCalls: recordsCalls)
         case (let identity?, let genesis):
             let config: ChainConfig
             do {
@@ -23,14 +26,16 @@ extension ChainView {
             } catch {
                 throw .storage(.corrupted("chain configuration: \(error)"))
             }
-            let view = try ChainView(database.snapshot(), config: config, identity: identity)
+            let view = try ChainView(
+                database.snapshot(), config: config, identity: identity,
+                recordsCalls: recordsCalls)
             guard let genesis else { return view }
             return try view.checking(genesis, database)
         }
     }
 
     private static func beginning(
-        _ database: Database, with genesis: Genesis
+        _ database: Database, with genesis: Genesis, recordsCalls: Bool
     ) throws(ChainError) -> ChainView {
         let snapshot = database.snapshot()
         let identity = try storing { () throws(StorageError) in
@@ -52,7 +57,8 @@ extension ChainView {
             return identity
         }
         return try ChainView(
-            database.snapshot(), config: genesis.config, identity: identity)
+            database.snapshot(), config: genesis.config, identity: identity,
+            recordsCalls: recordsCalls)
     }
 
     /// Checks that a chain began with a genesis block, and takes over its configuration.
@@ -80,7 +86,8 @@ extension ChainView {
             try database.write(batch, durability: .synced)
         }
         return try ChainView(
-            database.snapshot(), config: genesis.config, identity: accepted)
+            database.snapshot(), config: genesis.config, identity: accepted,
+            recordsCalls: recordsCalls)
     }
 
     /// Whether the head is at or beyond a fork.

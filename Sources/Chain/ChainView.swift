@@ -24,12 +24,15 @@ public final class ChainView: Sendable {
     public let pendingOverrides: [PreBlockOverride]
     /// The first block whose state can be read.
     public let oldestState: BlockNumber
+    /// The database as it was then, for the column families of plugins.
+    public let snapshot: Snapshot
 
-    let snapshot: Snapshot
     let store: BlockStore
     let world: WorldState
     /// What `pendingOverrides` change in the head's state.
     let pendingDiff: StateDiff
+    /// Whether blocks on top record the calls of their transactions.
+    let recordsCalls: Bool
 
     /// The number of the head.
     public var number: BlockNumber { header.number }
@@ -39,7 +42,8 @@ public final class ChainView: Sendable {
     /// The chain in a snapshot whose head is known.
     init(
         _ snapshot: Snapshot, config: ChainConfig, identity: ChainIdentity, hash: Hash256,
-        header: StoredHeader, pendingOverrides: [PreBlockOverride], pendingDiff: StateDiff
+        header: StoredHeader, pendingOverrides: [PreBlockOverride], pendingDiff: StateDiff,
+        recordsCalls: Bool
     ) throws(ChainError) {
         self.snapshot = snapshot
         self.config = config
@@ -49,6 +53,7 @@ public final class ChainView: Sendable {
         totalDifficulty = header.totalDifficulty
         self.pendingOverrides = pendingOverrides
         self.pendingDiff = pendingDiff
+        self.recordsCalls = recordsCalls
         store = BlockStore(snapshot)
         let world = WorldState(snapshot)
         self.world = world
@@ -57,7 +62,7 @@ public final class ChainView: Sendable {
 
     /// The chain in a snapshot.
     convenience init(
-        _ snapshot: Snapshot, config: ChainConfig, identity: ChainIdentity
+        _ snapshot: Snapshot, config: ChainConfig, identity: ChainIdentity, recordsCalls: Bool
     ) throws(ChainError) {
         let store = BlockStore(snapshot)
         let (hash, header, overrides) = try storing { () throws(StorageError) in
@@ -71,7 +76,7 @@ public final class ChainView: Sendable {
             pendingOverrides: overrides,
             pendingDiff: try stateReading { () throws(StateReadError) in
                 try StateDiff(applying: overrides, to: WorldState(snapshot))
-            })
+            }, recordsCalls: recordsCalls)
     }
 
     // MARK: - Blocks
@@ -196,7 +201,7 @@ public final class ChainView: Sendable {
     /// - Parameter withAncestors: whether the block has ommers, which are checked against more
     ///   than the parent.
     public func parentBlock(withAncestors: Bool = false) throws(ChainError) -> ParentBlock {
-        ParentBlock(
+        var parent = ParentBlock(
             header: header, state: state, totalDifficulty: totalDifficulty,
             ancestors: withAncestors ? try ancestors(from: number) : [],
             stateRoot: { [self] (diff) throws(StateReadError) in
@@ -208,6 +213,8 @@ public final class ChainView: Sendable {
                     throw StateReadError(message: error.description)
                 }
             })
+        parent.recordsCalls = recordsCalls
+        return parent
     }
 
     /// What a block of the chain was executed on: the state of its parent, and what was changed by

@@ -1,17 +1,23 @@
-/// What tracers are told of calls, where the instructions are too busy to.
+/// What tracers and recorders are told of calls, where the instructions are too busy to.
 
 import EthereumTypes
 import Primitives
 
 /// Reports a call that fails before it begins.
 func refuse(_ m: MachinePointer, _ call: Call, _ halt: Halt) {
+    recordEntry(m, call)
+    recordExit(m, failed: true)
     guard m.pointee.tracer != nil else { return }
     traceEntry(m, call)
     m.pointee.returnDataSize = 0
     traceExit(m, gasUsed: 0, halt)
 }
 
-func traceEmptyCall(_ m: MachinePointer, _ call: Call) {
+/// Reports a call of an account without code.
+func passEmptyCall(_ m: MachinePointer, _ call: Call) {
+    recordEntry(m, call)
+    recordExit(m, failed: false)
+    guard m.pointee.tracer != nil else { return }
     traceEntry(m, call)
     traceExit(m, gasUsed: 0, nil)
 }

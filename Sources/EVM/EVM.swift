@@ -6,6 +6,7 @@
 /// Frames are records in an array, not functions on the native stack: 1024 nested calls need no more of
 /// it than one.
 
+import Cryptography
 public import EthereumTypes
 import Glibc
 import Primitives
@@ -22,20 +23,24 @@ public final class EVM {
 
     private let state: JournaledState
     private let tracer: TracerReference?
+    private let recorder: CallRecorder?
 
     // SAFETY: taken from the pool in `init`, given back in `deinit`, used by nobody else between.
     private let machine: MachinePointer
 
     /// A machine for a block on a state.
     public init(
-        fork: Fork, block: BlockEnvironment, state: JournaledState, tracer: (any Tracer)? = nil
+        fork: Fork, block: BlockEnvironment, state: JournaledState, tracer: (any Tracer)? = nil,
+        recorder: CallRecorder? = nil
     ) {
         self.fork = fork
         self.state = state
         self.tracer = tracer.map(TracerReference.init)
+        self.recorder = recorder
         let schedule = GasSchedule.of(fork)
         machine = MachinePool.take(schedule: schedule, state: state)
         machine.pointee.tracer = self.tracer.map(Unmanaged.passUnretained)
+        machine.pointee.recorder = recorder.map(Unmanaged.passUnretained)
         machine.pointee.coinbase = block.coinbase.uint256
         machine.pointee.timestamp = UInt256(block.timestamp)
         machine.pointee.number = UInt256(block.number)
@@ -214,6 +219,7 @@ public final class EVM {
             }
         }
         if frame.pointee.ownsCode { frame.pointee.codeObject.release() }
+        if let recorder { record(frame, in: recorder) }
         if let tracer {
             tracer.tracer.callExit(
                 CallExit(
@@ -224,6 +230,17 @@ public final class EVM {
                             start: machine.pointee.output, count: machine.pointee.outputSize)),
                     halt: machine.pointee.halt))
         }
+    }
+
+    /// Keeps the end of a frame.
+    private func record(_ frame: FramePointer, in recorder: CallRecorder) {
+        let hasFailed = machine.pointee.halt != nil
+        guard frame.pointee.kind == .create, !hasFailed else {
+            return recorder.end(failed: hasFailed)
+        }
+        let code = UnsafeRawBufferPointer(
+            start: machine.pointee.output, count: machine.pointee.outputSize)
+        recorder.end(failed: false, codeHash: keccak256(bytes: code))
     }
 
     /// Makes the output of initialisation code the code of the account: EELS `process_create_message`.

@@ -22,6 +22,7 @@ func enter(
                 addressWord: call.recipientWord, callerWord: call.caller, value: call.value,
                 checkpoint: checkpoint, gasLimit: call.gas, outputOffset: call.outputOffset,
                 outputSize: call.outputSize))
+        recordEntry(m, call)
         if m.pointee.tracer != nil {
             traceEntry(m, call)
         } else if let decoded = object.enter(m.pointee.schedule, m.pointee.decoding) {

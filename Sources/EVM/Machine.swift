@@ -127,6 +127,7 @@ struct Machine {
     var instructions: UnsafePointer<InstructionInfo>
     var state: Unmanaged<JournaledState>
     var tracer: Unmanaged<TracerReference>?
+    var recorder: Unmanaged<CallRecorder>?
     var blobHashes: UnsafePointer<Hash256>
     var blobHashCount = 0
     var origin = UInt256.zero
@@ -176,6 +177,7 @@ enum MachinePool {
         ).assumingMemoryBound(to: InstructionInfo.self)
         machine.pointee.state = Unmanaged.passUnretained(state)
         machine.pointee.tracer = nil
+        machine.pointee.recorder = nil
         machine.pointee.decoding = .whenHot
         return machine
     }

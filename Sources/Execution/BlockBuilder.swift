@@ -70,7 +70,8 @@ public final class BlockBuilder {
         withdrawals = attributes.withdrawals
         executor = BlockExecutor(
             context: ExecutionContext(header: header, config: config),
-            state: JournaledState(reader: parent.state), stateRoot: parent.stateRoot)
+            state: JournaledState(reader: parent.state), recordsCalls: parent.recordsCalls,
+            stateRoot: parent.stateRoot)
         executor.beginBlock(
             parentHash: header.parentHash, parentBeaconBlockRoot: header.parentBeaconBlockRoot)
     }

@@ -24,6 +24,8 @@ public struct BlockOutcome: Sendable {
     public var blobGasUsed: Gas
     /// The union of the receipts' filters.
     public var logsBloom: Bloom
+    /// What the transactions called, created and destroyed; `nil` unless it was asked for.
+    public var calls: [CallRecord]?
 }
 
 /// The execution of one block.
@@ -41,16 +43,20 @@ public final class BlockExecutor {
 
     private var diff = StateDiff()
     private var requests: [Bytes] = []
+    private let recorder: CallRecorder?
     private let stateRoot: (StateDiff) throws(StateReadError) -> Hash256
 
-    /// - Parameter stateRoot: see `ParentBlock.stateRoot`.
+    /// - Parameters:
+    ///   - recordsCalls: whether the outcome tells what the transactions called.
+    ///   - stateRoot: see `ParentBlock.stateRoot`.
     public init(
-        context: ExecutionContext, state: JournaledState,
+        context: ExecutionContext, state: JournaledState, recordsCalls: Bool = false,
         stateRoot: @escaping (StateDiff) throws(StateReadError) -> Hash256
     ) {
         self.context = context
         self.state = state
         self.stateRoot = stateRoot
+        recorder = recordsCalls ? CallRecorder() : nil
     }
 
     /// Gas left for transactions.
@@ -87,9 +93,10 @@ public final class BlockExecutor {
         _ transaction: RecoveredTransaction, checks: TransactionChecks = .all,
         tracer: (any Tracer)? = nil
     ) throws(TransactionError) -> TransactionOutcome {
+        recorder?.transactionIndex = receipts.count
         let outcome = try processTransaction(
             transaction, in: context, state: state, gasAvailable: gasLeft,
-            blobGasAvailable: blobGasLeft, checks: checks, tracer: tracer)
+            blobGasAvailable: blobGasLeft, checks: checks, tracer: tracer, recorder: recorder)
         gasUsed += outcome.gasUsed
         blobGasUsed += outcome.blobGasUsed
         receipts.append(
@@ -136,7 +143,7 @@ public final class BlockExecutor {
         for receipt in receipts where !receipt.logs.isEmpty { bloom.formUnion(receipt.bloom) }
         return BlockOutcome(
             receipts: receipts, diff: diff, requests: requests, gasUsed: gasUsed,
-            blobGasUsed: blobGasUsed, logsBloom: bloom)
+            blobGasUsed: blobGasUsed, logsBloom: bloom, calls: recorder?.records)
     }
 
     /// A change that the protocol makes without a transaction. It touches accounts all the same.

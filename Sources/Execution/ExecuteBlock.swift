@@ -40,7 +40,8 @@ func applyBody(
 ) throws(BlockExecutionError) -> BlockOutcome {
     let executor = BlockExecutor(
         context: ExecutionContext(header: block.header, config: config),
-        state: JournaledState(reader: parent.state), stateRoot: parent.stateRoot)
+        state: JournaledState(reader: parent.state), recordsCalls: parent.recordsCalls,
+        stateRoot: parent.stateRoot)
     executor.beginBlock(
         parentHash: block.header.parentHash,
         parentBeaconBlockRoot: block.header.parentBeaconBlockRoot)

@@ -23,6 +23,9 @@ public struct ParentBlock {
     /// carries the root after its transaction.
     public var stateRoot: (StateDiff) throws(StateReadError) -> Hash256
 
+    /// Whether the calls of the transactions on top are recorded, for who indexes them.
+    public var recordsCalls = false
+
     /// A parent; see the properties for when the defaults are right.
     public init(
         header: Header, state: any StateReader, totalDifficulty: UInt256 = .zero,

@@ -45,7 +45,7 @@ public struct TransactionOutcome: Sendable {
 public func processTransaction(
     _ recovered: RecoveredTransaction, in context: ExecutionContext, state: JournaledState,
     gasAvailable: Gas, blobGasAvailable: Gas, checks: TransactionChecks = .all,
-    tracer: (any Tracer)? = nil
+    tracer: (any Tracer)? = nil, recorder: CallRecorder? = nil
 ) throws(TransactionError) -> TransactionOutcome {
     let allowance = BlockAllowance(gas: gasAvailable, blobGas: blobGasAvailable)
     let cost: (intrinsic: Gas, floor: Gas)
@@ -57,7 +57,7 @@ public func processTransaction(
         throw .invalid(error)
     }
     var execution = TransactionExecution(
-        recovered, cost: cost, context: context, state: state, tracer: tracer)
+        recovered, cost: cost, context: context, state: state, tracer: tracer, recorder: recorder)
     let outcome = execution.run()
     if let failure = state.readError { throw .stateRead(failure) }
     return outcome
@@ -71,11 +71,13 @@ private struct TransactionExecution {
     let context: ExecutionContext
     let state: JournaledState
     let tracer: (any Tracer)?
+    let recorder: CallRecorder?
     let gasPrice: Wei
 
     init(
         _ recovered: RecoveredTransaction, cost: (intrinsic: Gas, floor: Gas),
-        context: ExecutionContext, state: JournaledState, tracer: (any Tracer)?
+        context: ExecutionContext, state: JournaledState, tracer: (any Tracer)?,
+        recorder: CallRecorder?
     ) {
         transaction = recovered.transaction
         sender = recovered.sender
@@ -83,6 +85,7 @@ private struct TransactionExecution {
         self.context = context
         self.state = state
         self.tracer = tracer
+        self.recorder = recorder
         gasPrice = transaction.effectiveGasPrice(baseFee: context.baseFeePerGas)
     }
 
@@ -133,7 +136,9 @@ private struct TransactionExecution {
     }
 
     private func processMessage(_ recipient: Address) -> MessageResult {
-        let evm = EVM(fork: context.fork, block: context.block, state: state, tracer: tracer)
+        let evm = EVM(
+            fork: context.fork, block: context.block, state: state, tracer: tracer,
+            recorder: recorder)
         let message = Message(
             kind: transaction.to == nil ? .create : .call,
             caller: sender,

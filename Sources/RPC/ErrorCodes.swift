@@ -55,8 +55,8 @@ extension RPCError {
             self.init(
                 code: RPCErrorCode.limitExceeded,
                 message: "more than \(limit) keys changed since that block, ask for a later one")
-        case .readOnly, .invalidBlock, .invalidSignature, .unknownParent, .notChildOfHead,
-            .alreadyKnown:
+        case .readOnly, .participantFailed, .invalidBlock, .invalidSignature, .unknownParent,
+            .notChildOfHead, .alreadyKnown:
             self = .server(error.description)
         case .storage, .stateRead, .genesisMismatch, .configConflict, .chainIdMismatch,
             .notInitialised:

@@ -167,7 +167,7 @@ extension Refusal {
         case .unknownParent: self = .unknownParent
         case .storage, .stateRead, .notChildOfHead, .alreadyKnown, .unknownBlock,
             .stateUnavailable, .tooManyLogs, .tooManyChanges, .genesisMismatch, .configConflict,
-            .chainIdMismatch, .notInitialised, .readOnly:
+            .chainIdMismatch, .notInitialised, .readOnly, .participantFailed:
             self = .failed("\(error)")
         }
     }

@@ -36,18 +36,24 @@ struct TestChain {
 
     init(
         genesis: Genesis? = nil,
-        options: ChainOptions = ChainOptions(sync: .interval(milliseconds: 50))
+        options: ChainOptions = ChainOptions(sync: .interval(milliseconds: 50)),
+        pluginFamilies: [PluginFamily] = []
     ) throws {
         directory = try TemporaryDirectory()
-        chain = try Self.open(directory, genesis: genesis ?? Self.genesis(), options: options)
+        chain = try Self.open(
+            directory, genesis: genesis ?? Self.genesis(), options: options,
+            pluginFamilies: pluginFamilies)
     }
 
     static func open(
         _ directory: TemporaryDirectory, genesis: Genesis?,
-        options: ChainOptions = ChainOptions(sync: .interval(milliseconds: 50))
+        options: ChainOptions = ChainOptions(sync: .interval(milliseconds: 50)),
+        pluginFamilies: [PluginFamily] = []
     ) throws -> Blockchain {
-        let database = try Database(
-            DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20))
+        var databaseOptions = DatabaseOptions(
+            path: directory.path + "/chain", cacheBytes: 8 << 20)
+        databaseOptions.pluginFamilies = pluginFamilies
+        let database = try Database(databaseOptions)
         return try Blockchain.open(database: database, genesis: genesis, options: options)
     }
 

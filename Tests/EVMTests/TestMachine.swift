@@ -14,7 +14,8 @@ struct TestMachine {
     let evm: EVM
 
     init(
-        _ fork: Fork, _ accounts: [Address: FixedState.Entry], tracer: (any Tracer)? = nil
+        _ fork: Fork, _ accounts: [Address: FixedState.Entry], tracer: (any Tracer)? = nil,
+        recorder: CallRecorder? = nil
     ) {
         var accounts = accounts
         accounts[Self.sender] = .init(nonce: 1, balance: 1_000_000)
@@ -26,7 +27,7 @@ struct TestMachine {
             coinbase: Address(lowBytesOf: UInt256(0xc01 as UInt64)), number: 1000,
             timestamp: 5000, gasLimit: 30_000_000, baseFeePerGas: 7, difficulty: 0x20000,
             prevRandao: Hash256(UInt256(0x4a4d as UInt64)), blobBaseFee: 3, chainId: 1)
-        evm = EVM(fork: fork, block: block, state: state, tracer: tracer)
+        evm = EVM(fork: fork, block: block, state: state, tracer: tracer, recorder: recorder)
     }
 
     /// A machine with one contract.

@@ -190,4 +190,47 @@ import Testing
         #expect(database.property("rocksdb.stats", of: .code) != nil)
         #expect(database.property("no.such.property", of: .code) == nil)
     }
+
+    // MARK: - Families of plugins
+
+    @Test func `a plugin's families are made, kept without the plugin, and emptied`() throws {
+        let first = PluginFamily(plugin: "a", family: "first", access: .point)
+        let second = PluginFamily(plugin: "a", family: "second", access: .ordered)
+        func open(_ families: [PluginFamily]) throws -> Database {
+            var options = DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20)
+            options.pluginFamilies = families
+            return try Database(options)
+        }
+        do {
+            let database = try open([first, second])
+            var batch = WriteBatch(for: database)
+            batch.put(try #require(database.column(first)), [1], [1])
+            for key in 1...3 as ClosedRange<UInt8> {
+                batch.put(try #require(database.column(second)), [key], [key])
+            }
+            batch.delete(try #require(database.column(second)), [2])
+            try database.write(batch, durability: .buffered)
+        }
+        do {
+            let database = try open([])
+            #expect(database.column(first) == nil)
+            #expect(Set(database.orphanedFamilies) == ["plugin.a.first", "plugin.a.second"])
+        }
+        let database = try open([second, first])
+        let column = try #require(database.column(second))
+        let cursor = database.snapshot().cursor(column)
+        try cursor.seekBackwards([2])
+        var keys = [cursor.key]
+        try cursor.advance()
+        keys.append(cursor.key)
+        try cursor.retreat()
+        try cursor.retreat()
+        let isValid = cursor.isValid
+        #expect(keys == [[1], [3]])
+        #expect(!isValid)
+        #expect(try database.snapshot().value(#require(database.column(first)), [1]) == [1])
+        try database.clear(column)
+        #expect(try database.snapshot().value(column, [1]) == nil)
+        #expect(try database.snapshot().value(#require(database.column(first)), [1]) == [1])
+    }
 }

@@ -112,7 +112,7 @@ func call(
         }
         let code = code(of: target.account, state)
         if code._withUnsafeGuaranteedRef({ $0.size }) == 0 {
-            if m.pointee.tracer != nil { traceEmptyCall(m, call) }
+            passEmptyCall(m, call)
             result.pointee = .one
             return gas &+ calleeGas
         }
@@ -209,6 +209,7 @@ func copyOutput(_ m: MachinePointer, _ f: FramePointer, _ offset: Int, _ size: I
 func runPrecompile(
     _ m: MachinePointer, _ precompile: Precompile, _ call: Call
 ) -> (gasLeft: Int, halt: Halt?) {
+    recordEntry(m, call)
     if m.pointee.tracer != nil { traceEntry(m, call) }
     let input = UnsafeRawBufferPointer(start: call.input, count: call.inputSize)
     let cost = precompile.cost(input, m.pointee.schedule)
@@ -226,6 +227,7 @@ func runPrecompile(
         halt = .precompileFailed
     }
     let gasLeft = halt == nil ? call.gas - cost : 0
+    recordExit(m, failed: halt != nil)
     if m.pointee.tracer != nil { traceExit(m, gasUsed: call.gas - gasLeft, halt) }
     return (gasLeft, halt)
 }

@@ -105,6 +105,18 @@ func enterCreation(
             kind: .create, input: UnsafeRawPointer(code.code), inputSize: 0, account: account,
             addressWord: word, callerWord: creatorWord, value: value, checkpoint: checkpoint,
             gasLimit: gas, outputOffset: 0, outputSize: 0))
+    if let recorder = m.pointee.recorder {
+        let address = state.address(of: account)
+        let hash = keccak256(bytes: UnsafeRawBufferPointer(initCode))
+        recorder._withUnsafeGuaranteedRef {
+            $0.begin(
+                CallRecord(
+                    transactionIndex: $0.transactionIndex, depth: m.pointee.depth + 1, kind: kind,
+                    caller: Address(lowBytesOf: creatorWord), recipient: address,
+                    codeAddress: address, value: value,
+                    creation: CallRecord.Creation(initCodeHash: hash, codeHash: nil)))
+        }
+    }
     if m.pointee.decoding == .always, m.pointee.tracer == nil,
         let decoded = code.enter(m.pointee.schedule, .always)
     {

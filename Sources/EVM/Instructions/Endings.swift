@@ -49,6 +49,13 @@ func selfDestruct(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ 
         if isDeleted, state.selfDestruct(account) {
             state.addRefund(schedule.pointee.selfDestructRefund)
         }
+        if let recorder = m.pointee.recorder {
+            recorder._withUnsafeGuaranteedRef {
+                $0.selfDestruct(
+                    of: Address(lowBytesOf: f.pointee.addressWord), to: address, balance,
+                    depth: m.pointee.depth + 1)
+            }
+        }
         if m.pointee.tracer != nil {
             tracer(m)?.callEnter(
                 CallEntry(

@@ -13,7 +13,10 @@ public final class Database: @unchecked Sendable {
     // column family handles may be used by any number of threads at once.
     let handle: OpaquePointer
     private let families: [OpaquePointer]
+    /// RocksDB's own, those of `pluginFamilies` in their order, and what absent plugins left.
     private let otherFamilies: [OpaquePointer]
+    private let otherNames: [String]
+    private let pluginFamilies: [PluginFamily]
     private let resources: DatabaseResources
     private let bufferedWrite: OpaquePointer
     private let syncedWrite: OpaquePointer
@@ -29,11 +32,20 @@ public final class Database: @unchecked Sendable {
         path = options.path
         try prepareDirectory(path)
         let resources = DatabaseResources(options)
-        let others = try Self.otherFamilyNames(path: path, options: resources.options)
+        pluginFamilies = options.pluginFamilies
+        let declared = pluginFamilies.map(\.name)
+        let others =
+            declared
+            + (try Self.otherFamilyNames(path: path, options: resources.options)).filter {
+                !declared.contains($0)
+            }
+        otherNames = others
         let names = ["default"] + Family.allCases.map(\.name) + others
         let familyOptions: [OpaquePointer?] =
             [resources.options] + Family.allCases.map { resources.familyOptions[$0.index] }
-            + others.map { _ in resources.options }
+            + pluginFamilies.map { family in
+                family.access == .ordered ? resources.orderedOptions : resources.options
+            } + others.dropFirst(declared.count).map { _ in resources.options }
         var handles = [OpaquePointer?](repeating: nil, count: names.count)
         let cNames = names.map { strdup($0) }
         defer { cNames.forEach { free($0) } }
@@ -94,6 +106,35 @@ public final class Database: @unchecked Sendable {
         try check { rocksdb_checkpoint_create(checkpoint, path, 0, $0) }
     }
 
+    /// The place of a plugin's family.
+    ///
+    /// - Returns: `nil` if the family was not declared when the database was opened.
+    public func column(_ family: PluginFamily) -> PluginColumn? {
+        pluginFamilies.firstIndex(of: family).map {
+            PluginColumn(family: family, index: $0 + 1)
+        }
+    }
+
+    /// The names on disk of families whose plugins are not there.
+    public var orphanedFamilies: [String] {
+        Array(otherNames.dropFirst(pluginFamilies.count))
+    }
+
+    /// Removes all entries of a plugin's family, for a rebuild.
+    public func clear(_ column: PluginColumn) throws(StorageError) {
+        let first: Bytes = []
+        let last = Bytes(repeating: 0xff, count: 256)
+        try first.withCPointer { (start, startCount) throws(StorageError) in
+            try last.withCPointer { (end, endCount) throws(StorageError) in
+                try check {
+                    rocksdb_delete_range_cf(
+                        handle, bufferedWrite, self[column], start, startCount, end, endCount, $0)
+                }
+            }
+        }
+        rocksdb_compact_range_cf(handle, self[column], nil, 0, nil, 0)
+    }
+
     /// Compacts a family, which drops what was overwritten or deleted.
     public func compact(_ family: Family) {
         rocksdb_compact_range_cf(handle, self[family], nil, 0, nil, 0)
@@ -109,7 +150,7 @@ public final class Database: @unchecked Sendable {
     /// What the database holds, in bytes.
     public var statistics: DatabaseStatistics {
         func sum(_ property: String) -> UInt64 {
-            families.reduce(0) { total, family in
+            (families + otherFamilies).reduce(0) { total, family in
                 var value: UInt64 = 0
                 _ = rocksdb_property_int_cf(handle, family, property, &value)
                 return total &+ value
@@ -125,6 +166,18 @@ public final class Database: @unchecked Sendable {
 
     subscript(family: Family) -> OpaquePointer {
         families[family.index]
+    }
+
+    subscript(column: PluginColumn) -> OpaquePointer {
+        otherFamilies[column.index]
+    }
+
+    /// Bytes of a plugin's family: an estimate of its live data.
+    public func liveBytes(of column: PluginColumn) -> UInt64 {
+        var value: UInt64 = 0
+        _ = rocksdb_property_int_cf(
+            handle, self[column], "rocksdb.estimate-live-data-size", &value)
+        return value
     }
 
     /// Whether the family that RocksDB makes by itself, and this program leaves empty, is empty.
@@ -150,7 +203,7 @@ public final class Database: @unchecked Sendable {
         let ours = Set(Family.allCases.map(\.name) + ["default"])
         let others = (0..<count).compactMap { list[$0].map { String(cString: $0) } }
             .filter { !ours.contains($0) }
-        guard others.allSatisfy({ $0.hasPrefix("plugin.") }) else {
+        guard others.allSatisfy({ $0.hasPrefix(PluginFamily.prefix) }) else {
             throw .foreignDirectory(path)
         }
         return others

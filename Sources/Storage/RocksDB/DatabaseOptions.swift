@@ -11,6 +11,8 @@ public struct DatabaseOptions: Hashable, Sendable {
     public var writeBufferBytes: Int
     /// Table files kept open; services often have 1,024 descriptors in all.
     public var maximumOpenFiles: Int32
+    /// The families of plugins; made where they do not exist.
+    public var pluginFamilies: [PluginFamily] = []
 
     /// Options for a directory; the defaults suit a node with 1 GiB of memory.
     public init(

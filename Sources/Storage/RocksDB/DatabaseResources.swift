@@ -4,6 +4,8 @@ import CRocksDB
 final class DatabaseResources {
     let options: OpaquePointer
     let familyOptions: [OpaquePointer]
+    /// Options of plugins' families that are read in order.
+    let orderedOptions: OpaquePointer
     let cache: OpaquePointer
 
     init(_ settings: DatabaseOptions) {
@@ -39,11 +41,14 @@ final class DatabaseResources {
             Self.apply(family.access, to: copy, cache: shared)
             return copy
         }
+        orderedOptions = rocksdb_options_create_copy(base)
+        Self.apply(.bulk, to: orderedOptions, cache: shared)
         Self.apply(.point, to: options, cache: cache)
     }
 
     deinit {
         familyOptions.forEach { rocksdb_options_destroy($0) }
+        rocksdb_options_destroy(orderedOptions)
         rocksdb_options_destroy(options)
         rocksdb_cache_destroy(cache)
     }

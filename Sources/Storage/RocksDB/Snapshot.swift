@@ -8,7 +8,9 @@ public import Primitives
 public final class Snapshot: @unchecked Sendable {
     // SAFETY: the handles are set once and released only when nobody holds the object any more;
     // RocksDB reads them without changing them.
-    let database: Database
+
+    /// The database.
+    public let database: Database
     private let handle: OpaquePointer
     private let readOptions: OpaquePointer
     private let prefixOptions: OpaquePointer
@@ -32,6 +34,17 @@ public final class Snapshot: @unchecked Sendable {
 
     /// The value under a key, copied; `nil` if there is none.
     public func value(_ family: Family, _ key: Bytes) throws(StorageError) -> Bytes? {
+        try value(in: database[family], key)
+    }
+
+    /// The value under a key of a plugin's family, copied; `nil` if there is none.
+    public func value(_ column: PluginColumn, _ key: Bytes) throws(StorageError) -> Bytes? {
+        try value(in: database[column], key)
+    }
+
+    private func value(
+        in family: OpaquePointer, _ key: Bytes
+    ) throws(StorageError) -> Bytes? {
         guard let slice = try pinned(family, key) else { return nil }
         defer { rocksdb_pinnableslice_destroy(slice) }
         var count = 0
@@ -42,7 +55,7 @@ public final class Snapshot: @unchecked Sendable {
 
     /// Whether a key has a value.
     public func contains(_ family: Family, _ key: Bytes) throws(StorageError) -> Bool {
-        guard let slice = try pinned(family, key) else { return false }
+        guard let slice = try pinned(database[family], key) else { return false }
         rocksdb_pinnableslice_destroy(slice)
         return true
     }
@@ -54,7 +67,7 @@ public final class Snapshot: @unchecked Sendable {
     package func firstEntry(
         _ family: Family, from key: Bytes
     ) throws(StorageError) -> (key: Bytes, value: Bytes)? {
-        let cursor = Cursor(self, family, options: prefixOptions)
+        let cursor = Cursor(self, database[family], options: prefixOptions)
         try cursor.seek(key)
         guard cursor.isValid else { return nil }
         return (cursor.key, cursor.value)
@@ -62,7 +75,12 @@ public final class Snapshot: @unchecked Sendable {
 
     /// A cursor over a whole family, in the order of the keys.
     public func cursor(_ family: Family) -> Cursor {
-        Cursor(self, family, options: readOptions)
+        Cursor(self, database[family], options: readOptions)
+    }
+
+    /// A cursor over a plugin's family, in the order of the keys.
+    public func cursor(_ column: PluginColumn) -> Cursor {
+        Cursor(self, database[column], options: readOptions)
     }
 
     /// Calls a function with every entry whose key begins with a prefix, in the order of the keys,
@@ -80,11 +98,13 @@ public final class Snapshot: @unchecked Sendable {
         }
     }
 
-    private func pinned(_ family: Family, _ key: Bytes) throws(StorageError) -> OpaquePointer? {
+    private func pinned(
+        _ family: OpaquePointer, _ key: Bytes
+    ) throws(StorageError) -> OpaquePointer? {
         try key.withCPointer { (start, count) throws(StorageError) in
             try check {
                 rocksdb_get_pinned_cf(
-                    database.handle, readOptions, database[family], start, count, $0)
+                    database.handle, readOptions, family, start, count, $0)
             }
         }
     }
@@ -95,10 +115,9 @@ public struct Cursor: ~Copyable {
     private let snapshot: Snapshot
     private let handle: OpaquePointer
 
-    fileprivate init(_ snapshot: Snapshot, _ family: Family, options: OpaquePointer) {
+    fileprivate init(_ snapshot: Snapshot, _ family: OpaquePointer, options: OpaquePointer) {
         self.snapshot = snapshot
-        handle = rocksdb_create_iterator_cf(
-            snapshot.database.handle, options, snapshot.database[family])
+        handle = rocksdb_create_iterator_cf(snapshot.database.handle, options, family)
     }
 
     deinit {
@@ -113,6 +132,19 @@ public struct Cursor: ~Copyable {
     /// Goes to the first entry at or after a key.
     public func seek(_ key: Bytes) throws(StorageError) {
         key.withCPointer { rocksdb_iter_seek(handle, $0, $1) }
+        try checkStatus()
+    }
+
+    /// Goes to the last entry at or before a key.
+    public func seekBackwards(_ key: Bytes) throws(StorageError) {
+        key.withCPointer { rocksdb_iter_seek_for_prev(handle, $0, $1) }
+        try checkStatus()
+    }
+
+    /// Goes to the entry before. The cursor must stand on one.
+    public func retreat() throws(StorageError) {
+        precondition(isValid, "a cursor retreats only from an entry")
+        rocksdb_iter_prev(handle)
         try checkStatus()
     }
 

@@ -40,6 +40,21 @@ public struct WriteBatch: ~Copyable {
         }
     }
 
+    /// Sets the value under a key of a plugin's family.
+    public mutating func put(_ column: PluginColumn, _ key: Bytes, _ value: Bytes) {
+        key.withCPointer { keyStart, keyCount in
+            value.withCPointer { valueStart, valueCount in
+                rocksdb_writebatch_put_cf(
+                    handle, database[column], keyStart, keyCount, valueStart, valueCount)
+            }
+        }
+    }
+
+    /// Removes the value under a key of a plugin's family, if there is one.
+    public mutating func delete(_ column: PluginColumn, _ key: Bytes) {
+        key.withCPointer { rocksdb_writebatch_delete_cf(handle, database[column], $0, $1) }
+    }
+
     /// How many changes the batch has.
     public var count: Int {
         Int(rocksdb_writebatch_count(handle))
