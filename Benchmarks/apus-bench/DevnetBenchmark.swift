@@ -25,7 +25,8 @@ func devnetBenchmark(blocks: Int) async throws {
         database: database,
         genesis: .devnet(
             config: .single(.osaka, chainId: 31337), timestamp: now,
-            accounts: accounts.accounts.map(\.address), balance: UInt256(UInt64.max),
+            balances: Dictionary(
+                uniqueKeysWithValues: accounts.accounts.map { ($0.address, UInt256(UInt64.max)) }),
             baseFee: 1_000_000_000, gasLimit: 30_000_000),
         options: ChainOptions(sync: .interval(milliseconds: 200)))
     let pool = try TransactionPool(

@@ -9,13 +9,12 @@ extension Genesis {
     /// - Parameters:
     ///   - config: the chain's forks and id.
     ///   - timestamp: in seconds.
-    ///   - accounts: who is funded.
-    ///   - balance: with how much, in wei.
+    ///   - balances: who is funded, with how much, in wei.
     ///   - baseFee: of the genesis block; used from London on.
     ///   - gasLimit: of the genesis block.
     public static func devnet(
-        config: ChainConfig, timestamp: Timestamp, accounts: [Address], balance: Wei,
-        baseFee: Wei, gasLimit: Gas
+        config: ChainConfig, timestamp: Timestamp, balances: [Address: Wei], baseFee: Wei,
+        gasLimit: Gas
     ) -> Genesis {
         var alloc: [Address: GenesisAccount] = [:]
         let fork = config.fork(number: 0, timestamp: timestamp, isPostMerge: true)
@@ -25,9 +24,7 @@ extension Genesis {
             else { preconditionFailure("the predeployed contracts are well-formed hex") }
             alloc[address] = GenesisAccount(balance: .zero, nonce: 1, code: code, storage: [:])
         }
-        for address in accounts {
-            alloc[address] = GenesisAccount(balance: balance, nonce: 0, code: [], storage: [:])
-        }
+        for (address, balance) in balances { alloc[address] = GenesisAccount(balance: balance) }
         return Genesis(
             config: config, timestamp: timestamp, gasLimit: gasLimit, difficulty: .zero,
             alloc: alloc, baseFeePerGas: fork >= .london ? baseFee : nil)

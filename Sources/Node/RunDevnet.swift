@@ -24,10 +24,15 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
         at: folder, genesis: genesis, cacheBytes: settings.node.cacheBytes, options: options)
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
-        options: PoolOptions(policy: .devnet))
+        options: PoolOptions(
+            policy: .devnet, order: settings.order, checksBalance: settings.checksBalance))
     let devnet = try Devnet(
         chain: blockchain, pool: pool,
-        options: DevnetOptions(mode: settings.mining, coinbase: settings.node.coinbase),
+        options: DevnetOptions(
+            mode: settings.mining, coinbase: settings.node.coinbase,
+            maxTransactionsPerBlock: settings.maxTransactionsPerBlock,
+            timestampRepetition: settings.timestampRepetition,
+            blockTimestampInterval: settings.blockTimestampInterval),
         logger: logger, now: wallClock)
     if settings.isAutoImpersonating { devnet.impersonatesEveryone = true }
     if let limit = settings.node.gasLimit { try devnet.setGasLimit(limit) }
@@ -57,11 +62,6 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
         }
         announcement = banner.lines() + announcement
     }
-    if settings.exposesKnownKeys {
-        logger.warning(
-            "the keys of the default mnemonic are public and this devnet listens beyond loopback",
-            metadata: ["host": "\(settings.node.host)"])
-    }
     if head.number > 0 {
         logger.notice(
             "the chain goes on where it stopped", metadata: ["block.number": "\(head.number)"])
@@ -73,20 +73,28 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
 private func devnetGenesis(_ settings: DevnetSettings, folder: String) throws(StartupError)
     -> Genesis?
 {
+    var balances = settings.fundedAccounts
+    for account in settings.accounts.accounts where balances[account.address] == nil {
+        balances[account.address] = settings.balance
+    }
     if let file = settings.genesisFile {
         var genesis = try readGenesis(file)
-        for account in settings.accounts.accounts where genesis.alloc[account.address] == nil {
-            genesis.alloc[account.address] = GenesisAccount(
-                balance: settings.balance, nonce: 0, code: [], storage: [:])
+        for (address, balance) in balances where genesis.alloc[address] == nil {
+            genesis.alloc[address] = GenesisAccount(balance: balance)
         }
         return genesis
     }
     if holdsChain(folder) { return nil }
-    return .devnet(
+    var genesis = Genesis.devnet(
         config: .single(settings.hardfork, chainId: settings.chainId),
-        timestamp: settings.timestamp ?? wallClock(),
-        accounts: settings.accounts.accounts.map(\.address), balance: settings.balance,
+        timestamp: settings.timestamp ?? wallClock(), balances: balances,
         baseFee: settings.baseFee, gasLimit: settings.node.gasLimit ?? 30_000_000)
+    if !settings.hasCreate2Deployer,
+        let deployer = Address(hex: PredeployedContract.deterministicDeployer.address)
+    {
+        genesis.alloc[deployer] = nil
+    }
+    return genesis
 }
 
 /// What `web3_clientVersion` answers.

@@ -12,6 +12,8 @@ struct DevCommand: AsyncParsableCommand {
             seconds instead, --mixed-mining does both, --no-mining waits for evm_mine.
 
             Without --datadir the chain lives in a temporary folder that is removed at exit.
+
+            The flags have anvil's names where anvil has them.
             """)
 
     @OptionGroup(title: "Daemon") var shared: SharedOptions
@@ -32,6 +34,16 @@ struct DevCommand: AsyncParsableCommand {
 
     @Option(name: [.customShort("m"), .long], help: "BIP-39 mnemonic of the dev accounts.")
     var mnemonic: String?
+
+    @Flag(
+        name: .customLong("mnemonic-random"),
+        help: "Make a new mnemonic of twelve words; the banner shows it.")
+    var mnemonicRandom = false
+
+    @Option(
+        name: .customLong("fund-accounts"), parsing: .upToNextOption,
+        help: "More funded addresses: ADDRESS or ADDRESS:ETHER, several.")
+    var fundAccounts: [String] = []
 
     @Option(
         name: .customLong("derivation-path"),
@@ -63,6 +75,53 @@ struct DevCommand: AsyncParsableCommand {
         help: "With --block-time: also a block for each transaction.")
     var mixedMining = false
 
+    @Option(
+        name: .long,
+        help: "Which transaction comes first in a block: 'fees' or 'fifo' (default fees).")
+    var order: String?
+
+    @Option(
+        name: .customLong("max-transactions"),
+        help: "Transactions a block at most (default: as many as its gas allows).")
+    var maxTransactions: String?
+
+    @Flag(
+        name: .customLong("allow-same-timestamp"),
+        help: "Let blocks have the timestamp of their parent.")
+    var allowSameTimestamp = false
+
+    @Flag(
+        help: """
+            Take no time from the clock: a fixed genesis timestamp, and one second from block to \
+            block, so that the same transactions give the same chain on every machine.
+            """)
+    var deterministic = false
+
+    @Flag(
+        name: .customLong("disable-pool-balance-checks"),
+        help: "Take transactions whose sender cannot pay for them yet.")
+    var disablePoolBalanceChecks = false
+
+    @Flag(
+        name: [.customLong("disable-block-gas-limit"), .customLong("disable-gas-limit")],
+        help: "Give blocks the largest gas limit that a header can have.")
+    var disableBlockGasLimit = false
+
+    @Flag(
+        name: [.customLong("disable-default-create2-deployer"), .customLong("no-create2")],
+        help: "Leave the CREATE2 deployer out of the genesis.")
+    var disableDefaultCreate2Deployer = false
+
+    @Flag(
+        name: .customLong("expose-dev-keys"),
+        help: "Listen beyond this machine although everybody knows the accounts' keys.")
+    var exposeDevKeys = false
+
+    @Flag(
+        name: [.customLong("steps-tracing"), .customLong("tracing")],
+        help: "Changes nothing: transactions can always be traced. For tools that pass it.")
+    var stepsTracing = false
+
     @Flag(
         name: [.customLong("auto-impersonate"), .customLong("auto-unlock")],
         help: "Accept transactions from any address without a signature.")
@@ -71,7 +130,9 @@ struct DevCommand: AsyncParsableCommand {
     @Option(name: .customLong("config-out"), help: "Write accounts and keys as JSON to this file.")
     var configOut: String?
 
-    @Flag(name: [.customShort("q"), .long], help: "No banner but the line 'Listening on …'.")
+    @Flag(
+        name: [.customShort("q"), .long, .customLong("silent")],
+        help: "No banner but the line 'Listening on …'.")
     var quiet = false
 
     func run() async throws {
@@ -82,7 +143,15 @@ struct DevCommand: AsyncParsableCommand {
             "hardfork": hardfork, "timestamp": timestamp, "base-fee": baseFee,
             "no-mining": noMining ? "true" : nil, "mixed-mining": mixedMining ? "true" : nil,
             "auto-impersonate": autoImpersonate ? "true" : nil, "config-out": configOut,
-            "quiet": quiet ? "true" : nil,
+            "quiet": quiet ? "true" : nil, "mnemonic-random": mnemonicRandom ? "true" : nil,
+            "fund-accounts": fundAccounts.isEmpty ? nil : fundAccounts.joined(separator: ","),
+            "order": order, "max-transactions": maxTransactions,
+            "allow-same-timestamp": allowSameTimestamp ? "true" : nil,
+            "deterministic": deterministic ? "true" : nil,
+            "disable-pool-balance-checks": disablePoolBalanceChecks ? "true" : nil,
+            "disable-block-gas-limit": disableBlockGasLimit ? "true" : nil,
+            "disable-default-create2-deployer": disableDefaultCreate2Deployer ? "true" : nil,
+            "expose-dev-keys": exposeDevKeys ? "true" : nil,
         ]
         flags.merge(own.compactMapValues { $0 }) { $1 }
         await runToEnd {

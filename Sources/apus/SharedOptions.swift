@@ -15,7 +15,8 @@ struct SharedOptions: ParsableArguments {
     @Option(name: .long, help: "Address to listen on (default 127.0.0.1).")
     var host: String?
 
-    @Option(name: .long, help: "Path of a Unix socket to serve as well.")
+    @Option(
+        name: [.long, .customLong("ipcpath")], help: "Path of a Unix socket to serve as well.")
     var ipc: String?
 
     @Option(
@@ -46,10 +47,14 @@ struct SharedOptions: ParsableArguments {
         help: "'block' syncs every block to disk, 'interval' syncs a few times a second.")
     var syncMode: String?
 
-    @Option(name: .customLong("block-time"), help: "Seconds between blocks; fractions are fine.")
+    @Option(
+        name: [.customShort("b"), .customLong("block-time"), .customLong("blockTime")],
+        help: "Seconds between blocks; fractions are fine.")
     var blockTime: String?
 
-    @Option(name: .customLong("gas-limit"), help: "Gas limit of blocks.")
+    @Option(
+        name: [.customLong("gas-limit"), .customLong("block-gas-limit")],
+        help: "Gas limit of blocks.")
     var gasLimit: String?
 
     @Option(name: .long, help: "Address that receives the priority fees.")

@@ -138,6 +138,39 @@ import Testing
         #expect(result.error.contains("did you mean 'chain-id'"), "\(result.error)")
     }
 
+    @Test func `a deterministic devnet makes the same chain again`() throws {
+        func chain() throws -> (head: JSONValue, deployer: JSONValue, rich: JSONValue) {
+            let daemon = try Daemon([
+                "dev", "--port", "0", "--deterministic", "--order", "fifo", "--no-create2",
+                "--max-transactions", "1", "--disable-gas-limit", "--steps-tracing", "--silent",
+                "--fund-accounts", "0x00000000000000000000000000000000000000aa:3",
+                "0x00000000000000000000000000000000000000bb",
+            ])
+            defer { daemon.stop() }
+            let connection = try daemon.connect()
+            for _ in 0..<3 {
+                _ = try connection.call(
+                    "eth_sendTransaction",
+                    #"[{"from":"\#(CrashTests.alice)","to":"\#(CrashTests.bob)","value":"0x1"}]"#)
+            }
+            return (
+                try connection.call("eth_getBlockByNumber", #"["latest", false]"#),
+                try connection.call(
+                    "eth_getCode",
+                    #"["0x4e59b44847b379578588920cA78FbF26c0B4956C", "latest"]"#),
+                try connection.call(
+                    "eth_getBalance",
+                    #"["0x00000000000000000000000000000000000000aa", "latest"]"#)
+            )
+        }
+        let first = try chain()
+        #expect(first.head["number"] == "0x3")
+        #expect(first.head["timestamp"] == "0x67748583")
+        #expect(first.deployer == "0x")
+        #expect(first.rich == "0x29a2241af62c0000")
+        #expect(try chain().head["hash"] == first.head["hash"])
+    }
+
     @Test func `a full disk stops block production, keeps reads up, and loses nothing`() throws {
         let folder = try TemporaryFolder()
         let data = folder.path + "/data"

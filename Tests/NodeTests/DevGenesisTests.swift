@@ -16,8 +16,10 @@ import Testing
             derivationPath: DevAccounts.defaultDerivationPath, count: 10)
         let builtIn = Genesis.devnet(
             config: .single(.osaka, chainId: 31337), timestamp: published.timestamp,
-            accounts: accounts.accounts.map(\.address),
-            balance: UInt256(10_000) &* UInt256(1_000_000_000_000_000_000),
+            balances: Dictionary(
+                uniqueKeysWithValues: accounts.accounts.map {
+                    ($0.address, UInt256(10_000) &* UInt256(1_000_000_000_000_000_000))
+                }),
             baseFee: 1_000_000_000, gasLimit: 30_000_000)
         #expect(builtIn.alloc == published.alloc)
         #expect(builtIn.gasLimit == published.gasLimit)
@@ -30,8 +32,8 @@ import Testing
     @Test func `a chain of an older fork has only the contracts of its time`() {
         func contracts(_ fork: Fork) -> Int {
             Genesis.devnet(
-                config: .single(fork, chainId: 1), timestamp: 0, accounts: [], balance: .zero,
-                baseFee: 7, gasLimit: 30_000_000
+                config: .single(fork, chainId: 1), timestamp: 0, balances: [:], baseFee: 7,
+                gasLimit: 30_000_000
             ).alloc.count
         }
         #expect(contracts(.shanghai) == 1)

@@ -1,5 +1,6 @@
 import Foundation
 import Node
+import Primitives
 import Testing
 
 /// Where settings come from, and what is refused.
@@ -78,10 +79,70 @@ import Testing
         ["no-mining": "true", "block-time": "1"], ["mixed-mining": "true"],
         ["mnemonic": "test test test"], ["hardfork": "tomorrow"], ["block-time": "0"],
         ["block-time": "nan"], ["history": "some"], ["sync-mode": "never"], ["coinbase": "0x12"],
-        ["balance": "-1"], ["log-level": "loud"],
+        ["balance": "-1"], ["log-level": "loud"], ["order": "random"],
+        ["max-transactions": "0"], ["fund-accounts": "0x12"],
+        ["fund-accounts": "0xd8da6bf26964af9d7eed9e03e53415d37aa96045:"],
+        ["mnemonic": DevAccounts.defaultMnemonic, "mnemonic-random": "true"],
+        ["gas-limit": "30000000", "disable-block-gas-limit": "true"],
     ])
     func `settings that make no sense are refused`(flags: [String: String]) throws {
         var settings = try Settings(flags: flags, environment: [:], file: nil)
         #expect(throws: StartupError.self) { try DevnetSettings(from: &settings) }
+    }
+
+    @Test(arguments: ["0.0.0.0", "::", "192.168.1.7", "devnet.example"])
+    func `keys that everybody knows are not served beyond this machine`(host: String) throws {
+        func devnet(_ flags: [String: String]) throws -> DevnetSettings {
+            var settings = try Settings(
+                flags: flags.merging(["host": host]) { $1 }, environment: [:], file: nil)
+            return try DevnetSettings(from: &settings)
+        }
+        let error = #expect(throws: StartupError.self) { try devnet([:]) }
+        #expect(error?.status == .configuration)
+        #expect(error?.description.contains("--expose-dev-keys") == true)
+        _ = try devnet(["expose-dev-keys": "true"])
+        _ = try devnet(["mnemonic-random": "true"])
+        _ = try devnet(["accounts": "0"])
+    }
+
+    @Test(arguments: ["127.0.0.1", "127.0.0.53", "localhost", "::1"])
+    func `this machine may use them`(host: String) throws {
+        var settings = try Settings(flags: ["host": host], environment: [:], file: nil)
+        _ = try DevnetSettings(from: &settings)
+    }
+
+    @Test func `flags of the pool, the blocks and the genesis reach the devnet`() throws {
+        let rich = "0xd8da6bf26964af9d7eed9e03e53415d37aa96045"
+        let flags = [
+            "order": "fifo", "max-transactions": "3", "allow-same-timestamp": "true",
+            "deterministic": "true", "disable-pool-balance-checks": "true",
+            "disable-block-gas-limit": "true", "disable-default-create2-deployer": "true",
+            "fund-accounts": "\(rich):7,0x00000000000000000000000000000000000000aa",
+            "balance": "5",
+        ]
+        var settings = try Settings(flags: flags, environment: [:], file: nil)
+        let devnet = try DevnetSettings(from: &settings)
+        #expect(devnet.order == .arrival)
+        #expect(devnet.maxTransactionsPerBlock == 3)
+        #expect(devnet.timestampRepetition == .allowed)
+        #expect(devnet.blockTimestampInterval == 1)
+        #expect(devnet.timestamp == 1_735_689_600)
+        #expect(!devnet.checksBalance)
+        #expect(devnet.node.gasLimit == UInt64(Int64.max))
+        #expect(!devnet.hasCreate2Deployer)
+        let ether = UInt256(1_000_000_000_000_000_000)
+        #expect(devnet.fundedAccounts[try #require(Address(hex: rich))] == UInt256(7) &* ether)
+        #expect(devnet.fundedAccounts[Address(w0: 0, w1: 0, w2: 0xaa)] == UInt256(5) &* ether)
+    }
+
+    @Test func `a random mnemonic is another one each time`() throws {
+        func mnemonic() throws -> String {
+            var settings = try Settings(
+                flags: ["mnemonic-random": "true"], environment: [:], file: nil)
+            return try DevnetSettings(from: &settings).accounts.mnemonic
+        }
+        let first = try mnemonic()
+        #expect(first.split(separator: " ").count == 12)
+        #expect(try mnemonic() != first)
     }
 }
