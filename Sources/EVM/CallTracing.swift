@@ -22,12 +22,27 @@ func passEmptyCall(_ m: MachinePointer, _ call: Call) {
     traceExit(m, gasUsed: 0, nil)
 }
 
-func traceEntry(_ m: MachinePointer, _ call: Call) {
+/// Reports a creation that fails before its frame begins. What it uses is lost.
+func refuseCreation(
+    _ m: MachinePointer, _ kind: CallKind, creator: Address, address: Address, value: UInt256,
+    gas: Int, gasUsed: Int, initCode: UnsafeRawBufferPointer, _ halt: Halt
+) {
     tracer(m)?.callEnter(
         CallEntry(
-            kind: call.kind, depth: m.pointee.depth + 1, caller: Address(lowBytesOf: call.caller),
+            kind: kind, depth: m.pointee.depth + 1, caller: creator, recipient: address,
+            codeAddress: address, target: address, value: value, gas: Gas(max(0, gas)),
+            input: Bytes(initCode)))
+    traceExit(m, gasUsed: gasUsed, halt)
+}
+
+func traceEntry(_ m: MachinePointer, _ call: Call) {
+    // For code, the caller of a DELEGATECALL is its own caller's caller.
+    let caller = call.kind == .delegateCall ? call.recipientWord : call.caller
+    tracer(m)?.callEnter(
+        CallEntry(
+            kind: call.kind, depth: m.pointee.depth + 1, caller: Address(lowBytesOf: caller),
             recipient: Address(lowBytesOf: call.recipientWord), codeAddress: call.codeAddress,
-            value: call.value, gas: Gas(max(0, call.gas)),
+            target: m.pointee.tracedTarget, value: call.value, gas: Gas(max(0, call.gas)),
             input: Bytes(UnsafeRawBufferPointer(start: call.input, count: call.inputSize))))
 }
 

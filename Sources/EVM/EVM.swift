@@ -109,6 +109,7 @@ public final class EVM {
         guard message.value.isZero || state.balance(caller) >= message.value else {
             return MessageResult(halt: .insufficientBalance, gasLeft: Gas(gas), output: [])
         }
+        machine.pointee.tracedTarget = message.codeAddress
         let checkpoint = state.checkpoint()
         move(message.value, from: caller, to: recipient, machine, state)
         if let precompile = precompile(message.codeAddress, schedule) {
@@ -144,6 +145,12 @@ public final class EVM {
         }
         if machine.pointee.schedule.pointee.hasAccessLists { state.warm(account) }
         if isOccupied(account, state) {
+            if tracer != nil {
+                refuseCreation(
+                    machine, .create, creator: message.caller, address: message.recipient,
+                    value: message.value, gas: gas, gasUsed: gas,
+                    initCode: UnsafeRawBufferPointer(data), .addressCollision)
+            }
             return MessageResult(halt: .addressCollision, gasLeft: 0, output: [])
         }
         enterCreation(
@@ -210,6 +217,7 @@ public final class EVM {
     /// Finishes a frame that has ended: stores the code of a creation, takes back what failed.
     @inline(always)
     private func settle(_ frame: FramePointer) {
+        let outputSize = machine.pointee.outputSize
         if frame.pointee.kind == .create, machine.pointee.halt == nil { depositCode(frame) }
         if let halt = machine.pointee.halt {
             state.revert(to: frame.pointee.checkpoint)
@@ -221,13 +229,14 @@ public final class EVM {
         if frame.pointee.ownsCode { frame.pointee.codeObject.release() }
         if let recorder { record(frame, in: recorder) }
         if let tracer {
+            // Frontier keeps an account whose code it could not pay for; the output is seen then too.
+            let traced = machine.pointee.halt == nil ? outputSize : machine.pointee.outputSize
             tracer.tracer.callExit(
                 CallExit(
                     depth: machine.pointee.depth,
                     gasUsed: Gas(max(0, frame.pointee.gasLimit - frame.pointee.gas)),
                     output: Bytes(
-                        UnsafeRawBufferPointer(
-                            start: machine.pointee.output, count: machine.pointee.outputSize)),
+                        UnsafeRawBufferPointer(start: machine.pointee.output, count: traced)),
                     halt: machine.pointee.halt))
         }
     }

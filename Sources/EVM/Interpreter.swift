@@ -876,9 +876,9 @@ private func fail(
     } else if !info.isDefined {
         halt = .invalidOpcode(opcode)
     } else if height < Int(info.minHeight) {
-        halt = .stackUnderflow
+        halt = .stackUnderflow(have: words(height), needed: words(Int(info.minHeight)))
     } else if height > Int(info.maxHeight) {
-        halt = .stackOverflow
+        halt = .stackOverflow(have: words(height), limit: words(Int(info.maxHeight)))
     } else {
         halt = .outOfGas
     }
@@ -890,6 +890,9 @@ private func fail(
             gasCost: Gas(max(0, info.gas)), refund: refund(m), halt: halt)
     }
 }
+
+/// A height of the stack in words.
+private func words(_ height: Int) -> UInt16 { UInt16(clamping: height / 32) }
 
 @inline(never)
 private func traceStep(

@@ -143,6 +143,10 @@ struct Machine {
 
     /// The whole cost of the call or creation just made, for the tracer.
     var tracedCost = 0
+
+    /// The account that the call just made names, for the tracer: the code that runs may be that of
+    /// its delegate.
+    var tracedTarget = Address.zero
 }
 
 /// A tracer as a thing that can be pointed to.

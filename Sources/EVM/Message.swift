@@ -137,8 +137,12 @@ public enum Halt: Error, Hashable, Sendable {
     /// REVERT: the rest of the gas is given back, and there is output.
     case reverted
     case outOfGas
-    case stackUnderflow
-    case stackOverflow
+
+    /// Fewer words on the stack than the instruction takes.
+    case stackUnderflow(have: UInt16, needed: UInt16)
+
+    /// More words on the stack than leave room for what the instruction puts there.
+    case stackOverflow(have: UInt16, limit: UInt16)
 
     /// JUMP or JUMPI to what is not a JUMPDEST.
     case invalidJump
@@ -176,6 +180,9 @@ public enum Halt: Error, Hashable, Sendable {
 
     /// A precompile refused its input.
     case precompileFailed
+
+    /// SSTORE with no more gas than a stipend (EIP-2200).
+    case reentrancySentry
 }
 
 /// How a message call ended. Logs and refund are in the state.

@@ -5,6 +5,7 @@
 
 public import EthereumTypes
 public import Primitives
+public import State
 
 /// How a frame was entered.
 public enum CallKind: Hashable, BitwiseCopyable, Sendable {
@@ -21,14 +22,18 @@ public struct CallEntry: Hashable, Sendable {
 
     /// 0 for the message from outside.
     public let depth: Int
-    /// Who calls.
+    /// Whose state the code that calls works on.
     public let caller: Address
 
     /// The called or created account, or the beneficiary of SELFDESTRUCT.
     public let recipient: Address
 
-    /// Whose code runs: the called account but for CALLCODE and DELEGATECALL.
+    /// Whose code runs: the called account but for CALLCODE, DELEGATECALL and delegations (EIP-7702).
     public let codeAddress: Address
+
+    /// The account that the instruction names: as `codeAddress`, but that which has the delegation
+    /// and not its delegate.
+    public let target: Address
     /// The value transferred, or inherited by DELEGATECALL.
     public let value: Wei
 
@@ -125,6 +130,17 @@ public struct Step {
 
 /// What happens in the machine, in order. All functions do nothing unless they are implemented.
 public protocol Tracer: AnyObject {
+    /// A transaction that was found valid begins: nothing is paid, no nonce has changed. System calls
+    /// are no transactions.
+    ///
+    /// - Parameter state: may be read, also at each step, until the transaction ends.
+    func transactionBegins(
+        _ transaction: RecoveredTransaction, fork: Fork, block: BlockEnvironment,
+        state: JournaledState)
+
+    /// The transaction has ended, and its changes are in the state.
+    func transactionEnds(gasUsed: Gas)
+
     /// Before each instruction, also one that then fails.
     func step(_ step: borrowing Step)
 
@@ -153,6 +169,13 @@ public protocol Tracer: AnyObject {
 }
 
 extension Tracer {
+    /// Does nothing.
+    public func transactionBegins(
+        _ transaction: RecoveredTransaction, fork: Fork, block: BlockEnvironment,
+        state: JournaledState
+    ) {}
+    /// Does nothing.
+    public func transactionEnds(gasUsed: Gas) {}
     /// Does nothing.
     public func step(_ step: borrowing Step) {}
     /// Does nothing.

@@ -66,8 +66,8 @@ extension Halt {
         switch self {
         case .reverted: "execution reverted"
         case .outOfGas: "out of gas"
-        case .stackUnderflow: "stack underflow"
-        case .stackOverflow: "stack limit reached 1024"
+        case .stackUnderflow(let have, let needed): "stack underflow (\(have) <=> \(needed))"
+        case .stackOverflow(let have, let limit): "stack limit reached \(have) (\(limit))"
         case .invalidJump: "invalid jump destination"
         case .invalidOpcode(let byte):
             "invalid opcode: \(Opcode(rawValue: byte)?.tracedName ?? "")"
@@ -82,6 +82,7 @@ extension Halt {
         case .invalidCodePrefix: "invalid code: must not begin with 0xef"
         case .codeStoreOutOfGas: "contract creation code storage out of gas"
         case .precompileFailed: "precompiled contract failed"
+        case .reentrancySentry: "out of gas: not enough gas for reentrancy sentry"
         }
     }
 }

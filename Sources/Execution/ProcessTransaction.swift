@@ -65,6 +65,7 @@ public func processTransaction(
 
 /// One transaction on its way through the state, after its checks.
 private struct TransactionExecution {
+    let recovered: RecoveredTransaction
     let transaction: Transaction
     let sender: Address
     let cost: (intrinsic: Gas, floor: Gas)
@@ -79,6 +80,7 @@ private struct TransactionExecution {
         context: ExecutionContext, state: JournaledState, tracer: (any Tracer)?,
         recorder: CallRecorder?
     ) {
+        self.recovered = recovered
         transaction = recovered.transaction
         sender = recovered.sender
         self.cost = cost
@@ -90,6 +92,8 @@ private struct TransactionExecution {
     }
 
     mutating func run() -> TransactionOutcome {
+        tracer?.transactionBegins(
+            recovered, fork: context.fork, block: context.block, state: state)
         state.beginTransaction()
         buyGas()
         let nonce = state.nonce(sender)
@@ -104,6 +108,7 @@ private struct TransactionExecution {
         let result = processMessage(recipient)
         let (gasUsed, beforeRefund) = settleGas(gasLeft: result.gasLeft)
         state.finishTransaction(emptyAccounts: context.emptyAccounts)
+        tracer?.transactionEnds(gasUsed: gasUsed)
 
         return TransactionOutcome(
             gasUsed: gasUsed,

@@ -64,6 +64,9 @@ public struct RPCLimits: Sendable {
     /// Blocks of one `eth_simulateV1`, as in geth.
     public var simulatedBlocks: UInt64 = 256
 
+    /// Time for the trace of one transaction unless its caller says otherwise, as in geth.
+    public var traceTime = Duration.seconds(5)
+
     /// Bytes of one trace. A transaction of 30 million gas may take millions of steps.
     public var traceBytes = 128 << 20
 

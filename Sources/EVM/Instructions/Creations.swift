@@ -47,22 +47,34 @@ func create(
         } else if m.pointee.depth >= Machine.depthLimit {
             failure = .callDepthExceeded
         }
-        if failure != nil {
+        let initCodeBytes = UnsafeRawBufferPointer(start: initCode, count: size)
+        func newAddress() -> Address {
+            kind == .create2
+                ? contractAddress(
+                    creator: creator, salt: Hash256(sp[-3]),
+                    initCodeHash: keccak256(bytes: initCodeBytes))
+                : contractAddress(creator: creator, nonce: nonce)
+        }
+        if let failure {
+            if m.pointee.tracer != nil {
+                refuseCreation(
+                    m, kind, creator: creator, address: newAddress(), value: value, gas: childGas,
+                    gasUsed: 0, initCode: initCodeBytes, failure)
+            }
             result.pointee = .zero
             return gas &+ childGas
         }
         state.setNonce(f.pointee.account, nonce + 1)
-        let address =
-            kind == .create2
-            ? contractAddress(
-                creator: creator, salt: Hash256(sp[-3]),
-                initCodeHash: keccak256(bytes: UnsafeRawBufferPointer(start: initCode, count: size))
-            )
-            : contractAddress(creator: creator, nonce: nonce)
+        let address = newAddress()
         let account = state.index(of: address)
         if schedule.pointee.hasAccessLists { state.warm(account) }
         if m.pointee.tracer != nil { tracer(m)?.accountAccess(address) }
         if isOccupied(account, state) {
+            if m.pointee.tracer != nil {
+                refuseCreation(
+                    m, kind, creator: creator, address: address, value: value, gas: childGas,
+                    gasUsed: childGas, initCode: initCodeBytes, .addressCollision)
+            }
             result.pointee = .zero
             return gas
         }
@@ -127,8 +139,8 @@ func enterCreation(
         tracer(m)?.callEnter(
             CallEntry(
                 kind: kind, depth: m.pointee.depth + 1, caller: Address(lowBytesOf: creatorWord),
-                recipient: address, codeAddress: address, value: value, gas: Gas(gas),
-                input: Bytes(initCode)))
+                recipient: address, codeAddress: address, target: address, value: value,
+                gas: Gas(gas), input: Bytes(initCode)))
     }
 }
 

@@ -61,7 +61,7 @@ func selfDestruct(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ 
                 CallEntry(
                     kind: .selfDestruct, depth: m.pointee.depth + 1,
                     caller: Address(lowBytesOf: f.pointee.addressWord), recipient: address,
-                    codeAddress: address, value: balance, gas: 0, input: []))
+                    codeAddress: address, target: address, value: balance, gas: 0, input: []))
             tracer(m)?.callExit(
                 CallExit(depth: m.pointee.depth + 1, gasUsed: 0, output: [], halt: nil))
         }

@@ -29,7 +29,10 @@ func storageStore(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ 
         m.pointee.halt = .writeProtection
         return -1
     }
-    if rule == .netWithSentry, gas <= schedule.pointee.callStipend { return -1 }
+    if rule == .netWithSentry, gas <= schedule.pointee.callStipend {
+        m.pointee.halt = .reentrancySentry
+        return -1
+    }
     return m.pointee.state._withUnsafeGuaranteedRef { state in
         var gas = gas
         let slot = state.slot(f.pointee.account, sp[0])

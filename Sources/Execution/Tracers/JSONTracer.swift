@@ -156,7 +156,7 @@ extension Halt {
     /// too little gas, and what it checks while it computes the gas.
     func precedesInstruction(_ opcode: Opcode) -> Bool {
         switch self {
-        case .outOfGas, .stackUnderflow, .stackOverflow, .initCodeTooLarge: true
+        case .outOfGas, .stackUnderflow, .stackOverflow, .initCodeTooLarge, .reentrancySentry: true
         case .writeProtection: opcode == .sstore || opcode == .call || opcode == .selfdestruct
         case .reverted, .invalidJump, .invalidOpcode, .returnDataOutOfBounds, .callDepthExceeded,
             .insufficientBalance, .addressCollision, .nonceOverflow, .codeTooLarge,

@@ -6,8 +6,10 @@ import EthereumTypes
 public import Primitives
 
 /// Collects the instructions of one transaction.
-public final class StructLogger: Tracer {
+public final class StructLogger: TraceRecorder {
     private let options: TraceOptions
+    private let limit: Int
+    private var isTooLarge = false
     private var pending: TracedStep?
     private var pendingStorage: [UInt256: UInt256]?
     /// What SLOAD and SSTORE have shown, by account.
@@ -15,9 +17,10 @@ public final class StructLogger: Tracer {
     /// The elements of `structLogs` with the commas between them.
     private var entries = JSONWriter()
 
-    /// An empty log.
-    public init(options: TraceOptions = TraceOptions()) {
+    /// An empty log that keeps no more than so many bytes.
+    public init(options: TraceOptions = TraceOptions(), limit: Int = .max) {
         self.options = options
+        self.limit = limit
         entries.beginArray()
     }
 
@@ -32,9 +35,19 @@ public final class StructLogger: Tracer {
         guard let step = pending else { return }
         pending = nil
         if let limit = options.byteLimit, entries.bytes.count > limit { return }
+        isTooLarge = isTooLarge || entries.bytes.count > limit
+        guard !isTooLarge else { return }
         // A failure after the gas was paid is not the instruction's: geth leaves it out here.
         let failure = halt.flatMap { $0.precedesInstruction(step.opcode) ? $0 : nil }
         append(step, gasCost: gasCost, refund: refund, failure: failure)
+    }
+
+    /// The result, unless it lacks what the options did not leave out.
+    public func result(
+        of outcome: TransactionOutcome, limit: Int
+    ) throws(TraceTooLarge) -> Bytes {
+        guard !isTooLarge else { throw TraceTooLarge() }
+        return try result(of: outcome).within(limit)
     }
 
     /// The result object: gas, success, return value and the instructions.

@@ -94,6 +94,14 @@ struct CallScene {
         _ blockOverrides: BlockOverridesParameter? = nil
     ) throws {
         let (context, state) = try chain.callContext(at: block)
+        try self.init(context, state, overrides, blockOverrides)
+    }
+
+    /// A scene that is not the state after a block.
+    init(
+        _ context: ExecutionContext, _ state: any StateReader,
+        _ overrides: StateOverridesParameter?, _ blockOverrides: BlockOverridesParameter?
+    ) throws {
         self.context = blockOverrides.map { context.applying($0.overrides) } ?? context
         if let overrides {
             try overrides.check(precompiles: Precompiles.addresses(at: self.context.fork))
@@ -126,14 +134,20 @@ struct CallScene {
             authorizationList: request.authorizationList)
     }
 
-    /// Runs a call on a scratch copy of the state.
+    /// Executes a call on a scratch copy of the state.
+    func execute(
+        _ call: CallRequest, gasCap: Gas, tracer: (any Tracer)?
+    ) throws(TransactionError) -> TransactionOutcome {
+        try simulateCall(
+            call, in: context, state: JournaledState(reader: state), gasCap: gasCap, tracer: tracer)
+    }
+
+    /// Executes a call, with the words of `eth_call` for one that cannot be.
     func run(
         _ call: CallRequest, gasCap: Gas, tracer: (any Tracer)? = nil
     ) throws -> TransactionOutcome {
         do throws(TransactionError) {
-            return try simulateCall(
-                call, in: context, state: JournaledState(reader: state), gasCap: gasCap,
-                tracer: tracer)
+            return try execute(call, gasCap: gasCap, tracer: tracer)
         } catch {
             switch error {
             case .invalid(let reason):
