@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
 SWIFT_TEST := swift test -c $(CONFIGURATION)
 
-.PHONY: help run build test test-swift test-one test-clients check format bench bench-evm check-interpreter fuzz install clean
+.PHONY: help run build test test-swift test-one test-clients check format bench bench-evm check-interpreter fuzz install clean tracer-vectors
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -37,6 +37,19 @@ test-swift:
 test-one:  ## Run the tests whose name matches: make test-one T=UInt256Tests
 	@scripts/setup test
 	@$(SWIFT_TEST) --filter '$(T)'
+
+# go-ethereum's own cases for its tracers. They are its, so they are not in this repository.
+TRACER_VECTORS ?= .build/tracer-vectors
+GETH_SOURCE ?= https://github.com/ethereum/go-ethereum
+
+tracer-vectors: $(TRACER_VECTORS)/eth  ## Run go-ethereum's tracer cases (fetched once; or set TRACER_VECTORS, GETH_SOURCE)
+	@APUS_TRACER_VECTORS=$(abspath $(TRACER_VECTORS))/eth/tracers/internal/tracetest/testdata \
+	    $(SWIFT_TEST) --filter TracerVectorTests
+
+$(TRACER_VECTORS)/eth:
+	@echo "==> fetching the tracer cases from $(GETH_SOURCE)"
+	@git clone --quiet --depth 1 --filter=blob:none --sparse $(GETH_SOURCE) $(TRACER_VECTORS)
+	@git -C $(TRACER_VECTORS) sparse-checkout set eth/tracers/internal/tracetest/testdata
 
 test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py against a real daemon, and the same script against eth-tester
 	@$(VENV)/bin/python examples/web3py/first_light.py --apus $(BINARY)

@@ -134,7 +134,8 @@ extension Precompiles {
     static func failureText(of address: Address, input: Bytes) -> String {
         let isFirst = address.w0 == 0 && address.w1 == 0
         switch isFirst ? address.w2 : 0 {
-        case 8: return input.count % 192 == 0 ? "malformed point" : "bad elliptic curve pairing size"
+        case 8:
+            return input.count % 192 == 0 ? "malformed point" : "bad elliptic curve pairing size"
         case 6, 7: return "malformed point"
         case 9: return input.count == 213 ? "invalid final flag" : "invalid input length"
         case 10: return input.count == 192 ? "mismatched versioned hash" : "invalid input length"

@@ -29,8 +29,8 @@ public final class FourByteTracer: TraceRecorder {
         case .call, .callCode, .delegateCall, .staticCall: break
         }
         guard !Precompiles.contains(entry.target, at: fork) else { return }
-        counts["\(Hex.encode(Bytes(entry.input.prefix(4))))-\(entry.input.count - 4)", default: 0] +=
-            1
+        let selector = Hex.encode(Bytes(entry.input.prefix(4)))
+        counts["\(selector)-\(entry.input.count - 4)", default: 0] += 1
     }
 
     /// How often, by selector and size.

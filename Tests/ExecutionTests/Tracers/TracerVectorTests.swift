@@ -89,8 +89,13 @@ private struct TracerVectors {
     /// and forks that come together here apart.
     private func genesis() throws -> Genesis {
         var genesis = try #require(file["genesis"]?.objectValue)
-        var config = try #require(genesis["config"]?.objectValue)
+        let given = try #require(genesis["config"]?.objectValue)
+        // Go reads names in any case.
+        var config = JSONObject(
+            given.map { (key: $0.key.prefix(1).lowercased() + $0.key.dropFirst(), value: $0.value) }
+        )
         config["clique"] = nil
+        if config["eip150Block"]?.intValue == 0 { config["homesteadBlock"] = 0 }
         if let block = config["eip158Block"] { config["eip155Block"] = block }
         genesis["config"] = .object(config)
         return try Genesis(json: .object(genesis))

@@ -65,7 +65,10 @@ import RPC
             ("debug_traceBlockByNumber", #"["0x0"]"#, "genesis is not traceable"),
             ("debug_traceBlockByNumber", #"["0x5"]"#, "block #5 not found"),
             ("debug_traceBlockByHash", #"["\#(Hash256.zero)"]"#, "block \(Hash256.zero) not found"),
-            ("debug_traceCall", #"[{}, "latest", {"tracer":"{}"}]"#, "JavaScript tracers are not supported"),
+            (
+                "debug_traceCall", #"[{}, "latest", {"tracer":"{}"}]"#,
+                "JavaScript tracers are not supported"
+            ),
             ("debug_getRawBlock", #"["0x5"]"#, "block #5 not found"),
         ] {
             #expect(try await node.failure(method, params).message == message)
