@@ -50,10 +50,15 @@ let targets: [Target] = [
     .target(
         name: "RPC", dependencies: ["BlockProduction", "TxPool", "Chain", log] + nio,
         swiftSettings: safe),
+    // What a plugin is and what it is given (product ApusPlugin).
+    .target(
+        name: "PluginAPI",
+        dependencies: ["RPC", "Chain", log, .product(name: "NIOPosix", package: "swift-nio")],
+        swiftSettings: safe),
     .target(
         name: "Node",
         dependencies: [
-            "RPC", "BlockProduction", "TxPool", "Chain", log,
+            "PluginAPI", "RPC", "BlockProduction", "TxPool", "Chain", log,
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             .product(name: "TOMLKit", package: "TOMLKit"),
         ],
@@ -61,7 +66,7 @@ let targets: [Target] = [
     .executableTarget(
         name: "apus",
         dependencies: [
-            "Node", "SpecRunner",
+            "Node", "PluginAPI", "SpecRunner",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: safe),
@@ -87,6 +92,7 @@ let targets: [Target] = [
     .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),
     .testTarget(name: "BlockProductionTests", dependencies: ["BlockProduction", "TestSupport"]),
     .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"]),
+    .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
     // The real daemon as a child process.
     .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives"]),
@@ -95,7 +101,12 @@ let targets: [Target] = [
 
 let package = Package(
     name: "apus",
-    products: [.executable(name: "apus", targets: ["apus"])],
+    products: [
+        .executable(name: "apus", targets: ["apus"]),
+        .library(
+            name: "ApusPlugin",
+            targets: ["PluginAPI", "RPC", "Chain", "Storage", "State", "EthereumTypes", "Primitives"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

@@ -1,6 +1,7 @@
 import Chain
 import Foundation
 import Logging
+import PluginAPI
 import Primitives
 import RPC
 import ServiceLifecycle
@@ -11,6 +12,7 @@ struct Daemon {
     let settings: NodeSettings
     let blockchain: Blockchain
     let rpc: RPCNode
+    let plugins: PluginHost
     let server: RPCServer
     let logger: Logger
 
@@ -25,7 +27,11 @@ struct Daemon {
         return Logger(label: "apus")
     }
 
-    init(settings: NodeSettings, blockchain: Blockchain, rpc: RPCNode, logger: Logger) {
+    init(
+        settings: NodeSettings, blockchain: Blockchain, rpc: RPCNode, plugins: PluginHost,
+        logger: Logger
+    ) {
+        self.plugins = plugins
         self.settings = settings
         self.blockchain = blockchain
         self.rpc = rpc
@@ -96,6 +102,7 @@ struct Daemon {
                         printLines(announcement)
                         await rpc.run()
                     }),
+                .init(service: TaskService { [plugins] in await plugins.run() }),
                 .init(service: TaskService(body: producer)),
                 .init(
                     service: SystemdService(status: status) { [blockchain] in

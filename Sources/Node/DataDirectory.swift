@@ -45,12 +45,15 @@ func readGenesis(_ path: String) throws(StartupError) -> Genesis {
 ///   is there.
 /// - Throws: `StartupError` with the status that fits.
 func openBlockchain(
-    at path: String, genesis: Genesis?, cacheBytes: Int, options: ChainOptions
+    at path: String, genesis: Genesis?, cacheBytes: Int, options: ChainOptions,
+    pluginFamilies: [PluginFamily] = []
 ) throws(StartupError) -> Blockchain {
     do throws(ChainError) {
         let database: Database
         do throws(StorageError) {
-            database = try Database(databaseOptions(at: path, cacheBytes: cacheBytes))
+            var options = databaseOptions(at: path, cacheBytes: cacheBytes)
+            options.pluginFamilies = pluginFamilies
+            database = try Database(options)
         } catch {
             throw .storage(error)
         }

@@ -1,6 +1,7 @@
 public import BlockProduction
 import Cryptography
 public import EthereumTypes
+public import PluginAPI
 public import Primitives
 public import TxPool
 
@@ -48,8 +49,10 @@ public struct DevnetSettings: Sendable {
     /// Reads every setting of `apus dev`.
     ///
     /// - Throws: `StartupError` for the first value that does not parse or fit, or an unknown key.
-    public init(from settings: inout Settings) throws(StartupError) {
-        node = try NodeSettings(sharedFrom: &settings)
+    public init(
+        from settings: inout Settings, plugins: [any NodePlugin.Type] = []
+    ) throws(StartupError) {
+        node = try NodeSettings(sharedFrom: &settings, plugins: plugins)
         genesisFile = settings.text("init")
         let count = try settings.integer("accounts", in: 0...1000) ?? 10
         let balance =

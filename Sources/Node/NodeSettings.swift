@@ -1,5 +1,6 @@
 public import Chain
 public import Logging
+public import PluginAPI
 public import Primitives
 
 /// What every way of running the daemon can be told, with its defaults.
@@ -34,12 +35,19 @@ public struct NodeSettings: Sendable {
     public var logFormat: LogFormat
     /// The lowest level that is logged.
     public var logLevel: Logger.Level
+    /// The plugins that are compiled in, each with its section of the settings.
+    public var plugins: [(type: any NodePlugin.Type, section: [String: String])]
+    /// What happens if a plugin fails.
+    public var pluginFailure: PluginFailurePolicy
 
     /// Reads every setting of `apus node`.
     ///
+    /// - Parameter plugins: those that are compiled in.
     /// - Throws: `StartupError` for the first value that does not parse, or an unknown key.
-    public init(from settings: inout Settings) throws(StartupError) {
-        try self.init(sharedFrom: &settings)
+    public init(
+        from settings: inout Settings, plugins: [any NodePlugin.Type] = []
+    ) throws(StartupError) {
+        try self.init(sharedFrom: &settings, plugins: plugins)
         try settings.refuseUnknown()
         guard dataDirectory != nil else {
             throw StartupError(
@@ -47,7 +55,14 @@ public struct NodeSettings: Sendable {
         }
     }
 
-    init(sharedFrom settings: inout Settings) throws(StartupError) {
+    init(
+        sharedFrom settings: inout Settings, plugins: [any NodePlugin.Type]
+    ) throws(StartupError) {
+        self.plugins = plugins.map { ($0, settings.section($0.manifest.name)) }
+        pluginFailure =
+            try settings.value("plugin-failure", expecting: "'disable' or 'stop'") {
+                PluginFailurePolicy(rawValue: $0)
+            } ?? .disable
         dataDirectory = settings.text("datadir")
         port = Int(try settings.integer("port", in: 0...65535) ?? 8545)
         host = settings.text("host") ?? "127.0.0.1"

@@ -16,12 +16,16 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
     defer { temporary?.remove() }
     guard let folder = settings.node.dataDirectory ?? temporary?.path else { return }
 
-    let options = ChainOptions(
+    let plugins = try configurePlugins(settings.node, logger: logger)
+    var options = ChainOptions(
         sync: settings.node.syncMode ?? .interval(milliseconds: 200),
         history: settings.node.history)
+    options.participants = plugins.participants
     let genesis = try devnetGenesis(settings, folder: folder)
     let blockchain = try openBlockchain(
-        at: folder, genesis: genesis, cacheBytes: settings.node.cacheBytes, options: options)
+        at: folder, genesis: genesis, cacheBytes: settings.node.cacheBytes, options: options,
+        pluginFamilies: plugins.families)
+    try plugins.open(blockchain)
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(
@@ -41,8 +45,10 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
         services: RPCServices(
             blockchain: blockchain, pool: pool, devnet: devnet,
             keys: settings.accounts.accounts.map(\.key), clientVersion: clientVersion),
+        plugins: plugins.methods, logger: logger)
+    let daemon = Daemon(
+        settings: settings.node, blockchain: blockchain, rpc: rpc, plugins: plugins,
         logger: logger)
-    let daemon = Daemon(settings: settings.node, blockchain: blockchain, rpc: rpc, logger: logger)
     let port: Int
     do {
         port = try await daemon.listen(defaultAccess: RPCAccess.all)

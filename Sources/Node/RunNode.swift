@@ -19,9 +19,14 @@ public func runNode(_ settings: NodeSettings) async throws {
             "\(folder) holds no chain yet; make one with 'apus init --datadir \(folder) GENESIS.json'"
         )
     }
+    let plugins = try configurePlugins(settings, logger: logger)
+    var options = ChainOptions(
+        sync: settings.syncMode ?? .everyBlock, history: settings.history)
+    options.participants = plugins.participants
     let blockchain = try openBlockchain(
-        at: folder, genesis: nil, cacheBytes: settings.cacheBytes,
-        options: ChainOptions(sync: settings.syncMode ?? .everyBlock, history: settings.history))
+        at: folder, genesis: nil, cacheBytes: settings.cacheBytes, options: options,
+        pluginFamilies: plugins.families)
+    try plugins.open(blockchain)
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(policy: .network))
@@ -29,11 +34,13 @@ public func runNode(_ settings: NodeSettings) async throws {
         services: RPCServices(
             blockchain: blockchain, pool: pool, devnet: nil, keys: [],
             clientVersion: clientVersion),
-        logger: logger)
-    let daemon = Daemon(settings: settings, blockchain: blockchain, rpc: rpc, logger: logger)
+        plugins: plugins.methods, logger: logger)
+    let daemon = Daemon(
+        settings: settings, blockchain: blockchain, rpc: rpc, plugins: plugins, logger: logger)
     let port: Int
     do {
-        port = try await daemon.listen(defaultAccess: .namespaces(["eth", "net", "web3", "rpc"]))
+        let namespaces = ["eth", "net", "web3", "rpc", "apus"] + plugins.names
+        port = try await daemon.listen(defaultAccess: .namespaces(Set(namespaces)))
     } catch {
         await daemon.shutDown()
         throw error

@@ -67,6 +67,27 @@ public struct Settings {
         }.filter { !$0.isEmpty }
     }
 
+    /// The settings of a section of its own, by their names in it: what stands under `[analytics]` in
+    /// the file, variables that begin with `APUS_ANALYTICS_`, and `--set analytics.key=value`. Whoever
+    /// owns the section checks its names.
+    public mutating func section(_ section: String) -> [String: String] {
+        let prefix = section + "."
+        let variables = Self.variable(prefix)
+        var values: [String: String] = [:]
+        for (name, value) in file where name.hasPrefix(prefix) {
+            values[String(name.dropFirst(prefix.count))] = value
+        }
+        for (name, value) in environment where name.hasPrefix(variables) {
+            let key = name.dropFirst(variables.count).lowercased()
+            values[key.replacingOccurrences(of: "_", with: "-")] = value
+        }
+        for (name, value) in flags where name.hasPrefix(prefix) {
+            values[String(name.dropFirst(prefix.count))] = value
+        }
+        for key in values.keys { known.insert(prefix + key) }
+        return values
+    }
+
     /// Call when every setting has been read.
     ///
     /// - Throws: `StartupError` for a key of the file, or a variable that begins with `APUS_`,
@@ -75,6 +96,9 @@ public struct Settings {
         for key in file.keys.sorted() where !known.contains(key) {
             throw StartupError(
                 .configuration, "\(fileName): unknown key '\(key)'\(suggestion(for: key))")
+        }
+        for key in flags.keys.sorted() where key.contains(".") && !known.contains(key) {
+            throw StartupError(.usage, "--set: there is no plugin for '\(key)'")
         }
         let variables = Set(known.map(Self.variable)).union(Self.reservedVariables)
         for name in environment.keys.sorted()
@@ -99,7 +123,7 @@ public struct Settings {
     }
 
     private static func variable(_ name: String) -> String {
-        "APUS_" + name.uppercased().replacingOccurrences(of: "-", with: "_")
+        "APUS_" + String(name.uppercased().map { $0 == "-" || $0 == "." ? "_" : $0 })
     }
 
     private static func read(_ path: String) throws(StartupError) -> [String: String] {
@@ -121,14 +145,26 @@ public struct Settings {
         }
         var values: [String: String] = [:]
         for (key, value) in table {
-            guard let text = flatText(value) else {
-                throw StartupError(
-                    .configuration,
-                    "\(path): '\(key)' must be a text, a number, true or false, or a list of texts")
+            guard let section = value.table else {
+                values[key] = try flatText(value, of: key, in: path)
+                continue
             }
-            values[key] = text
+            for (name, value) in section {
+                values[key + "." + name] = try flatText(value, of: key + "." + name, in: path)
+            }
         }
         return values
+    }
+
+    private static func flatText(
+        _ value: any TOMLValueConvertible, of key: String, in path: String
+    ) throws(StartupError) -> String {
+        guard let text = flatText(value) else {
+            throw StartupError(
+                .configuration,
+                "\(path): '\(key)' must be a text, a number, true or false, or a list of texts")
+        }
+        return text
     }
 
     private static func flatText(_ value: any TOMLValueConvertible) -> String? {

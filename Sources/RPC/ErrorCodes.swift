@@ -14,7 +14,7 @@ import TxPool
 /// `Execution/GethText.swift`.
 extension RPCError {
     /// The error that a client sees, or nil if the error is none that a client can cause.
-    init?(translating error: any Error) {
+    public init?(translating error: any Error) {
         switch error {
         case let error as RPCError: self = error
         case let error as ChainError: self.init(error)

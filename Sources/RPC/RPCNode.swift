@@ -10,9 +10,11 @@ public final class RPCNode: Sendable {
     private let hub: SubscriptionHub
     private let pool: ExecutionPool
 
-    /// - Parameter observe: told of every call that was answered, for metrics.
+    /// - Parameters:
+    ///   - plugins: the methods of plugins.
+    ///   - observe: told of every call that was answered, for metrics.
     public init(
-        services: RPCServices, logger: Logger,
+        services: RPCServices, plugins: [RPCMethod] = [], logger: Logger,
         observe: (@Sendable (RPCObservation) -> Void)? = nil
     ) {
         let limits = services.limits
@@ -27,7 +29,7 @@ public final class RPCNode: Sendable {
             methods += DevnetNamespace(services: services, devnet: devnet).methods
         }
         dispatcher = RPCDispatcher(
-            table: MethodTable(methods, version: services.clientVersion), pool: pool,
+            table: MethodTable(methods + plugins, version: services.clientVersion), pool: pool,
             limits: limits, logger: logger, observe: observe)
     }
 

@@ -54,6 +54,41 @@ extension WorldState {
         }
     }
 
+    /// Calls a function with the accounts as they were after an earlier block, in the order of
+    /// their addresses' hashes, until it returns `false`. Reads all accounts and their history.
+    ///
+    /// - Parameter number: a retained block.
+    public func forEachAccount(
+        after number: BlockNumber, _ body: (ListedAccount) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        let latest = snapshot.cursor(.accounts)
+        let history = snapshot.cursor(.accountHistory)
+        try latest.seek([])
+        try history.seek([])
+        while latest.isValid || history.isValid {
+            let latestKey = latest.isValid ? latest.key : nil
+            let historyKey = history.isValid ? Bytes(history.key.prefix(32)) : nil
+            guard
+                let key = [latestKey, historyKey].compactMap(\.self).min(by: {
+                    $0.lexicographicallyPrecedes($1)
+                }), let hash = Hash256(key)
+            else { throw .corrupted("account key") }
+            var value = latestKey == key ? latest.value : []
+            if historyKey == key {
+                try history.seek(Key.history(key, number + 1))
+                if history.isValid, history.key.starts(with: key) { value = history.value }
+                // Whatever else the history has of this account comes before this.
+                try history.seek(Key.history(key, .max) + [0])
+            }
+            if latestKey == key { try latest.advance() }
+            guard !value.isEmpty else { continue }
+            let record = try FlatAccount(value)
+            let listed = ListedAccount(
+                addressHash: hash, address: record.address, account: record.account)
+            guard try body(listed) else { return }
+        }
+    }
+
     /// Calls a function with the slots of an account in the latest state in the order of their
     /// hashes, until it returns `false`.
     public func forEachSlot(

@@ -158,7 +158,7 @@ struct DevCommand: AsyncParsableCommand {
             var settings = try Settings(
                 flags: flags, environment: ProcessInfo.processInfo.environment,
                 file: shared.config)
-            try await runDevnet(DevnetSettings(from: &settings))
+            try await runDevnet(DevnetSettings(from: &settings, plugins: plugins))
         }
     }
 }

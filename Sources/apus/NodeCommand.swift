@@ -25,7 +25,7 @@ struct NodeCommand: AsyncParsableCommand {
             var settings = try Settings(
                 flags: flags, environment: ProcessInfo.processInfo.environment,
                 file: shared.config)
-            try await runNode(NodeSettings(from: &settings))
+            try await runNode(NodeSettings(from: &settings, plugins: plugins))
         }
     }
 }

@@ -66,13 +66,41 @@ struct SharedOptions: ParsableArguments {
     @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning or error.")
     var logLevel: String?
 
+    @Option(
+        name: .customLong("plugin-failure"),
+        help: "'disable' a plugin that fails, or 'stop' the chain (default disable).")
+    var pluginFailure: String?
+
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp(
+            "A plugin's setting; 'analytics.enabled=false' leaves one out. May be repeated.",
+            valueName: "plugin.key=value"))
+    var pluginSettings: [String] = []
+
     var flags: [String: String] {
+        var flags = ownFlags
+        for setting in pluginSettings {
+            let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
+            if parts.count == 2, parts[0].contains(".") { flags[parts[0]] = parts[1] }
+        }
+        return flags
+    }
+
+    func validate() throws {
+        for setting in pluginSettings
+        where setting.firstMatch(of: /^[a-z0-9_]+\.[a-z0-9-]+=/) == nil {
+            throw ValidationError("--set takes plugin.key=value, not '\(setting)'")
+        }
+    }
+
+    private var ownFlags: [String: String] {
         [
             "port": port, "host": host, "ipc": ipc, "http-api": httpAPI,
             "allow-origin": allowOrigin, "allow-host": allowHost, "cache": cache,
             "history": history, "sync-mode": syncMode, "block-time": blockTime,
             "gas-limit": gasLimit, "coinbase": coinbase, "log-format": logFormat,
-            "log-level": logLevel,
+            "log-level": logLevel, "plugin-failure": pluginFailure,
         ].compactMapValues { $0 }
     }
 }

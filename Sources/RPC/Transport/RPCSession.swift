@@ -31,10 +31,10 @@ public final class RPCSession: Sendable {
     }
 
     /// Closes the connection, because something was missed that the client counts on.
-    func disconnect() { hangUp() }
+    public func disconnect() { hangUp() }
 
     /// Counts one more subscription, unless there are too many.
-    func addSubscription(limit: Int) -> Bool {
+    public func addSubscription(limit: Int) -> Bool {
         state.withLock { state in
             guard state.subscriptionCount < limit else { return false }
             state.subscriptionCount += 1
@@ -42,12 +42,13 @@ public final class RPCSession: Sendable {
         }
     }
 
-    func removeSubscription() {
+    /// Counts one subscription less.
+    public func removeSubscription() {
         state.withLock { $0.subscriptionCount -= 1 }
     }
 
     /// Runs the action when the connection closes, at once if it has closed already.
-    func whenClosed(_ action: @escaping @Sendable () -> Void) {
+    public func whenClosed(_ action: @escaping @Sendable () -> Void) {
         let isOpen = state.withLock { state in
             if state.isOpen { state.closeActions.append(action) }
             return state.isOpen

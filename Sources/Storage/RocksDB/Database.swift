@@ -110,9 +110,7 @@ public final class Database: @unchecked Sendable {
     ///
     /// - Returns: `nil` if the family was not declared when the database was opened.
     public func column(_ family: PluginFamily) -> PluginColumn? {
-        pluginFamilies.firstIndex(of: family).map {
-            PluginColumn(family: family, index: $0 + 1)
-        }
+        pluginFamilies.firstIndex(of: family).map { PluginColumn(index: $0 + 1) }
     }
 
     /// The names on disk of families whose plugins are not there.

@@ -49,7 +49,5 @@ public struct PluginFamily: Hashable, Sendable {
 ///
 /// Only good for the database that gave it.
 public struct PluginColumn: Hashable, Sendable {
-    /// What it is.
-    public let family: PluginFamily
     let index: Int
 }

@@ -1,0 +1,75 @@
+import EthereumTypes
+import Execution
+public import Primitives
+import State
+public import Storage
+
+// Blocks of the chain once more, with all that came of them: for an index that begins later than
+// the chain.
+
+extension ChainView {
+    /// Executes a block of the chain again, with what was changed by hand before it, and gives what
+    /// its commit gave to those who take part.
+    ///
+    /// - Parameter number: 1 or more; the state of its parent must be retained.
+    public func replay(_ number: BlockNumber) throws(ChainError) -> CommittingBlock {
+        let parent = try parentBlock(of: number)
+        guard let stored = try block(number), let receipts = try receipts(number) else {
+            throw .unknownBlock(number)
+        }
+        let block = stored.block
+        let executor = BlockExecutor(
+            context: ExecutionContext(header: block.header, config: config),
+            state: JournaledState(reader: parent.state), recordsCalls: true,
+            stateRoot: parent.stateRoot)
+        executor.beginBlock(
+            parentHash: block.header.parentHash,
+            parentBeaconBlockRoot: block.header.parentBeaconBlockRoot)
+        for (index, (transaction, sender)) in zip(block.transactions, stored.senders).enumerated() {
+            do throws(TransactionError) {
+                try executor.process(RecoveredTransaction(transaction, sender: sender))
+            } catch {
+                switch error {
+                case .invalid(let reason):
+                    throw .invalidBlock(.transaction(index: index, reason))
+                case .stateRead(let failure): throw .stateRead(failure)
+                }
+            }
+        }
+        let outcome: BlockOutcome
+        do {
+            outcome = try executor.finishBlock(
+                ommers: block.ommers, withdrawals: block.withdrawals ?? [])
+        } catch {
+            throw ChainError(error)
+        }
+        let overrides = try overrides(before: number)
+        var diff = try stateReading { () throws(StateReadError) in
+            try StateDiff(
+                applying: overrides, to: WorldState(snapshot, at: .after(number - 1)))
+        }
+        diff.merge(outcome.diff)
+        return CommittingBlock(
+            stored: stored, receipts: receipts, diff: diff, calls: outcome.calls ?? [])
+    }
+
+    /// Calls a function with every account as it was after a retained block, until it returns
+    /// `false`. Reads all accounts and their history; what was changed by hand since the head is
+    /// not among them.
+    public func forEachAccount(
+        after number: BlockNumber, _ body: (ListedAccount) -> Bool
+    ) throws(ChainError) {
+        guard number >= oldestState, number <= self.number else {
+            throw .stateUnavailable(number, oldest: oldestState)
+        }
+        try storing { () throws(StorageError) in
+            if number == self.number {
+                try world.forEachAccount { (listed) throws(StorageError) in body(listed) }
+            } else {
+                try world.forEachAccount(after: number) { (listed) throws(StorageError) in
+                    body(listed)
+                }
+            }
+        }
+    }
+}
