@@ -9,8 +9,10 @@ import Synchronization
 ///
 /// Blocks come in through ``importBlock(_:)-(RecoveredBlock)`` from elsewhere and through
 /// ``produce(seal:_:)`` from this node, and both end in the same commit: one batch with the block, its
-/// receipts and indexes, the state, the tries, what undoes them, and the head. All methods of the
-/// actor run one after the other on a thread of its own. Readers take ``head`` and never wait.
+/// receipts and indexes, the state, the tries, what undoes them, and the head. Where somebody else
+/// chooses among branches, ``insertBlock(_:)-(RecoveredBlock)`` keeps blocks beside the chain and
+/// ``setHead(_:)`` makes one the head. All methods of the actor run one after the other on a thread of
+/// its own. Readers take ``head`` and never wait.
 public actor Blockchain {
     /// Where the chain is kept.
     public nonisolated let database: Database
@@ -26,8 +28,14 @@ public actor Blockchain {
     private nonisolated let options: ChainOptions
     private nonisolated let thread: WriterThread
     private nonisolated let current: Mutex<Head>
-    private nonisolated let durability: Durability
-    private nonisolated let observers = Observers()
+    nonisolated let durability: Durability
+    nonisolated let observers = Observers()
+    nonisolated let bad = Mutex(BadBlocks())
+
+    /// Branches over the present head, the newest last.
+    var branches: [Branch] = []
+    var outcomes = OutcomeCache()
+    var sideBlockCount: Int
 
     /// Opens the chain in a database, and begins it with the genesis block if the database is
     /// empty.
@@ -38,12 +46,17 @@ public actor Blockchain {
         database: Database, genesis: Genesis?, options: ChainOptions = ChainOptions()
     ) throws(ChainError) -> Blockchain {
         let view = try ChainView.opening(
-            database, genesis: genesis,
+            database, genesis: genesis, sync: options.sync,
             recordsCalls: options.participants.contains { $0.needsCalls })
-        return Blockchain(database: database, view: view, options: options)
+        return Blockchain(
+            database: database, view: view, sideBlockCount: try view.sideBlockCount(),
+            options: options)
     }
 
-    private init(database: Database, view: ChainView, options: ChainOptions) {
+    private init(
+        database: Database, view: ChainView, sideBlockCount: Int, options: ChainOptions
+    ) {
+        self.sideBlockCount = sideBlockCount
         self.database = database
         self.options = options
         config = view.config
@@ -92,42 +105,54 @@ public actor Blockchain {
     /// Recovers the senders of a block on all cores, and imports it.
     @discardableResult
     public nonisolated func importBlock(_ block: Block) async throws(ChainError) -> Head {
-        let recovered = try await RecoveredBlock.recovering(block, config: config)
-        return try await importBlock(recovered)
+        try await importBlock(try await recover(block))
     }
 
-    /// Validates and executes a block on the head, with what was changed by hand since, checks all
-    /// that its header says, and makes it the head.
+    /// Validates and executes a block with all that its header says, and lets it compete for the
+    /// head: after the merge it becomes the head, before it if it has more difficulty behind it
+    /// than the head. A block on the head is executed with what was changed by hand since.
+    ///
+    /// - Throws: `alreadyKnown` if it is in the chain, and what
+    ///   ``insertBlock(_:)-(RecoveredBlock)`` throws.
     @discardableResult
     public func importBlock(_ recovered: RecoveredBlock) throws(ChainError) -> Head {
         let head = head
         let block = recovered.block
         guard block.header.parentHash == head.hash else {
-            throw try refusal(of: recovered, head: head)
-        }
-        let parent = try head.view.parentBlock(withAncestors: !block.ommers.isEmpty)
-        let outcome: BlockOutcome
-        do {
-            outcome = try executeBlock(
-                block, senders: recovered.senders, on: parent, config: config)
-        } catch {
-            throw ChainError(error)
-        }
-        return try commit(block, senders: recovered.senders, outcome, on: head) {
-            (header, root) throws(ChainError) in
-            guard header.stateRoot == root else {
-                throw .invalidBlock(.stateRoot(have: header.stateRoot, want: root))
+            guard try !head.view.isCanonical(recovered.hash) else {
+                throw .alreadyKnown(recovered.hash)
             }
-        }.head
+            let inserted = try insertBlock(recovered)
+            return try isBetter(inserted, block.header) ? setHead(inserted.hash) : self.head
+        }
+        try refuseIfBad(recovered)
+        let outcome = try execute(recovered, on: head.view)
+        do {
+            return try commit(block, senders: recovered.senders, outcome, on: head) {
+                (header, root) throws(ChainError) in
+                guard header.stateRoot == root else {
+                    throw .invalidBlock(.stateRoot(have: header.stateRoot, want: root))
+                }
+            }.head
+        } catch {
+            throw remembering(error, recovered)
+        }
     }
 
-    private func refusal(
-        of recovered: RecoveredBlock, head: Head
-    ) throws(ChainError) -> ChainError {
-        if try head.view.number(of: recovered.hash) != nil { return .alreadyKnown(recovered.hash) }
-        let parent = recovered.block.header.parentHash
-        return try head.view.number(of: parent) == nil
-            ? .unknownParent(parent) : .notChildOfHead(parent: parent, head: head.hash)
+    /// Executes a block on what a view shows and compares the outcome with its header, but for the
+    /// state root.
+    func execute(
+        _ recovered: RecoveredBlock, on view: ChainView
+    ) throws(ChainError) -> BlockOutcome {
+        let block = recovered.block
+        let parent = try view.parentBlock(withAncestors: !block.ommers.isEmpty)
+        do {
+            return try executeBlock(
+                block, senders: recovered.senders, on: parent, config: config,
+                isSealed: options.seal.isSealed)
+        } catch {
+            throw remembering(ChainError(error), recovered)
+        }
     }
 
     // MARK: - Blocks from here
@@ -161,50 +186,51 @@ public actor Blockchain {
         complete: (inout Header, Hash256) throws(ChainError) -> Void
     ) throws(ChainError) -> CommittedBlock {
         let view = head.view
-        var block = block
-        let number = block.header.number
-        var diff = view.pendingDiff
-        diff.merge(outcome.diff)
         var batch = WriteBatch(for: database)
-        let root: Hash256
-        do {
-            root = try view.world.apply(
-                diff, of: number, parentRoot: view.header.stateRoot, to: &batch)
-        } catch {
-            throw ChainError(error)
-        }
-        try complete(&block.header, root)
-        let stored = StoredBlock(
-            hash: block.hash(), block: block, senders: senders,
-            transactionHashes: block.transactions.map { $0.hash() },
-            totalDifficulty: view.totalDifficulty &+ block.header.difficulty)
-        do {
-            try view.store.write(stored, receipts: outcome.receipts, to: &batch)
-            if case .blocks(let count) = options.history, number > count {
-                try view.world.pruneHistory(
-                    before: number - count, limit: ChainLimits.prunedKeysPerCommit, in: &batch)
-            }
-        } catch {
-            throw ChainError(error)
-        }
+        let added = try view.add(
+            block, senders: senders, outcome, to: &batch, complete: complete)
+        let stored = added.stored
+        let wasBeside = try removeFromBeside(stored, in: view, &batch)
+        try pruneHistory(in: view, head: stored.number, &batch)
         try tellParticipants(
-            HeadChange(
-                before: view, reverted: [],
-                committed: [
-                    CommittingBlock(
-                        stored: stored, receipts: outcome.receipts, diff: diff,
-                        calls: outcome.calls ?? [])
-                ]), batch: &batch)
+            HeadChange(before: view, reverted: [], committed: [added]), batch: &batch)
         let next = try write(batch) { (snapshot) throws(ChainError) in
             try ChainView(
                 snapshot, config: config, identity: identity, hash: stored.hash,
                 header: StoredHeader(
-                    header: block.header, totalDifficulty: stored.totalDifficulty),
+                    header: stored.block.header, totalDifficulty: stored.totalDifficulty),
                 pendingOverrides: [], pendingDiff: StateDiff(), recordsCalls: view.recordsCalls)
         }
+        if wasBeside { sideBlockCount -= 1 }
         let committed = CommittedBlock(stored: stored, receipts: outcome.receipts, head: next)
         observers.publish(.committed(committed))
         return committed
+    }
+
+    /// Takes a block that becomes the head out of those beside the chain.
+    ///
+    /// - Returns: whether it was one of them.
+    private func removeFromBeside(
+        _ stored: StoredBlock, in view: ChainView, _ batch: inout WriteBatch
+    ) throws(ChainError) -> Bool {
+        guard sideBlockCount > 0 else { return false }
+        return try storing { () throws(StorageError) in
+            guard try view.store.sideNumber(of: stored.hash) != nil else { return false }
+            view.store.removeSideBlock(
+                BlockReference(number: stored.number, hash: stored.hash), from: &batch)
+            return true
+        }
+    }
+
+    /// Adds to the batch of a commit the removal of history that is not retained any more.
+    func pruneHistory(
+        in view: ChainView, head number: BlockNumber, _ batch: inout WriteBatch
+    ) throws(ChainError) {
+        guard case .blocks(let count) = options.history, number > count else { return }
+        try storing { () throws(StorageError) in
+            try view.world.pruneHistory(
+                before: number - count, limit: ChainLimits.prunedKeysPerCommit, in: &batch)
+        }
     }
 
     // MARK: - Backwards
@@ -237,6 +263,7 @@ public actor Blockchain {
                     in: &batch)
                 try view.store.remove(
                     blocks, newHead: BlockReference(number: number, hash: hash), from: &batch)
+                try view.store.removeFinality(above: number, in: &batch)
             }
             view.store.addOverrides(overrides, before: number + 1, after: 0, to: &batch)
         } catch {
@@ -244,13 +271,7 @@ public actor Blockchain {
         }
         ItemStore.write(items, to: &batch)
         if number < head.number {
-            var reverted: [BlockReference] = []
-            for number in ((number + 1)...head.number).reversed() {
-                guard let hash = try view.canonicalHash(number) else {
-                    throw .unknownBlock(number)
-                }
-                reverted.append(BlockReference(number: number, hash: hash))
-            }
+            let reverted = try undoneBlocks((number + 1)...head.number, of: view)
             try tellParticipants(
                 HeadChange(before: view, reverted: reverted, committed: []), batch: &batch)
         }
@@ -286,12 +307,8 @@ public actor Blockchain {
         view.store.addOverrides(
             overrides, before: view.number + 1, after: view.pendingOverrides.count, to: &batch)
         let next = try write(batch) { (snapshot) throws(ChainError) in
-            try ChainView(
-                snapshot, config: config, identity: identity, hash: view.hash,
-                header: StoredHeader(
-                    header: view.header, totalDifficulty: view.totalDifficulty),
-                pendingOverrides: view.pendingOverrides + overrides, pendingDiff: diff,
-                recordsCalls: view.recordsCalls)
+            try view.with(
+                snapshot, pendingOverrides: view.pendingOverrides + overrides, pendingDiff: diff)
         }
         observers.publish(.overridden(next))
         return next
@@ -310,19 +327,31 @@ public actor Blockchain {
     }
 
     /// Lets those who take part write into a batch that moves the head.
-    private func tellParticipants(
+    func tellParticipants(
         _ change: HeadChange, batch: inout WriteBatch
     ) throws(ChainError) {
         for participant in options.participants { try participant.write(change, to: &batch) }
     }
 
     /// Writes a batch and makes what it leads to the head.
-    private func write(
+    func write(
         _ batch: borrowing WriteBatch, view: (Snapshot) throws(ChainError) -> ChainView
     ) throws(ChainError) -> Head {
         try durability.write(batch)
+        // They are over what was the head.
+        branches.removeAll()
         let head = Head(view: try view(database.snapshot()))
         current.withLock { $0 = head }
         return head
+    }
+
+    /// Lets the head see what was written beside the chain.
+    func refresh() throws(ChainError) {
+        let view = head.view
+        let head = Head(
+            view: try view.with(
+                database.snapshot(), pendingOverrides: view.pendingOverrides,
+                pendingDiff: view.pendingDiff))
+        current.withLock { $0 = head }
     }
 }

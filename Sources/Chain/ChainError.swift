@@ -14,14 +14,24 @@ public enum ChainError: Error, Sendable {
     case invalidBlock(InvalidBlock)
     /// The signature of the transaction with this index does not give a sender.
     case invalidSignature(transaction: Int)
+    /// The block builds on one that was found invalid.
+    ///
+    /// - Parameters:
+    ///   - ancestor: the invalid block.
+    ///   - lastValid: the block that this one builds on.
+    case invalidAncestor(Hash256, lastValid: Hash256)
     /// The block's parent is not in the store.
     case unknownParent(Hash256)
-    /// The block's parent is known, but it is not the head; only the head can be built on.
+    /// A block was made here on another block than the head.
     case notChildOfHead(parent: Hash256, head: Hash256)
     /// The block is in the chain already.
     case alreadyKnown(Hash256)
     /// No block of the chain has this number.
     case unknownBlock(BlockNumber)
+    /// No block, in the chain or beside it, has this hash.
+    case unknownHash(Hash256)
+    /// The block is known, but it is not in the chain.
+    case notCanonical(Hash256)
     /// The state after this block is no longer retained.
     case stateUnavailable(BlockNumber, oldest: BlockNumber)
     /// More logs match than were allowed.
@@ -71,11 +81,14 @@ extension ChainError: CustomStringConvertible {
         case .stateRead(let error): error.description
         case .invalidBlock(let reason): "the block is invalid: \(reason)"
         case .invalidSignature(let index): "the signature of transaction \(index) is invalid"
+        case .invalidAncestor(let hash, _): "the block builds on the invalid block \(hash)"
         case .unknownParent(let hash): "the parent \(hash) is unknown"
         case .notChildOfHead(let parent, let head):
             "the parent \(parent) is not the head \(head)"
         case .alreadyKnown(let hash): "block \(hash) is already known"
         case .unknownBlock(let number): "there is no block \(number)"
+        case .unknownHash(let hash): "there is no block \(hash)"
+        case .notCanonical(let hash): "block \(hash) is not in the chain"
         case .stateUnavailable(let number, let oldest):
             "the state of block \(number) is not available, the oldest retained is \(oldest)"
         case .tooManyLogs(let limit): "more than \(limit) logs match"

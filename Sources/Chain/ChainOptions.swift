@@ -20,13 +20,19 @@ public struct ChainOptions: Sendable {
     public var sync: SyncMode
     /// How much history is retained. May change at any start.
     public var history: HistoryRetention
+    /// What the seals of blocks from elsewhere must prove.
+    public var seal: SealRule
     /// Who writes into the batch of each block, in this order.
     public var participants: [any CommitParticipant] = []
 
     /// Options; the defaults are a daemon's.
-    public init(sync: SyncMode = .everyBlock, history: HistoryRetention = .all) {
+    public init(
+        sync: SyncMode = .everyBlock, history: HistoryRetention = .all,
+        seal: SealRule = .unchecked
+    ) {
         self.sync = sync
         self.history = history
+        self.seal = seal
     }
 }
 
@@ -35,6 +41,21 @@ public enum ChainLimits {
     /// Keys of old history that one commit removes: a few milliseconds, and more than a block
     /// usually adds, so that a lowered retention is reached.
     public static let prunedKeysPerCommit = 20_000
+    /// Blocks beside the chain that are kept; the lowest ones go first. The deepest branch that can
+    /// be put together from single blocks.
+    public static let sideBlocks = 8192
+    /// Branches whose changes are held in memory, ready to be committed: siblings that a consensus
+    /// layer cannot choose between.
+    static let branches = 2
+    /// Outcomes of blocks that are held in memory, so that a branch is not executed again when it
+    /// becomes the chain.
+    static let outcomes = 128
+    /// Keys that these outcomes change together: some hundred bytes each.
+    static let outcomeKeys = 500_000
+    /// Invalid blocks that are held with their bodies, for whoever wants to look at them.
+    public static let badBlocks = 16
+    /// Invalid blocks that are refused at once when they, or children of theirs, come again.
+    static let badHashes = 4096
     /// Keys that may lie between the head and the block of a proof: the work is a trie update of
     /// so many keys, seconds at most.
     public static let changesPerProof = 200_000

@@ -10,7 +10,7 @@ import Storage
 extension ChainView {
     /// The chain in a database, begun with the genesis block if it is empty.
     static func opening(
-        _ database: Database, genesis: Genesis?, recordsCalls: Bool
+        _ database: Database, genesis: Genesis?, sync: SyncMode, recordsCalls: Bool
     ) throws(ChainError) -> ChainView {
         let identity = try storing { () throws(StorageError) in
             try ChainIdentity(database.snapshot())
@@ -18,7 +18,8 @@ extension ChainView {
         switch (identity, genesis) {
         case (nil, nil): throw .notInitialised
         case (nil, let genesis?):
-            return try beginning(database, with: genesis, recordsCalls: recordsCalls)
+            return try beginning(
+                database, with: genesis, sync: sync, recordsCalls: recordsCalls)
         case (let identity?, let genesis):
             let config: ChainConfig
             do {
@@ -35,7 +36,7 @@ extension ChainView {
     }
 
     private static func beginning(
-        _ database: Database, with genesis: Genesis, recordsCalls: Bool
+        _ database: Database, with genesis: Genesis, sync: SyncMode, recordsCalls: Bool
     ) throws(ChainError) -> ChainView {
         let snapshot = database.snapshot()
         let identity = try storing { () throws(StorageError) in
@@ -53,7 +54,7 @@ extension ChainView {
                 instanceId: Hash256(randomBytes(count: 32)) ?? .zero,
                 config: genesis.config.json.encoded())
             identity.write(to: &batch)
-            try database.write(batch, durability: .synced)
+            try database.write(batch, durability: sync == .everyBlock ? .synced : .buffered)
             return identity
         }
         return try ChainView(

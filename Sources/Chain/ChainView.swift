@@ -24,6 +24,10 @@ public final class ChainView: Sendable {
     public let pendingOverrides: [PreBlockOverride]
     /// The first block whose state can be read.
     public let oldestState: BlockNumber
+    /// The block that the consensus layer holds for safe; `nil` until it has said so.
+    public let safe: BlockReference?
+    /// The last block that is final; `nil` until the consensus layer has said so.
+    public let finalized: BlockReference?
     /// The database as it was then, for the column families of plugins.
     public let snapshot: Snapshot
 
@@ -54,10 +58,13 @@ public final class ChainView: Sendable {
         self.pendingOverrides = pendingOverrides
         self.pendingDiff = pendingDiff
         self.recordsCalls = recordsCalls
-        store = BlockStore(snapshot)
+        let store = BlockStore(snapshot)
+        self.store = store
         let world = WorldState(snapshot)
         self.world = world
-        oldestState = try storing { () throws(StorageError) in try world.oldestState() }
+        (oldestState, safe, finalized) = try storing { () throws(StorageError) in
+            (try world.oldestState(), try store.safe(), try store.finalized())
+        }
     }
 
     /// The chain in a snapshot.
@@ -79,6 +86,17 @@ public final class ChainView: Sendable {
             }, recordsCalls: recordsCalls)
     }
 
+    /// The same head in another snapshot, or with other changes by hand since.
+    func with(
+        _ snapshot: Snapshot, pendingOverrides: [PreBlockOverride], pendingDiff: StateDiff
+    ) throws(ChainError) -> ChainView {
+        try ChainView(
+            snapshot, config: config, identity: identity, hash: hash,
+            header: StoredHeader(header: header, totalDifficulty: totalDifficulty),
+            pendingOverrides: pendingOverrides, pendingDiff: pendingDiff,
+            recordsCalls: recordsCalls)
+    }
+
     // MARK: - Blocks
 
     /// The hash of the canonical block with a number.
@@ -86,7 +104,15 @@ public final class ChainView: Sendable {
         try storing { () throws(StorageError) in try store.canonicalHash(number) }
     }
 
-    /// The number of the block with a hash.
+    /// Whether a block is in the chain.
+    public func isCanonical(_ hash: Hash256) throws(ChainError) -> Bool {
+        try storing { () throws(StorageError) in
+            guard let number = try store.number(of: hash) else { return false }
+            return try store.canonicalHash(number) == hash
+        }
+    }
+
+    /// The number of the block with a hash, in the chain or beside it.
     public func number(of hash: Hash256) throws(ChainError) -> BlockNumber? {
         try storing { () throws(StorageError) in try store.number(of: hash) }
     }
@@ -99,7 +125,7 @@ public final class ChainView: Sendable {
         }
     }
 
-    /// The header of the block with a hash.
+    /// The header of the block with a hash, in the chain or beside it.
     public func header(hash: Hash256) throws(ChainError) -> Header? {
         if hash == self.hash { return header }
         return try reading(hash) { (block) throws(StorageError) in
@@ -112,7 +138,7 @@ public final class ChainView: Sendable {
         try reading(number) { (block) throws(StorageError) in try store.block(block) }
     }
 
-    /// The block with a hash.
+    /// The block with a hash, in the chain or beside it.
     public func block(hash: Hash256) throws(ChainError) -> StoredBlock? {
         try reading(hash) { (block) throws(StorageError) in try store.block(block) }
     }
@@ -122,7 +148,7 @@ public final class ChainView: Sendable {
         try reading(number) { (block) throws(StorageError) in try store.receipts(block) }
     }
 
-    /// The receipts of the block with a hash, in the order of its transactions.
+    /// The receipts of the block of the chain with a hash, in the order of its transactions.
     public func receipts(hash: Hash256) throws(ChainError) -> [Receipt]? {
         try reading(hash) { (block) throws(StorageError) in try store.receipts(block) }
     }
@@ -155,12 +181,13 @@ public final class ChainView: Sendable {
         }
     }
 
-    /// The wanted logs of one block; `nil` if there is no such block.
+    /// The wanted logs of one block of the chain; `nil` if there is no such block.
     public func logs(
         matching filter: LogFilter, inBlock hash: Hash256
     ) throws(ChainError) -> [LocatedLog]? {
         try reading(hash) { (block) throws(StorageError) in
-            try store.logs(matching: filter, in: block)
+            guard try store.canonicalHash(block.number) == hash else { return nil }
+            return try store.logs(matching: filter, in: block)
         }
     }
 

@@ -50,6 +50,18 @@ final class Durability: Sendable {
         }
     }
 
+    /// Writes what may be lost at a power failure in every mode: it is only repeated then.
+    func writeBuffered(_ batch: borrowing WriteBatch) throws(ChainError) {
+        if let failure { throw .readOnly(reason: failure) }
+        do {
+            try database.write(batch, durability: .buffered)
+            state.withLock { $0.isUnsynced = true }
+        } catch {
+            fail(error.description)
+            throw ChainError(error)
+        }
+    }
+
     /// Brings to the disk what is not there yet.
     func syncIfNeeded() {
         let isNeeded = state.withLock { state in

@@ -23,7 +23,8 @@ public struct CommittedBlock: Sendable {
     public let stored: StoredBlock
     /// The receipts, in the order of the transactions.
     public let receipts: [Receipt]
-    /// The chain with the block as its head.
+    /// The chain with the block as its head; in a reorganisation, which makes several blocks the
+    /// chain at once, with the last of them as its head.
     public let head: Head
 
     /// The hash of the block.
@@ -45,8 +46,12 @@ public struct Reversion: Sendable {
     public let blocks: ClosedRange<BlockNumber>
     /// The chain as it was with them.
     public let before: ChainView
-    /// The chain without them.
+    /// The chain without them. In a reorganisation, with the blocks that take their place, which
+    /// are announced next.
     public let head: Head
+
+    /// Whether blocks that take the place of the undone ones are announced next.
+    public var isReplacement: Bool { head.number >= blocks.lowerBound }
 }
 
 /// What happened to the chain.

@@ -12,9 +12,13 @@ public let maxBlockSize = 8_388_608
 /// Executes a block on its parent's state and compares all that comes of it with the header, but for
 /// the state root: who keeps the tries computes that of the returned diff and compares it.
 ///
-/// - Parameter senders: the recovered senders of the transactions, in their order.
+/// - Parameters:
+///   - senders: the recovered senders of the transactions, in their order.
+///   - isSealed: whether a header, that of the block or of an ommer, has the seal that it needs.
+///     Asked when everything else in the headers is found right, and before anything is executed.
 public func executeBlock(
-    _ block: Block, senders: [Address], on parent: ParentBlock, config: ChainConfig
+    _ block: Block, senders: [Address], on parent: ParentBlock, config: ChainConfig,
+    isSealed: (Header) -> Bool = { _ in true }
 ) throws(BlockExecutionError) -> BlockOutcome {
     do throws(InvalidBlock) {
         try validateHeader(block.header, parent: parent, config: config)
@@ -22,6 +26,7 @@ public func executeBlock(
         guard senders.count == block.transactions.count else {
             throw .senderCount(have: senders.count, want: block.transactions.count)
         }
+        guard isSealed(block.header), block.ommers.allSatisfy(isSealed) else { throw .seal }
     } catch {
         throw .invalid(error)
     }

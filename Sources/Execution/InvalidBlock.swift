@@ -15,8 +15,9 @@ public enum InvalidBlock: Error, Hashable, Sendable {
     case gasLimit(have: Gas, parent: Gas)
     case gasUsedAboveLimit(gasUsed: Gas, gasLimit: Gas)
     case difficulty(have: UInt256, want: UInt256)
-    /// The seal does not prove the work that the difficulty asks for.
-    case proofOfWork
+    /// The seal does not prove what the chain demands: before the merge, the work that the
+    /// difficulty asks for.
+    case seal
     /// A block with proof of stake before the terminal total difficulty is reached, or one with
     /// proof of work afterwards (EIP-3675).
     case mergeTransition

@@ -41,7 +41,7 @@ extension RPCError {
     /// The chain cannot answer.
     init?(_ error: ChainError) {
         switch error {
-        case .unknownBlock: self = .headerNotFound
+        case .unknownBlock, .unknownHash: self = .headerNotFound
         case .stateUnavailable(let number, let oldest):
             self.init(
                 code: RPCErrorCode.prunedHistory,
@@ -55,8 +55,8 @@ extension RPCError {
             self.init(
                 code: RPCErrorCode.limitExceeded,
                 message: "more than \(limit) keys changed since that block, ask for a later one")
-        case .readOnly, .participantFailed, .invalidBlock, .invalidSignature, .unknownParent,
-            .notChildOfHead, .alreadyKnown:
+        case .readOnly, .participantFailed, .invalidBlock, .invalidAncestor, .invalidSignature,
+            .unknownParent, .notChildOfHead, .alreadyKnown, .notCanonical:
             self = .server(error.description)
         case .storage, .stateRead, .genesisMismatch, .configConflict, .chainIdMismatch,
             .notInitialised:

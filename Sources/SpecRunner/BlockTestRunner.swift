@@ -1,4 +1,4 @@
-//  Running blockchain tests: on the node's own chain, in a database that is removed afterwards.
+//  Running blockchain tests: on the node's own chain, in a database that is empty before.
 
 import Chain
 import EthereumTypes
@@ -10,15 +10,17 @@ import Storage
 extension BlockTestCase {
     /// Imports the blocks in order and compares the chain that results with the fixture.
     public func run(in databases: FixtureDatabases) async -> CaseResult {
-        var result = CaseResult(name: name, fork: network)
         do {
-            let (database, path) = try databases.make()
-            try await run(in: database, into: &result)
-            databases.remove(path)
+            return try await databases.withDatabase { database in
+                var result = CaseResult(name: name, fork: network)
+                try await run(in: database, into: &result)
+                return result
+            }
         } catch {
+            var result = CaseResult(name: name, fork: network)
             result.failures.append("\(error)")
+            return result
         }
-        return result
     }
 
     private func run(in database: Database, into result: inout CaseResult) async throws {

@@ -97,7 +97,7 @@ enum ExceptionName {
         case .gasLimit: [.gasLimit]
         case .gasUsedAboveLimit, .gasUsed: [.gasUsed]
         case .difficulty: [.difficulty]
-        case .proofOfWork: [.seal]
+        case .seal: [.seal]
         case .mergeTransition: [.merge]
         case .nonceNotZero: [.seal]
         case .headerField: [.fields]

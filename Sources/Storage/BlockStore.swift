@@ -83,10 +83,24 @@ public struct BlockStore: Sendable {
 
     /// The head, or `nil` in a database without a genesis block.
     public func head() throws(StorageError) -> BlockReference? {
-        guard let value = try snapshot.value(.meta, MetaItem.head.key) else { return nil }
+        try reference(.head)
+    }
+
+    /// The block that the consensus layer holds for safe; `nil` until it has said so.
+    public func safe() throws(StorageError) -> BlockReference? {
+        try reference(.safe)
+    }
+
+    /// The last block that is final; `nil` until the consensus layer has said so.
+    public func finalized() throws(StorageError) -> BlockReference? {
+        try reference(.finalized)
+    }
+
+    private func reference(_ item: MetaItem) throws(StorageError) -> BlockReference? {
+        guard let value = try snapshot.value(.meta, item.key) else { return nil }
         guard value.count == 40, let number = UInt64(bigEndian: value[..<8]),
             let hash = Hash256(value[8...])
-        else { throw .corrupted("head") }
+        else { throw .corrupted(item.rawValue) }
         return BlockReference(number: number, hash: hash)
     }
 
@@ -97,9 +111,12 @@ public struct BlockStore: Sendable {
         return hash
     }
 
-    /// The number of the block with a hash.
+    /// The number of the block with a hash, in the chain or beside it.
     public func number(of hash: Hash256) throws(StorageError) -> BlockNumber? {
-        guard let value = try snapshot.value(.numbers, Key.hash(hash)) else { return nil }
+        let key = Key.hash(hash)
+        guard let value = try value(.numbers, key, orBeside: SideKey.number(of: hash)) else {
+            return nil
+        }
         guard let number = UInt64(bigEndian: value) else {
             throw .corrupted("number of block \(hash)")
         }
@@ -111,9 +128,10 @@ public struct BlockStore: Sendable {
         try canonicalHash(number).map { BlockReference(number: number, hash: $0) }
     }
 
-    /// The header of a block.
+    /// The header of a block, in the chain or beside it.
     public func header(_ block: BlockReference) throws(StorageError) -> StoredHeader? {
-        guard let value = try snapshot.value(.headers, Key.block(block.number, block.hash)) else {
+        let key = Key.block(block.number, block.hash)
+        guard let value = try value(.headers, key, orBeside: SideKey.header(block)) else {
             return nil
         }
         guard value.count > 32, let difficulty = UInt256(bigEndian: value[..<32]) else {
@@ -159,10 +177,19 @@ public struct BlockStore: Sendable {
     }
 
     func body(_ block: BlockReference) throws(StorageError) -> StoredBody? {
-        guard let value = try snapshot.value(.bodies, Key.block(block.number, block.hash)) else {
+        let key = Key.block(block.number, block.hash)
+        guard let value = try value(.bodies, key, orBeside: SideKey.body(block)) else {
             return nil
         }
         return try StoredBody(value)
+    }
+
+    /// A value of the chain's, or else that of a block beside it.
+    private func value(
+        _ family: Family, _ key: Bytes, orBeside sideKey: Bytes
+    ) throws(StorageError) -> Bytes? {
+        if let value = try snapshot.value(family, key) { return value }
+        return try snapshot.value(.sideBlocks, sideKey)
     }
 
     /// Writes a block as the new head: the block, its receipts, and every index.
@@ -171,11 +198,8 @@ public struct BlockStore: Sendable {
     ) throws(StorageError) {
         let header = stored.block.header
         let key = Key.block(header.number, stored.hash)
-        batch.put(
-            .headers, key, stored.totalDifficulty.bigEndianBytes + header.encoded())
-        let body = StoredBody(
-            senders: stored.senders, encodedBody: stored.block.encodedBody())
-        batch.put(.bodies, key, body.bytes)
+        batch.put(.headers, key, stored.headerValue)
+        batch.put(.bodies, key, stored.bodyValue)
         batch.put(.receipts, key, StoredReceipts(receipts).bytes)
         batch.put(.canonical, Key.number(header.number), Key.hash(stored.hash))
         batch.put(.numbers, Key.hash(stored.hash), Key.number(header.number))
@@ -212,6 +236,40 @@ public struct BlockStore: Sendable {
 
     private func writeHead(_ head: BlockReference, to batch: inout WriteBatch) {
         batch.put(.meta, MetaItem.head.key, Key.block(head.number, head.hash))
+    }
+
+    /// Writes what the consensus layer holds for safe and final; `nil` leaves what was.
+    public func writeFinality(
+        safe: BlockReference?, finalized: BlockReference?, to batch: inout WriteBatch
+    ) {
+        if let safe { batch.put(.meta, MetaItem.safe.key, Key.block(safe.number, safe.hash)) }
+        if let finalized {
+            batch.put(
+                .meta, MetaItem.finalized.key, Key.block(finalized.number, finalized.hash))
+        }
+    }
+
+    /// Forgets that blocks above a number were safe or final: they are undone.
+    public func removeFinality(
+        above number: BlockNumber, in batch: inout WriteBatch
+    ) throws(StorageError) {
+        for item in [MetaItem.safe, .finalized] {
+            if let block = try reference(item), block.number > number {
+                batch.delete(.meta, item.key)
+            }
+        }
+    }
+}
+
+extension StoredBlock {
+    /// A value of `headers`.
+    var headerValue: Bytes {
+        totalDifficulty.bigEndianBytes + block.header.encoded()
+    }
+
+    /// A value of `bodies`.
+    var bodyValue: Bytes {
+        StoredBody(senders: senders, encodedBody: block.encodedBody()).bytes
     }
 }
 

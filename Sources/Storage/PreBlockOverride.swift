@@ -104,12 +104,16 @@ extension BlockStore {
     public func removeOverrides(
         from number: BlockNumber, in batch: inout WriteBatch
     ) throws(StorageError) {
-        let cursor = snapshot.cursor(.overrides)
-        try cursor.seek(Key.number(number))
-        while cursor.isValid {
-            batch.delete(.overrides, cursor.key)
-            try cursor.advance()
+        var keys: [Bytes] = []
+        do {
+            let cursor = snapshot.cursor(.overrides)
+            try cursor.seek(Key.number(number))
+            while cursor.isValid {
+                keys.append(cursor.key)
+                try cursor.advance()
+            }
         }
+        for key in keys { batch.delete(.overrides, key) }
     }
 }
 

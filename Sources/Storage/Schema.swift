@@ -23,6 +23,7 @@
 //   log_index         kind[1] ‖ address or topic ‖ section[8]    blocks of the section: `LogSection`
 //   overrides         number[8] ‖ count of earlier ones[4]       RLP of what was changed by hand
 //                                                                before that block
+//   side_blocks       kind[1] ‖ block hash, or number ‖ hash      blocks beside the chain: `SideKey`
 //   pool              transaction hash[32]                       the transaction pool's own
 //
 // A path is its nibbles, two a byte, a last odd one in the high half, and then their count[1].
@@ -36,7 +37,7 @@ import Primitives
 public enum Family: Int, CaseIterable, Sendable {
     case meta, headers, bodies, receipts, canonical, numbers, transactions
     case accounts, storage, code, accountTrie, storageTrie
-    case accountHistory, storageHistory, changes, logIndex, overrides, pool
+    case accountHistory, storageHistory, changes, logIndex, overrides, sideBlocks, pool
 
     /// The name on disk.
     public var name: String {
@@ -58,6 +59,7 @@ public enum Family: Int, CaseIterable, Sendable {
         case .changes: "changes"
         case .logIndex: "log_index"
         case .overrides: "overrides"
+        case .sideBlocks: "side_blocks"
         case .pool: "pool"
         }
     }
@@ -75,7 +77,7 @@ public enum Family: Int, CaseIterable, Sendable {
     var access: Access {
         switch self {
         case .meta, .canonical, .numbers, .transactions, .accounts, .storage, .code, .accountTrie,
-            .storageTrie, .logIndex, .overrides, .pool:
+            .storageTrie, .logIndex, .overrides, .sideBlocks, .pool:
             .point
         case .headers, .bodies, .receipts, .changes: .bulk
         case .accountHistory: .prefix(32)
@@ -98,6 +100,10 @@ package enum MetaItem: String {
     case head
     /// number[8]: the first block whose state can be read.
     case oldestState = "oldest_state"
+    /// number[8] ‖ hash[32] of the block that the consensus layer holds for safe, if it has said so.
+    case safe
+    /// number[8] ‖ hash[32] of the last block that is final, if the consensus layer has said so.
+    case finalized
     /// Random bytes[32] made with the database: tells one devnet from another.
     case instance
 

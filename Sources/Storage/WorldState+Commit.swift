@@ -146,12 +146,12 @@ extension WorldState {
             values[slot] = value
             return true
         }
-        let cursor = snapshot.cursor(.storageTrie)
-        try cursor.seek(prefix)
-        while cursor.isValid, cursor.key.starts(with: prefix) {
-            batch.delete(.storageTrie, cursor.key)
-            try cursor.advance()
+        var nodes: [Bytes] = []
+        try snapshot.forEach(.storageTrie, prefix: prefix) { (key, _) throws(StorageError) in
+            nodes.append(key)
+            return true
         }
+        for key in nodes { batch.delete(.storageTrie, key) }
         return values
     }
 

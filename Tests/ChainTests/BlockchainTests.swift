@@ -79,10 +79,15 @@ import Testing
             if case .unknownParent(first.hash()) = error as? ChainError { true } else { false }
         }
         let sibling = try await other.produce(value: 77).block
+        let built = try TestChain.build(on: other.chain.head, [])
         await #expect {
-            try await test.chain.importBlock(sibling)
+            try await test.chain.produce { (_) throws(ChainError) in built }
         } throws: { error in
-            if case .notChildOfHead = error as? ChainError { true } else { false }
+            if case .notChildOfHead(sibling.hash(), second.hash()) = error as? ChainError {
+                true
+            } else {
+                false
+            }
         }
         #expect(test.chain.head.number == 2)
     }

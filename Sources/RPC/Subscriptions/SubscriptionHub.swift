@@ -213,10 +213,11 @@ final class SubscriptionHub: Sendable {
         switch event {
         case .committed(let block):
             announce(block)
-            finish(block.head.hash)
+            // Of several blocks that became the chain at once, the last one is the head.
+            if block.hash == block.head.hash { finish(block.hash) }
         case .reverted(let reversion):
             announce(reversion)
-            finish(reversion.head.hash)
+            if !reversion.isReplacement { finish(reversion.head.hash) }
         case .overridden(let head):
             finish(head.hash)
         }

@@ -7,16 +7,22 @@ public import Primitives
 /// hold one for as long as a request, not for as long as a process.
 public final class Snapshot: @unchecked Sendable {
     // SAFETY: the handles are set once and released only when nobody holds the object any more;
-    // RocksDB reads them without changing them.
+    // RocksDB reads them without changing them. A snapshot with changes on top belongs to the
+    // thread that makes these.
 
     /// The database.
     public let database: Database
+    /// The snapshot that the changes are on top of, which owns the handles.
+    private let base: Snapshot?
+    fileprivate let changes: ReadableChanges?
     private let handle: OpaquePointer
     private let readOptions: OpaquePointer
     private let prefixOptions: OpaquePointer
 
     init(of database: Database) {
         self.database = database
+        base = nil
+        changes = nil
         handle = rocksdb_create_snapshot(database.handle)
         readOptions = rocksdb_readoptions_create()
         rocksdb_readoptions_set_snapshot(readOptions, handle)
@@ -26,7 +32,19 @@ public final class Snapshot: @unchecked Sendable {
         rocksdb_readoptions_set_prefix_same_as_start(prefixOptions, 1)
     }
 
+    /// A snapshot with changes on top that are not written yet.
+    init(_ base: Snapshot, with changes: ReadableChanges) {
+        precondition(base.changes == nil, "changes are over a snapshot of the database itself")
+        database = base.database
+        self.base = base
+        self.changes = changes
+        handle = base.handle
+        readOptions = base.readOptions
+        prefixOptions = base.prefixOptions
+    }
+
     deinit {
+        guard base == nil else { return }
         rocksdb_readoptions_destroy(readOptions)
         rocksdb_readoptions_destroy(prefixOptions)
         rocksdb_release_snapshot(database.handle, handle)
@@ -45,6 +63,7 @@ public final class Snapshot: @unchecked Sendable {
     private func value(
         in family: OpaquePointer, _ key: Bytes
     ) throws(StorageError) -> Bytes? {
+        if let changes { return try value(in: family, key, with: changes) }
         guard let slice = try pinned(family, key) else { return nil }
         defer { rocksdb_pinnableslice_destroy(slice) }
         var count = 0
@@ -55,9 +74,28 @@ public final class Snapshot: @unchecked Sendable {
 
     /// Whether a key has a value.
     public func contains(_ family: Family, _ key: Bytes) throws(StorageError) -> Bool {
+        if changes != nil { return try value(in: database[family], key) != nil }
         guard let slice = try pinned(database[family], key) else { return false }
         rocksdb_pinnableslice_destroy(slice)
         return true
+    }
+
+    /// The value under a key where changes on top decide first.
+    private func value(
+        in family: OpaquePointer, _ key: Bytes, with changes: ReadableChanges
+    ) throws(StorageError) -> Bytes? {
+        try key.withCPointer { (keyStart, keyCount) throws(StorageError) in
+            var count = 0
+            let start = try check {
+                rocksdb_writebatch_wi_get_from_batch_and_db_cf(
+                    changes.handle, database.handle, readOptions, family, keyStart, keyCount,
+                    &count, $0)
+            }
+            guard let start else { return nil }
+            defer { rocksdb_free(start) }
+            // SAFETY: RocksDB gives `count` bytes that are ours until they are freed.
+            return Bytes(UnsafeRawBufferPointer(start: start, count: count))
+        }
     }
 
     /// The first entry at or after a key, within the family's prefix of that key.
@@ -67,13 +105,22 @@ public final class Snapshot: @unchecked Sendable {
     package func firstEntry(
         _ family: Family, from key: Bytes
     ) throws(StorageError) -> (key: Bytes, value: Bytes)? {
-        let cursor = Cursor(self, database[family], options: prefixOptions)
+        // Changes on top know nothing of prefixes: there the whole order is read.
+        let cursor = Cursor(
+            self, database[family], options: changes == nil ? prefixOptions : readOptions)
         try cursor.seek(key)
         guard cursor.isValid else { return nil }
-        return (cursor.key, cursor.value)
+        let found = cursor.key
+        if changes != nil, case .prefix(let count) = family.access,
+            !found.starts(with: key.prefix(count))
+        {
+            return nil
+        }
+        return (found, cursor.value)
     }
 
-    /// A cursor over a whole family, in the order of the keys.
+    /// A cursor over a whole family, in the order of the keys. Where changes are on top, none may
+    /// be made while it is in use.
     public func cursor(_ family: Family) -> Cursor {
         Cursor(self, database[family], options: readOptions)
     }
@@ -117,7 +164,13 @@ public struct Cursor: ~Copyable {
 
     fileprivate init(_ snapshot: Snapshot, _ family: OpaquePointer, options: OpaquePointer) {
         self.snapshot = snapshot
-        handle = rocksdb_create_iterator_cf(snapshot.database.handle, options, family)
+        let stored: OpaquePointer = rocksdb_create_iterator_cf(
+            snapshot.database.handle, options, family)
+        // The combined iterator owns the one below.
+        handle =
+            snapshot.changes.map {
+                rocksdb_writebatch_wi_create_iterator_with_base_cf($0.handle, stored, family)
+            } ?? stored
     }
 
     deinit {

@@ -2,33 +2,56 @@ import CRocksDB
 public import Primitives
 
 /// Changes to any number of families that happen together or not at all.
+///
+/// A plain batch is only written. A *readable* one also shows what the database would be with it:
+/// ``view`` reads through the batch. So blocks that build on each other go into one batch.
 public struct WriteBatch: ~Copyable {
-    let handle: OpaquePointer
+    private enum Contents {
+        case plain(OpaquePointer)
+        case readable(ReadableChanges)
+    }
+
+    private let contents: Contents
     private let database: Database
+    private let readable: Snapshot?
 
     /// An empty batch for a database.
     public init(for database: Database) {
         self.database = database
-        handle = rocksdb_writebatch_create()
+        contents = .plain(rocksdb_writebatch_create())
+        readable = nil
+    }
+
+    /// An empty batch that can be read while it is filled.
+    public init(readableOver snapshot: Snapshot) {
+        let changes = ReadableChanges()
+        database = snapshot.database
+        contents = .readable(changes)
+        readable = Snapshot(snapshot, with: changes)
+    }
+
+    /// The snapshot that a readable batch is over, with the changes so far and those to come. It
+    /// belongs to the thread that fills the batch.
+    public var view: Snapshot {
+        guard let readable else { preconditionFailure("a plain batch cannot be read") }
+        return readable
     }
 
     deinit {
-        rocksdb_writebatch_destroy(handle)
+        switch contents {
+        case .plain(let handle): rocksdb_writebatch_destroy(handle)
+        case .readable: break
+        }
     }
 
     /// Sets the value under a key.
     public mutating func put(_ family: Family, _ key: Bytes, _ value: Bytes) {
-        key.withCPointer { keyStart, keyCount in
-            value.withCPointer { valueStart, valueCount in
-                rocksdb_writebatch_put_cf(
-                    handle, database[family], keyStart, keyCount, valueStart, valueCount)
-            }
-        }
+        put(in: database[family], key, value)
     }
 
     /// Removes the value under a key, if there is one.
     public mutating func delete(_ family: Family, _ key: Bytes) {
-        key.withCPointer { rocksdb_writebatch_delete_cf(handle, database[family], $0, $1) }
+        delete(in: database[family], key)
     }
 
     /// Sets the value under a key, or removes it.
@@ -42,21 +65,69 @@ public struct WriteBatch: ~Copyable {
 
     /// Sets the value under a key of a plugin's family.
     public mutating func put(_ column: PluginColumn, _ key: Bytes, _ value: Bytes) {
-        key.withCPointer { keyStart, keyCount in
-            value.withCPointer { valueStart, valueCount in
-                rocksdb_writebatch_put_cf(
-                    handle, database[column], keyStart, keyCount, valueStart, valueCount)
-            }
-        }
+        put(in: database[column], key, value)
     }
 
     /// Removes the value under a key of a plugin's family, if there is one.
     public mutating func delete(_ column: PluginColumn, _ key: Bytes) {
-        key.withCPointer { rocksdb_writebatch_delete_cf(handle, database[column], $0, $1) }
+        delete(in: database[column], key)
+    }
+
+    private mutating func put(in family: OpaquePointer, _ key: Bytes, _ value: Bytes) {
+        key.withCPointer { keyStart, keyCount in
+            value.withCPointer { valueStart, valueCount in
+                switch contents {
+                case .plain(let handle):
+                    rocksdb_writebatch_put_cf(
+                        handle, family, keyStart, keyCount, valueStart, valueCount)
+                case .readable(let changes):
+                    rocksdb_writebatch_wi_put_cf(
+                        changes.handle, family, keyStart, keyCount, valueStart, valueCount)
+                }
+            }
+        }
+    }
+
+    private mutating func delete(in family: OpaquePointer, _ key: Bytes) {
+        key.withCPointer { start, count in
+            switch contents {
+            case .plain(let handle): rocksdb_writebatch_delete_cf(handle, family, start, count)
+            case .readable(let changes):
+                rocksdb_writebatch_wi_delete_cf(changes.handle, family, start, count)
+            }
+        }
     }
 
     /// How many changes the batch has.
     public var count: Int {
-        Int(rocksdb_writebatch_count(handle))
+        switch contents {
+        case .plain(let handle): Int(rocksdb_writebatch_count(handle))
+        case .readable(let changes): Int(rocksdb_writebatch_wi_count(changes.handle))
+        }
+    }
+
+    /// Applies the changes to their database.
+    func write(options: OpaquePointer) throws(StorageError) {
+        try check { error in
+            switch contents {
+            case .plain(let handle): rocksdb_write(database.handle, options, handle, error)
+            case .readable(let changes):
+                rocksdb_write_writebatch_wi(database.handle, options, changes.handle, error)
+            }
+        }
+    }
+}
+
+/// The changes of a readable batch, with an index over their keys.
+final class ReadableChanges {
+    let handle: OpaquePointer
+
+    init() {
+        // The index has one entry a key, the newest: iterators need it.
+        handle = rocksdb_writebatch_wi_create(0, 1)
+    }
+
+    deinit {
+        rocksdb_writebatch_wi_destroy(handle)
     }
 }
