@@ -55,25 +55,26 @@ extension Blockchain {
             throw .unknownParent(block.header.parentHash)
         }
         let branch = try takeBranch(to: block.header.parentHash)
-        let overrides = branch.tip.pendingOverrides
+        let parent = branch.tip
         let outcome: BlockOutcome
         do {
-            outcome = try execute(recovered, on: branch.tip)
+            outcome = try execute(recovered, on: parent)
         } catch {
             // Nothing was added to the branch.
-            branches.append(branch)
+            keep(branch)
             throw error
         }
         let stored: StoredBlock
         do {
             stored = try branch.append(recovered, outcome)
         } catch {
-            throw remembering(error, recovered)
+            throw remembering(error, recovered, on: parent)
         }
         outcomes.insert(outcome, of: stored.hash)
 
         var batch = WriteBatch(for: database)
-        view.store.writeSideBlock(stored, overrides: overrides, to: &batch)
+        view.store.writeSideBlock(
+            stored, overrides: parent.pendingOverrides, to: &batch)
         try makeRoom(for: 1, in: view, &batch)
         try durability.writeBuffered(batch)
         sideBlockCount += 1
@@ -243,9 +244,14 @@ extension Blockchain {
     /// Remembers a block if an error is the block's own fault, and gives the error back.
     ///
     /// The hash is that of the header. A wrong body says nothing about the block that the header
-    /// belongs to, so it is not remembered.
-    nonisolated func remembering(_ error: ChainError, _ recovered: RecoveredBlock) -> ChainError {
-        if case .invalidBlock = error { remember(recovered.block, recovered.hash, error) }
+    /// belongs to, so it is not remembered; nor is what may only be wrong with what was changed by
+    /// hand.
+    nonisolated func remembering(
+        _ error: ChainError, _ recovered: RecoveredBlock, on view: ChainView
+    ) -> ChainError {
+        if case .invalidBlock = error, view.pendingOverrides.isEmpty {
+            remember(recovered.block, recovered.hash, error)
+        }
         return error
     }
 

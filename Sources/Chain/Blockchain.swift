@@ -35,6 +35,8 @@ public actor Blockchain {
     /// Branches over the present head, the newest last.
     var branches: [Branch] = []
     var outcomes = OutcomeCache()
+    /// How many blocks were executed, for tests: a block that is inserted and then chosen is one.
+    package private(set) var executedBlocks = 0
     var sideBlockCount: Int
 
     /// Opens the chain in a database, and begins it with the genesis block if the database is
@@ -135,7 +137,7 @@ public actor Blockchain {
                 }
             }.head
         } catch {
-            throw remembering(error, recovered)
+            throw remembering(error, recovered, on: head.view)
         }
     }
 
@@ -146,12 +148,13 @@ public actor Blockchain {
     ) throws(ChainError) -> BlockOutcome {
         let block = recovered.block
         let parent = try view.parentBlock(withAncestors: !block.ommers.isEmpty)
+        executedBlocks += 1
         do {
             return try executeBlock(
                 block, senders: recovered.senders, on: parent, config: config,
                 isSealed: options.seal.isSealed)
         } catch {
-            throw remembering(ChainError(error), recovered)
+            throw remembering(ChainError(error), recovered, on: view)
         }
     }
 
@@ -341,6 +344,8 @@ public actor Blockchain {
         // They are over what was the head.
         branches.removeAll()
         let head = Head(view: try view(database.snapshot()))
+        // What was invalid on a state may not be so on one that is changed by hand.
+        if !head.view.pendingOverrides.isEmpty { bad.withLock { $0 = BadBlocks() } }
         current.withLock { $0 = head }
         return head
     }
