@@ -1,7 +1,7 @@
 //  Small benchmarks of the parts that execution is made of, one file a subject.
 //
 //      apus-bench [--json] [WORD…]     runs the benchmarks whose name contains one of the words
-//      apus-bench devnet [BLOCKS]      makes blocks in process (10,000 where no number is given)
+//      apus-bench devnet [BLOCKS [CHAINS]]     makes blocks in process (10,000 in each of 3 chains)
 //
 //  The vectors of the precompiles are read from the folder that APUS_FIXTURES names.
 
@@ -13,9 +13,11 @@ enum Benchmarks {
     static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
         if arguments.first == "devnet" {
-            let blocks = arguments.dropFirst().first.flatMap { Int($0) } ?? 10_000
-            try await devnetBenchmark(blocks: blocks)
-            return
+            let numbers = arguments.dropFirst().compactMap { Int($0) }
+            try await devnetBenchmark(
+                blocks: numbers.first ?? 10_000, chains: numbers.dropFirst().first ?? 3)
+            // The process ends without static destructors: RocksDB's threads would meet them.
+            _exit(0)
         }
         let words = arguments.filter { $0 != "--json" }
         let format: Report.Format = arguments.contains("--json") ? .json : .table

@@ -78,11 +78,21 @@ public final class Devnet: Sendable {
     public func submit(
         _ transaction: Transaction, sidecar: BlobSidecar? = nil
     ) async throws(DevnetError) -> Hash256 {
+        let isAutomining = mode.isAutomining
         let hash: Hash256
-        do throws(PoolRejection) { hash = try pool.add(transaction, sidecar: sidecar) } catch {
+        do throws(PoolRejection) {
+            hash = try pool.add(
+                transaction, sidecar: sidecar, writing: isAutomining ? .later : .atOnce)
+        } catch {
             throw .rejected(error)
         }
-        if mode.isAutomining { try await mine(until: hash) }
+        guard isAutomining else { return hash }
+        do throws(DevnetError) { try await mine(until: hash) } catch {
+            try? pool.persist(hash)
+            throw error
+        }
+        // It is in a block, and nothing needs to be written, or it waits in the pool.
+        do throws(StorageError) { try pool.persist(hash) } catch { throw .storage(error) }
         return hash
     }
 

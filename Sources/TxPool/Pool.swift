@@ -27,6 +27,8 @@ package struct Pool: Sendable {
     private var byteCount = 0
     private var blobTransactionCount = 0
     private var nextArrival: UInt64 = 0
+    /// Transactions that the store does not have yet: the shell keeps account of them here.
+    var unwritten: Set<Hash256> = []
 
     private struct Place: Sendable {
         let sender: Address

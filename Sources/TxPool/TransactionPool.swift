@@ -8,8 +8,8 @@ import Synchronization
 /// pending told on.
 ///
 /// Costly checks (signatures, blob proofs) run on the caller's thread before the lock is taken.
-/// What the pool holds is in the store when ``add(_:sidecar:)`` returns, and is read back and checked
-/// again at the next start.
+/// What the pool holds is in the store when ``add(_:sidecar:writing:)`` returns, unless it was asked
+/// to write later, and is read back and checked again at the next start.
 public final class TransactionPool: Sendable {
     /// How the pool works.
     public let options: PoolOptions
@@ -64,16 +64,29 @@ public final class TransactionPool: Sendable {
 
     /// Takes a transaction, or says why not.
     ///
-    /// - Parameter sidecar: the blobs of a blob transaction.
+    /// - Parameters:
+    ///   - sidecar: the blobs of a blob transaction.
+    ///   - writing: when it is written down; whoever says `later` calls ``persist(_:)``.
     /// - Returns: the hash.
     @discardableResult
     public func add(
-        _ transaction: Transaction, sidecar: BlobSidecar? = nil
+        _ transaction: Transaction, sidecar: BlobSidecar? = nil, writing: PoolWriting = .atOnce
     ) throws(PoolRejection) -> Hash256 {
         guard let sender = sender(of: transaction) else { throw .invalid(.invalidSignature) }
         let recovered = RecoveredTransaction(transaction, sender: sender)
-        try add(PooledTransaction(recovered, sidecar: sidecar))
+        try add(PooledTransaction(recovered, sidecar: sidecar), writing)
         return recovered.hash
+    }
+
+    /// Writes down a transaction that was added for later, if it is still here.
+    public func persist(_ hash: Hash256) throws(StorageError) {
+        try pool.withLock { (pool) throws(StorageError) in
+            guard pool.unwritten.contains(hash), let transaction = pool.transaction(hash) else {
+                return
+            }
+            try store?.apply(put: [(hash: hash, value: transaction.encoded())], remove: [])
+            pool.unwritten.remove(hash)
+        }
     }
 
     private func sender(of transaction: Transaction) -> Address? {
@@ -85,7 +98,9 @@ public final class TransactionPool: Sendable {
         return transaction.recoverSender(at: head.fork)
     }
 
-    private func add(_ candidate: PooledTransaction) throws(PoolRejection) {
+    private func add(
+        _ candidate: PooledTransaction, _ writing: PoolWriting
+    ) throws(PoolRejection) {
         if let sidecar = candidate.sidecar {
             do throws(BlobSidecarError) {
                 try sidecar.checkStructure(
@@ -101,7 +116,7 @@ public final class TransactionPool: Sendable {
             do throws(PoolRejection) { try pool.add(candidate, &change) } catch {
                 rejection = error
             }
-            do throws(StorageError) { try write(change) } catch {
+            do throws(StorageError) { try write(change, of: &pool, writing) } catch {
                 change.merge(pool.remove(candidate.hash))
                 if rejection == nil { rejection = .storage(error) }
             }
@@ -251,21 +266,39 @@ public final class TransactionPool: Sendable {
     private func change(_ body: (inout Pool) -> Pool.Change) -> Pool.Change {
         let change = pool.withLock { pool in
             let change = body(&pool)
-            try? write(change)
+            try? write(change, of: &pool, .atOnce)
             return change
         }
         announce(change)
         return change
     }
 
-    private func write(_ change: Pool.Change) throws(StorageError) {
+    private func write(
+        _ change: Pool.Change, of pool: inout Pool, _ writing: PoolWriting
+    ) throws(StorageError) {
         guard let store, !change.added.isEmpty || !change.removed.isEmpty else { return }
         // What came and went within one operation is not written.
         let removed = Set(change.removed)
         let put = change.added.filter { !removed.contains($0.hash) }
-        try store.apply(
-            put: put.map { (hash: $0.hash, value: $0.encoded()) }, remove: change.removed)
+        let remove = change.removed.filter { pool.unwritten.remove($0) == nil }
+        switch writing {
+        case .later where remove.isEmpty:
+            pool.unwritten.formUnion(put.map(\.hash))
+        case .later, .atOnce:
+            // What takes the place of a written transaction must not be lost where that is gone.
+            guard !put.isEmpty || !remove.isEmpty else { return }
+            try store.apply(
+                put: put.map { (hash: $0.hash, value: $0.encoded()) }, remove: remove)
+        }
     }
+}
+
+/// When a transaction that the pool takes is written down.
+public enum PoolWriting: Sendable {
+    /// Before the pool says that it has it.
+    case atOnce
+    /// When whoever added it asks for that, unless a block has it by then.
+    case later
 }
 
 /// The transactions of a pool by sender, each sender's by nonce.

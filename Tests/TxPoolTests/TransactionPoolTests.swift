@@ -145,6 +145,31 @@ import TxPool
         }
     }
 
+    @Test func `what is to be written later is written when asked for, if it is still there`() throws {
+        let first = PoolFixture.transfer(from: 1, nonce: 0)
+        let second = PoolFixture.transfer(from: 2, nonce: 0)
+        try withPool { pool in
+            try pool.add(first, writing: .later)
+            #expect(pool.status == (1, 0))
+        }
+        // Nobody asked.
+        try withPool { pool in
+            #expect(pool.status == (0, 0))
+            try pool.add(first, writing: .later)
+            try pool.add(second, writing: .later)
+            pool.remove(second.hash())
+            try pool.persist(first.hash())
+            try pool.persist(second.hash())
+        }
+        try withPool { pool in
+            #expect(pool.all.map(\.hash) == [first.hash()])
+            // What takes the place of a written transaction is written with its removal.
+            let better = PoolFixture.transfer(from: 1, nonce: 0, tip: 1000, cap: 100_000_000_000)
+            try pool.add(better, writing: .later)
+        }
+        try withPool { #expect($0.status == (1, 0) && $0.transaction(first.hash()) == nil) }
+    }
+
     @Test func `what the chain has made impossible is not read back`() throws {
         try withPool { pool in
             try pool.add(PoolFixture.transfer(from: 1, nonce: 0))

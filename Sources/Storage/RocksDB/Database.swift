@@ -18,6 +18,7 @@ public final class Database: @unchecked Sendable {
     private let otherNames: [String]
     private let pluginFamilies: [PluginFamily]
     private let resources: DatabaseResources
+    let cache: ValueCache
     private let bufferedWrite: OpaquePointer
     private let syncedWrite: OpaquePointer
 
@@ -61,6 +62,7 @@ public final class Database: @unchecked Sendable {
         otherFamilies = [owned[0]] + owned[(Family.allCases.count + 1)...]
         families = Array(owned[1...Family.allCases.count])
         self.resources = resources
+        cache = ValueCache(byteCount: options.valueCacheBytes)
         bufferedWrite = rocksdb_writeoptions_create()
         syncedWrite = rocksdb_writeoptions_create()
         rocksdb_writeoptions_set_sync(syncedWrite, 1)
@@ -88,7 +90,13 @@ public final class Database: @unchecked Sendable {
             case .buffered: bufferedWrite
             case .synced: syncedWrite
             }
-        try batch.write(options: options)
+        if batch.cachedChanges.isEmpty {
+            try batch.write(options: options)
+        } else {
+            try cache.write(batch.cachedChanges) { () throws(StorageError) in
+                try batch.write(options: options)
+            }
+        }
     }
 
     /// Brings every buffered write to the disk.
@@ -172,7 +180,8 @@ public final class Database: @unchecked Sendable {
             liveBytes: sum("rocksdb.estimate-live-data-size"),
             tableBytes: sum("rocksdb.total-sst-files-size"),
             writeBufferBytes: sum("rocksdb.cur-size-all-mem-tables"),
-            cachedBytes: UInt64(rocksdb_cache_get_usage(resources.cache)),
+            cachedBytes: UInt64(rocksdb_cache_get_usage(resources.cache))
+                + UInt64(cache.byteCount),
             pendingCompactionBytes: sum("rocksdb.estimate-pending-compaction-bytes"))
     }
 

@@ -1,12 +1,14 @@
 /// Where the database is and how much memory it may take.
 ///
-/// RocksDB's memory is bounded by the sum of the two sizes, plus the pinned upper index levels of
+/// Memory is bounded by the sum of the three sizes, plus the pinned upper index levels of
 /// at most `maximumOpenFiles` tables.
 public struct DatabaseOptions: Hashable, Sendable {
     /// The directory; made if it does not exist.
     public var path: String
     /// The one block cache that all column families share.
     public var cacheBytes: Int
+    /// Values of the state in front of RocksDB.
+    public var valueCacheBytes: Int
     /// What all write buffers may hold together before the oldest is written out.
     public var writeBufferBytes: Int
     /// Table files kept open; services often have 1,024 descriptors in all.
@@ -16,11 +18,12 @@ public struct DatabaseOptions: Hashable, Sendable {
 
     /// Options for a directory; the defaults suit a node with 1 GiB of memory.
     public init(
-        path: String, cacheBytes: Int = 256 << 20, writeBufferBytes: Int = 64 << 20,
-        maximumOpenFiles: Int32 = 512
+        path: String, cacheBytes: Int = 256 << 20, valueCacheBytes: Int = 8 << 20,
+        writeBufferBytes: Int = 64 << 20, maximumOpenFiles: Int32 = 512
     ) {
         self.path = path
         self.cacheBytes = cacheBytes
+        self.valueCacheBytes = valueCacheBytes
         self.writeBufferBytes = writeBufferBytes
         self.maximumOpenFiles = maximumOpenFiles
     }
@@ -42,7 +45,7 @@ public struct DatabaseStatistics: Hashable, Sendable {
     public var tableBytes: UInt64
     /// Bytes in write buffers.
     public var writeBufferBytes: UInt64
-    /// Bytes in the block cache.
+    /// Bytes in the block cache and in the cache of values.
     public var cachedBytes: UInt64
     /// Bytes that wait to be compacted.
     public var pendingCompactionBytes: UInt64

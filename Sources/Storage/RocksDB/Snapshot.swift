@@ -18,12 +18,17 @@ public final class Snapshot: @unchecked Sendable {
     private let handle: OpaquePointer
     private let readOptions: OpaquePointer
     private let prefixOptions: OpaquePointer
+    /// The moment of the cache that this is; `nil` if there is none.
+    private let moment: UInt64?
 
     init(of database: Database) {
         self.database = database
         base = nil
         changes = nil
+        let moment = database.cache.settledMoment
         handle = rocksdb_create_snapshot(database.handle)
+        // Only what was settled before and after is the same in the cache and in the snapshot.
+        self.moment = moment == database.cache.settledMoment ? moment : nil
         readOptions = rocksdb_readoptions_create()
         rocksdb_readoptions_set_snapshot(readOptions, handle)
         rocksdb_readoptions_set_total_order_seek(readOptions, 1)
@@ -41,6 +46,8 @@ public final class Snapshot: @unchecked Sendable {
         handle = base.handle
         readOptions = base.readOptions
         prefixOptions = base.prefixOptions
+        // The cache knows nothing of changes that are not written.
+        moment = nil
     }
 
     deinit {
@@ -52,7 +59,11 @@ public final class Snapshot: @unchecked Sendable {
 
     /// The value under a key, copied; `nil` if there is none.
     public func value(_ family: Family, _ key: Bytes) throws(StorageError) -> Bytes? {
-        try value(in: database[family], key)
+        guard family.isCached, let moment else { return try value(in: database[family], key) }
+        if let known = database.cache.value(family, key, at: moment) { return known }
+        let value = try value(in: database[family], key)
+        database.cache.keep(family, key, value, at: moment)
+        return value
     }
 
     /// The value under a key of a plugin's family, copied; `nil` if there is none.
@@ -60,6 +71,7 @@ public final class Snapshot: @unchecked Sendable {
         try value(in: database[column], key)
     }
 
+    /// The value under a key, from RocksDB.
     private func value(
         in family: OpaquePointer, _ key: Bytes
     ) throws(StorageError) -> Bytes? {

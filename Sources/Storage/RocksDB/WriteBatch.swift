@@ -14,6 +14,8 @@ public struct WriteBatch: ~Copyable {
     private let contents: Contents
     private let database: Database
     private let readable: Snapshot?
+    /// What the cache must take over when the batch is written.
+    private(set) var cachedChanges: [ValueChange] = []
 
     /// An empty batch for a database.
     public init(for database: Database) {
@@ -46,11 +48,17 @@ public struct WriteBatch: ~Copyable {
 
     /// Sets the value under a key.
     public mutating func put(_ family: Family, _ key: Bytes, _ value: Bytes) {
+        if family.isCached {
+            cachedChanges.append(ValueChange(family: family, key: key, value: value))
+        }
         put(in: database[family], key, value)
     }
 
     /// Removes the value under a key, if there is one.
     public mutating func delete(_ family: Family, _ key: Bytes) {
+        if family.isCached {
+            cachedChanges.append(ValueChange(family: family, key: key, value: nil))
+        }
         delete(in: database[family], key)
     }
 
