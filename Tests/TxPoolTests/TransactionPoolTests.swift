@@ -145,7 +145,7 @@ import TxPool
         }
     }
 
-    @Test func `what is to be written later is written when asked for, if it is still there`() throws {
+    @Test func `what waits to be written is written when asked for, if it is still there`() throws {
         let first = PoolFixture.transfer(from: 1, nonce: 0)
         let second = PoolFixture.transfer(from: 2, nonce: 0)
         try withPool { pool in
