@@ -2,6 +2,7 @@
 //
 //      apus-bench [--json] [WORD…]     runs the benchmarks whose name contains one of the words
 //      apus-bench devnet [BLOCKS [CHAINS]]     makes blocks in process (10,000 in each of 3 chains)
+//      apus-bench chain MODE [COUNT]           see ChainBenchmark.swift
 //
 //  The vectors of the precompiles are read from the folder that APUS_FIXTURES names.
 
@@ -17,6 +18,12 @@ enum Benchmarks {
             try await devnetBenchmark(
                 blocks: numbers.first ?? 10_000, chains: numbers.dropFirst().first ?? 3)
             // The process ends without static destructors: RocksDB's threads would meet them.
+            _exit(0)
+        }
+        if arguments.first == "chain" {
+            let numbers = arguments.compactMap { Int($0) }
+            try await chainBenchmark(
+                arguments.dropFirst().first ?? "import", count: numbers.first)
             _exit(0)
         }
         let words = arguments.filter { $0 != "--json" }

@@ -28,6 +28,7 @@ public actor Blockchain {
     private nonisolated let options: ChainOptions
     private nonisolated let thread: WriterThread
     private nonisolated let current: Mutex<Head>
+    private nonisolated let spent = Mutex(WriterTimes())
     nonisolated let durability: Durability
     nonisolated let observers = Observers()
     nonisolated let bad = Mutex(BadBlocks())
@@ -92,6 +93,9 @@ public actor Blockchain {
     /// Why nothing is written any more, or `nil` as long as the chain can be extended.
     public nonisolated var readOnlyReason: String? { durability.failure }
 
+    /// What the writer has spent its time on so far.
+    public nonisolated var writerTimes: WriterTimes { spent.withLock { $0 } }
+
     /// What happens to the chain from now on, in order.
     ///
     /// - Parameter limit: how many events may wait to be read. A reader that falls further behind
@@ -147,6 +151,8 @@ public actor Blockchain {
         _ recovered: RecoveredBlock, on view: ChainView
     ) throws(ChainError) -> BlockOutcome {
         let block = recovered.block
+        let begin = ContinuousClock.now
+        defer { spent.withLock { $0.execution += ContinuousClock.now - begin } }
         let parent = try view.parentBlock(withAncestors: !block.ommers.isEmpty)
         executedBlocks += 1
         do {
@@ -189,9 +195,14 @@ public actor Blockchain {
         complete: (inout Header, Hash256) throws(ChainError) -> Void
     ) throws(ChainError) -> CommittedBlock {
         let view = head.view
+        let begin = ContinuousClock.now
+        var rooted = begin
         var batch = WriteBatch(for: database)
-        let added = try view.add(
-            block, senders: senders, outcome, to: &batch, complete: complete)
+        let added = try view.add(block, senders: senders, outcome, to: &batch) {
+            (header, root) throws(ChainError) in
+            rooted = ContinuousClock.now
+            try complete(&header, root)
+        }
         let stored = added.stored
         let wasBeside = try removeFromBeside(stored, in: view, &batch)
         try pruneHistory(in: view, head: stored.number, &batch)
@@ -205,6 +216,10 @@ public actor Blockchain {
                 pendingOverrides: [], pendingDiff: StateDiff(), recordsCalls: view.recordsCalls)
         }
         if wasBeside { sideBlockCount -= 1 }
+        spent.withLock { spent in
+            spent.stateRoot += rooted - begin
+            spent.commit += ContinuousClock.now - rooted
+        }
         let committed = CommittedBlock(stored: stored, receipts: outcome.receipts, head: next)
         observers.publish(.committed(committed))
         return committed
