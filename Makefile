@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
 SWIFT_TEST := swift test -c $(CONFIGURATION)
 
-.PHONY: help run build test test-swift test-one test-clients check format bench bench-evm check-interpreter fuzz install clean tracer-vectors
+.PHONY: help run build test test-swift test-one test-clients check format bench bench-chain bench-evm check-interpreter fuzz install clean tracer-vectors
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -74,6 +74,15 @@ bench: $(BINARY)  ## Measure: in-process blocks, RPC, start-up, memory
 	@scripts/setup bench
 	@swift build -c $(CONFIGURATION) --product apus-bench
 	@scripts/bench $(BINARY)
+
+# What bench-chain measures: import, length, state or reorg, and of how much.
+MODE ?= import
+COUNT ?=
+
+bench-chain:  ## Measure the chain: imports (fixtures: set APUS_FIXTURES), or MODE=length|state|reorg COUNT=n
+	@scripts/setup bench
+	@swift build -c $(CONFIGURATION) --product apus-bench
+	@.build/$(CONFIGURATION)/apus-bench chain $(MODE) $(COUNT)
 
 bench-evm: $(BINARY) $(VENV)/bench-ready  ## Measure the EVM against pyrevm (programs: set APUS_FIXTURES)
 	@swift build -c $(CONFIGURATION) --product apus-bench
