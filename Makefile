@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
 SWIFT_TEST := swift test -c $(CONFIGURATION)
 
-.PHONY: help run build test test-swift test-one test-clients check format bench bench-chain bench-evm check-interpreter fuzz install clean tracer-vectors
+.PHONY: help run build test test-swift test-one test-clients check format bench bench-chain bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -33,6 +33,14 @@ test-swift:
 	@[ -n "$$APUS_FIXTURES" ] || echo "note: APUS_FIXTURES is not set; suites over the official fixtures will be skipped"
 	@swift build -c $(CONFIGURATION) --build-tests
 	@$(SWIFT_TEST) --skip-build
+
+# Kills and power failures in all.
+CRASH_KILLS ?= 240
+
+test-crash:  ## Kill the node and fail the power at random moments, CRASH_KILLS times, and verify what is left
+	@scripts/setup test
+	@[ -n "$$APUS_FIXTURES" ] || echo "note: APUS_FIXTURES is not set; no import is killed"
+	@APUS_CRASH_KILLS=$(CRASH_KILLS) $(SWIFT_TEST) --filter 'CrashTests|PowerLossTests'
 
 test-one:  ## Run the tests whose name matches: make test-one T=UInt256Tests
 	@scripts/setup test

@@ -24,6 +24,7 @@ let targets: [Target] = [
     .systemLibrary(name: "CSecp256k1", providers: [.apt(["libsecp256k1-dev"])]),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CGMP", providers: [.apt(["libgmp-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
 
     // The one C kernel: batched Keccak with run-time dispatch.
     .target(name: "CKeccak"),
@@ -43,6 +44,8 @@ let targets: [Target] = [
     .target(name: "Execution", dependencies: ["EVM", "State", "Trie"], swiftSettings: safe),
     .target(
         name: "Storage", dependencies: ["State", "Trie", "CRocksDB"], swiftSettings: mayBeUnsafe),
+    .target(
+        name: "ChainFiles", dependencies: ["Primitives", "CZlib"], swiftSettings: mayBeUnsafe),
     .target(name: "Chain", dependencies: ["Execution", "Storage"], swiftSettings: safe),
     .target(name: "SpecRunner", dependencies: ["Chain", "Execution"], swiftSettings: safe),
     .target(name: "TxPool", dependencies: ["Chain", log], swiftSettings: safe),
@@ -58,7 +61,7 @@ let targets: [Target] = [
     .target(
         name: "Node",
         dependencies: [
-            "PluginAPI", "RPC", "BlockProduction", "TxPool", "Chain", log,
+            "PluginAPI", "RPC", "BlockProduction", "TxPool", "Chain", "ChainFiles", log,
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             .product(name: "TOMLKit", package: "TOMLKit"),
         ],
@@ -87,6 +90,7 @@ let targets: [Target] = [
     .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
     // What the crash tests run and kill.
     .executableTarget(name: "CrashWriter", dependencies: ["Chain"], path: "Tests/CrashWriter"),
+    .testTarget(name: "ChainFilesTests", dependencies: ["ChainFiles", "TestSupport"]),
     .testTarget(
         name: "ChainTests", dependencies: ["Chain", "CrashWriter", "SpecRunner", "TestSupport"]),
     .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),
@@ -95,7 +99,7 @@ let targets: [Target] = [
     .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
     // The real daemon as a child process.
-    .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives", "TestSupport"]),
     .testTarget(name: "TidyTests"),
 ]
 

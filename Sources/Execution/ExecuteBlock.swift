@@ -89,7 +89,7 @@ func validateBody(
 }
 
 /// Checks what the header commits to, but for the body's parts above, in the order of EELS.
-private func validate(_ outcome: BlockOutcome, of block: Block) throws(InvalidBlock) {
+func validate(_ outcome: BlockOutcome, of block: Block) throws(InvalidBlock) {
     let header = block.header
     guard outcome.gasUsed == header.gasUsed else {
         throw .gasUsed(have: header.gasUsed, want: outcome.gasUsed)

@@ -21,6 +21,8 @@ public struct NodeSettings: Sendable {
     public var allowedHosts: [String]
     /// Bytes of the database's cache.
     public var cacheBytes: Int
+    /// The folder in which `admin_checkpoint` may make copies of the chain; nil for none.
+    public var checkpointFolder: String?
     /// How much old state is kept.
     public var history: HistoryRetention
     /// When commits reach the disk; nil for the mode's default.
@@ -55,6 +57,14 @@ public struct NodeSettings: Sendable {
         }
     }
 
+    /// Reads the settings of a command that works on a data folder and ends. What only daemons have
+    /// may be set in the environment all the same.
+    ///
+    /// - Throws: `StartupError` for the first value that does not parse.
+    public init(forFolder settings: inout Settings) throws(StartupError) {
+        try self.init(sharedFrom: &settings, plugins: [])
+    }
+
     init(
         sharedFrom settings: inout Settings, plugins: [any NodePlugin.Type]
     ) throws(StartupError) {
@@ -73,6 +83,7 @@ public struct NodeSettings: Sendable {
         allowedHosts = settings.list("allow-host")
         let mebibytes = try settings.integer("cache", in: 8...1_048_576) ?? 256
         cacheBytes = Int(mebibytes) << 20
+        checkpointFolder = settings.text("checkpoint-dir")
         history =
             try settings.value("history", expecting: "'all' or a number of blocks") { text in
                 text == "all" ? .all : UInt64(text).map { .blocks($0) }

@@ -41,11 +41,11 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
     if settings.isAutoImpersonating { devnet.impersonatesEveryone = true }
     if let limit = settings.node.gasLimit { try devnet.setGasLimit(limit) }
 
-    let rpc = RPCNode(
-        services: RPCServices(
-            blockchain: blockchain, pool: pool, devnet: devnet,
-            keys: settings.accounts.accounts.map(\.key), clientVersion: clientVersion),
-        plugins: plugins.methods, logger: logger)
+    var services = RPCServices(
+        blockchain: blockchain, pool: pool, devnet: devnet,
+        keys: settings.accounts.accounts.map(\.key), clientVersion: clientVersion)
+    services.checkpoints = settings.node.checkpointFolder.map { CheckpointFolder(path: $0) }
+    let rpc = RPCNode(services: services, plugins: plugins.methods, logger: logger)
     let daemon = Daemon(
         settings: settings.node, blockchain: blockchain, rpc: rpc, plugins: plugins,
         logger: logger)

@@ -30,11 +30,11 @@ public func runNode(_ settings: NodeSettings) async throws {
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(policy: .network))
-    let rpc = RPCNode(
-        services: RPCServices(
-            blockchain: blockchain, pool: pool, devnet: nil, keys: [],
-            clientVersion: clientVersion),
-        plugins: plugins.methods, logger: logger)
+    var services = RPCServices(
+        blockchain: blockchain, pool: pool, devnet: nil, keys: [],
+        clientVersion: clientVersion)
+    services.checkpoints = settings.checkpointFolder.map { CheckpointFolder(path: $0) }
+    let rpc = RPCNode(services: services, plugins: plugins.methods, logger: logger)
     let daemon = Daemon(
         settings: settings, blockchain: blockchain, rpc: rpc, plugins: plugins, logger: logger)
     let port: Int

@@ -25,6 +25,9 @@ public final class RPCNode: Sendable {
         methods += EthNamespace(services: services, hub: hub).methods
         methods += TxPoolNamespace(services: services).methods
         methods += DebugNamespace(services: services).methods
+        if let folder = services.checkpoints {
+            methods += CheckpointNamespace(services: services, folder: folder).methods
+        }
         if let devnet = services.devnet {
             methods += DevnetNamespace(services: services, devnet: devnet).methods
         }

@@ -14,6 +14,8 @@ public struct RPCServices: Sendable {
     let accounts: SigningAccounts
     let clientVersion: String
     let limits: RPCLimits
+    /// Where copies of the chain may be made; nil for nowhere.
+    public var checkpoints: CheckpointFolder?
     let tips = TipCache()
 
     /// - Parameters:

@@ -90,8 +90,10 @@ public enum Family: Int, CaseIterable, Sendable {
 
 /// The items of the `meta` family.
 package enum MetaItem: String {
-    /// number[8]: the version of this schema.
+    /// number[8]: the version of the layout, see `Layout`.
     case schema
+    /// Where a migration to the version goes on; only while one is under way.
+    case migration
     /// The hash of block 0[32].
     case genesis
     /// The chain's configuration, JSON in geth's format.
@@ -111,37 +113,6 @@ package enum MetaItem: String {
 
     /// Keys of ``ItemStore`` begin with this, so that they cannot meet one of the above.
     static let itemPrefix = Bytes("item.".utf8)
-}
-
-/// The version of the layout and its check.
-package enum Schema {
-    /// Raised when the layout changes.
-    package static let version: UInt64 = 1
-
-    /// Checks the version of an opened database, or writes it into an empty one.
-    package static func check(_ database: Database) throws(StorageError) {
-        let snapshot = database.snapshot()
-        guard let value = try snapshot.value(.meta, MetaItem.schema.key) else {
-            guard try isEmpty(snapshot), database.isDefaultFamilyEmpty else {
-                throw .foreignDirectory(database.path)
-            }
-            var batch = WriteBatch(for: database)
-            batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: version))
-            return try database.write(batch, durability: .synced)
-        }
-        guard let found = UInt64(bigEndian: value) else { throw .corrupted("schema version") }
-        guard found <= version else { throw .newerSchema(found: found, supported: version) }
-        guard found == version else { throw .corrupted("schema version \(found) never was") }
-    }
-
-    private static func isEmpty(_ snapshot: Snapshot) throws(StorageError) -> Bool {
-        for family in Family.allCases {
-            let cursor = snapshot.cursor(family)
-            try cursor.seek([])
-            if cursor.isValid { return false }
-        }
-        return true
-    }
 }
 
 /// The keys of the families, as the table above draws them.

@@ -11,6 +11,9 @@ public struct VerifiedState: Hashable, Sendable {
     public var slots = 0
     /// Trie nodes, all of which were made again and compared.
     public var trieNodes = 0
+
+    /// Nothing yet.
+    public init() {}
 }
 
 extension WorldState {
@@ -34,10 +37,13 @@ extension WorldState {
         guard found == root else {
             throw .corrupted("the state has root \(found), the head says \(root)")
         }
-        guard try count(.storage) == result.slots else {
+        guard try snapshot.count(of: .storage) == result.slots else {
             throw .corrupted("storage belongs to no account")
         }
-        guard try count(.accountTrie) + count(.storageTrie) == result.trieNodes else {
+        guard
+            try snapshot.count(of: .accountTrie) + snapshot.count(of: .storageTrie)
+                == result.trieNodes
+        else {
             throw .corrupted("trie nodes belong to no account")
         }
         return result
@@ -89,16 +95,5 @@ extension WorldState {
             result.trieNodes += 1
         }
         return update.root
-    }
-
-    private func count(_ family: Family) throws(StorageError) -> Int {
-        let cursor = snapshot.cursor(family)
-        var count = 0
-        try cursor.seek([])
-        while cursor.isValid {
-            count += 1
-            try cursor.advance()
-        }
-        return count
     }
 }

@@ -38,6 +38,11 @@ struct SharedOptions: ParsableArguments {
     var cache: String?
 
     @Option(
+        name: .customLong("checkpoint-dir"),
+        help: "Folder in which admin_checkpoint may make copies of the chain (default: none).")
+    var checkpointDirectory: String?
+
+    @Option(
         name: .long, help: "How many blocks of old state to keep: a number, or 'all' (default all)."
     )
     var history: String?
@@ -98,7 +103,8 @@ struct SharedOptions: ParsableArguments {
         [
             "port": port, "host": host, "ipc": ipc, "http-api": httpAPI,
             "allow-origin": allowOrigin, "allow-host": allowHost, "cache": cache,
-            "history": history, "sync-mode": syncMode, "block-time": blockTime,
+            "checkpoint-dir": checkpointDirectory, "history": history, "sync-mode": syncMode,
+            "block-time": blockTime,
             "gas-limit": gasLimit, "coinbase": coinbase, "log-format": logFormat,
             "log-level": logLevel, "plugin-failure": pluginFailure,
         ].compactMapValues { $0 }

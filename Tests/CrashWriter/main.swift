@@ -1,10 +1,15 @@
-// Writes to a chain until it is killed, or until the file system refuses: what the crash tests run.
+// Works on a chain until it is killed, or until the file system refuses: what the crash tests run.
 //
-//     CrashWriter <directory> write [block|interval]
+//     CrashWriter <directory> <work> block|interval
 //     CrashWriter <directory> fill <bytes>
 //
-// `write` prints the number of each block that it has committed. `fill` lets no file grow beyond
-// so many bytes, commits until that fails, and says whether the chain then behaves as it must.
+// Works: `write` makes blocks, takes them back and changes the state by hand; `prune` makes blocks
+// with little history; `checkpoint` makes blocks and copies of the chain; `reorganise` goes from one
+// branch to another; `migrate` brings a database from one layout to the next.
+//
+// Before each change of the head it prints `intent NUMBER HASH` where it knows what comes, and after
+// it `head NUMBER HASH`: what is printed there is acknowledged. `fill` lets no file grow beyond so
+// many bytes, commits until that fails, and says whether the chain then behaves as it must.
 
 import Chain
 import Cryptography
@@ -16,9 +21,24 @@ import Storage
 
 let arguments = CommandLine.arguments
 guard arguments.count == 4, let key = PrivateKey(Bytes(repeating: 1, count: 32)) else {
-    print("usage: CrashWriter <directory> write block|interval | fill <bytes>")
+    print("usage: CrashWriter <directory> <work> block|interval | fill <bytes>")
     exit(64)
 }
+let work = arguments[2]
+let options = DatabaseOptions(
+    path: arguments[1] + "/chain", cacheBytes: 8 << 20, writeBufferBytes: 8 << 20)
+
+/// Tells the test, at once.
+@MainActor func tell(_ line: String) {
+    print(line)
+    fflush(nil)
+}
+
+if work == "migrate" {
+    try migrate()
+    exit(0)
+}
+
 let counter = Address(w0: 0xc0, w1: 0, w2: 0)
 var genesis = Genesis(config: .single(.shanghai, chainId: 1337))
 genesis.gasLimit = 30_000_000
@@ -31,12 +51,16 @@ genesis.alloc = [
         balance: 0, nonce: 1, code: Hex.decode("0x434355436000526020600020436000a100") ?? []),
 ]
 
-@MainActor func produce(_ chain: Blockchain) async throws {
+/// Makes a block of three transactions on the head.
+///
+/// - Parameter salt: makes blocks of one number differ.
+@MainActor func produce(_ chain: Blockchain, salt: UInt64 = 0) async throws {
     let head = chain.head
     let nonce = try head.view.state.account(key.address)?.nonce ?? 0
     let transactions = (0..<3 as Range<UInt64>).map { index in
         let to =
-            index == 0 ? counter : Address(w0: head.number &* 31 &+ index, w1: index, w2: 1)
+            index == 0
+            ? counter : Address(w0: head.number &* 31 &+ index, w1: index &+ salt << 8, w2: 1)
         let unsigned = Transaction.legacy(
             chainId: 1337, nonce: nonce + index, gasPrice: 10_000_000_000, gasLimit: 200_000,
             to: to, value: index == 0 ? 0 : 1)
@@ -56,7 +80,19 @@ genesis.alloc = [
     }
 }
 
-if arguments[2] == "fill" {
+@MainActor func tellHead(_ chain: Blockchain) {
+    tell("head \(chain.head.number) \(chain.head.hash)")
+}
+
+@MainActor func rollBack(_ chain: Blockchain, by depth: UInt64) async throws {
+    let number = chain.head.number - depth
+    guard let hash = try chain.head.view.canonicalHash(number) else { return }
+    tell("intent \(number) \(hash)")
+    try await chain.rollback(to: number)
+    tellHead(chain)
+}
+
+if work == "fill" {
     signal(SIGXFSZ, SIG_IGN)
     var limit = rlimit()
     limit.rlim_cur = rlim_t(arguments[3]) ?? 0
@@ -64,13 +100,37 @@ if arguments[2] == "fill" {
     setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
 }
 let chain = try Blockchain.open(
-    database: try Database(
-        DatabaseOptions(path: arguments[1], cacheBytes: 8 << 20, writeBufferBytes: 8 << 20)),
-    genesis: genesis,
+    database: try Database(options), genesis: genesis,
     options: ChainOptions(
-        sync: arguments[3] == "block" ? .everyBlock : .interval(milliseconds: 20)))
+        sync: arguments[3] == "block" ? .everyBlock : .interval(milliseconds: 20),
+        history: work == "prune" ? .blocks(8) : .all))
+if work != "fill" { tellHead(chain) }
 
-if arguments[2] == "fill" {
+switch work {
+case "write":
+    for step in 1... {
+        try await produce(chain)
+        tellHead(chain)
+        if step % 13 == 0 { try await rollBack(chain, by: 5) }
+        if chain.head.number % 7 == 3 { try await chain.setOverrides([.balance(counter, 5)]) }
+    }
+case "prune":
+    for step in 1... {
+        try await produce(chain)
+        tellHead(chain)
+        if step % 11 == 0 { try await rollBack(chain, by: 3) }
+    }
+case "checkpoint":
+    for step in 1... {
+        try await produce(chain)
+        tellHead(chain)
+        if step % 5 == 0 {
+            let name = "copy-\(chain.head.number)"
+            let head = try await chain.checkpoint(to: arguments[1] + "/" + name)
+            tell("checkpoint \(head.number) \(head.hash) \(name)")
+        }
+    }
+case "fill":
     while chain.readOnlyReason == nil {
         do { try await produce(chain) } catch {}
     }
@@ -82,13 +142,41 @@ if arguments[2] == "fill" {
     } catch ChainError.readOnly(let reason) where isReadable {
         print("read-only at \(head.number): \(reason)")
     }
-} else {
-    for step in 1... {
-        try await produce(chain)
-        let head = chain.head
-        if step % 13 == 0 { try await chain.rollback(to: head.number - 5) }
-        if head.number % 7 == 3 { try await chain.setOverrides([.balance(counter, 5)]) }
-        print(head.number)
-        fflush(nil)
+default:
+    print("no such work: \(work)")
+    exit(64)
+}
+
+/// Brings a database of 20,000 entries from layout 1 to layout 4, each step adding one to every
+/// value, and looks at the outcome. Goes on where an earlier run was killed.
+@MainActor func migrate() throws {
+    let count: UInt32 = 20_000
+    let step = { (version: UInt64) in
+        Migration(to: version) { (snapshot, position, batch) throws(StorageError) in
+            let cursor = snapshot.cursor(.code)
+            try cursor.seek(position)
+            for _ in 0..<250 where cursor.isValid {
+                batch.put(.code, cursor.key, [(cursor.value.first ?? 0) &+ 1])
+                try cursor.advance()
+            }
+            return cursor.isValid ? cursor.key : nil
+        }
     }
+    let migrations: [Migration] = [2, 3, 4].map(step)
+    if access(options.path + "/CURRENT", F_OK) != 0 {
+        let database = try Database(options, layout: Layout(version: 1, migrations: []))
+        var batch = WriteBatch(for: database)
+        for key in 0..<count { batch.put(.code, Bytes(bigEndian: UInt64(key)), [0]) }
+        try database.write(batch, durability: .synced)
+    }
+    tell("begun")
+    let database = try Database(options, layout: Layout(version: 4, migrations: migrations))
+    var found: UInt32 = 0
+    var areRight = true
+    try database.snapshot().forEach(.code, prefix: []) { (_, value) throws(StorageError) in
+        found += 1
+        areRight = areRight && value == [3]
+        return true
+    }
+    tell(found == count && areRight ? "migrated" : "wrong: \(found) entries")
 }

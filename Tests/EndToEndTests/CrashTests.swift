@@ -1,11 +1,17 @@
 import Foundation
 import Primitives
+import TestSupport
 import Testing
 
 /// `kill -9` at random moments under load: what was acknowledged is there after a restart.
 @Suite(.serialized) struct CrashTests {
     static let alice = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
     static let bob = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+    /// How often the daemon is killed: APUS_CRASH_KILLS says how often in all.
+    static let kills: Int = {
+        let text = ProcessInfo.processInfo.environment["APUS_CRASH_KILLS"]
+        return max(6, (text.flatMap { Int($0) } ?? 0) / 8)
+    }()
 
     @Test(.timeLimit(.minutes(5)), arguments: ["interval", "block"])
     func `the last acknowledged block survives kill -9`(syncMode: String) throws {
@@ -18,7 +24,7 @@ import Testing
         var generator = SplitMix(state: seed)
         var acknowledged: [JSONValue] = []
 
-        for _ in 0..<10 {
+        for _ in 0..<Self.kills {
             let daemon = try Daemon(arguments)
             let connection = try daemon.connect()
             for block in acknowledged.suffix(3) {
@@ -58,6 +64,46 @@ import Testing
             }
             daemon.process.waitUntilExit()
         }
+    }
+
+    /// Each kill falls anywhere in an import, which is started again until it reaches the end.
+    @Test(.enabled(if: Fixtures.areAvailable, Fixtures.hint), .timeLimit(.minutes(10)))
+    func `an import that is killed again and again reaches the same head`() throws {
+        let folder = try TemporaryFolder()
+        var generator = SplitMix(state: 11)
+        let genesis = try Fixtures.file("chain-ethtest", "genesis.json").path
+        let chain = try Fixtures.file("chain-ethtest", "chain.rlp").path
+        var interrupted = 0
+        for number in 0..<(Self.kills / 3 * 3) {
+            // One chain is killed three times, and then finished.
+            let data = folder.path + "/data-\(number / 3)"
+            let arguments = ["import", "--datadir", data, "--genesis", genesis, chain]
+            let process = Process()
+            process.executableURL = Daemon.binary
+            process.arguments = arguments
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            process.environment = [:]
+            try process.run()
+            usleep(UInt32(generator.next() % 500_000) + 50_000)
+            if process.isRunning { interrupted += 1 }
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            if FileManager.default.fileExists(atPath: data + "/CURRENT") {
+                let verified = try Daemon.run(["verify", "--datadir", data])
+                // It may have been killed before it had a genesis block.
+                #expect(
+                    verified.status == 0 || verified.error.contains("holds no chain"),
+                    "\(verified)")
+            }
+            guard number % 3 == 2 else { continue }
+            let last = try Daemon.run(arguments)
+            #expect(last.status == 0, "\(last)")
+            #expect(last.output.contains("the head is block 600,"), "\(last.output)")
+            #expect(try Daemon.run(["verify", "--datadir", data]).status == 0)
+            try FileManager.default.removeItem(atPath: data)
+        }
+        #expect(interrupted > 0)
     }
 
     /// The proof of an account against the head's root, and the balances against the count of

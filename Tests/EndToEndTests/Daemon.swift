@@ -92,6 +92,9 @@ final class Daemon: @unchecked Sendable {
         let process = Process()
         process.executableURL = binary
         process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("APUS_")
+        }
         let output = Pipe()
         let error = Pipe()
         process.standardOutput = output

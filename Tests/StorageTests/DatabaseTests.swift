@@ -123,7 +123,7 @@ import Testing
 
     @Test func `a newer schema is refused`() throws {
         try put(try open(), .meta, MetaItem.schema.key, Bytes(bigEndian: 99))
-        #expect(throws: StorageError.newerSchema(found: 99, supported: Schema.version)) {
+        #expect(throws: StorageError.newerSchema(found: 99, supported: Layout.current.version)) {
             try open()
         }
     }

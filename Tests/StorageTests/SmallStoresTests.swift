@@ -25,7 +25,7 @@ import Testing
     @Test func `an item cannot take the place of the database's own`() throws {
         try ItemStore(database).set(["schema": [1], "head": [2]])
         #expect(try BlockStore(database.snapshot()).head() == nil)
-        try Schema.check(database)
+        try Layout.current.check(database)
     }
 
     @Test func `the pool's transactions are put and removed together`() throws {

@@ -25,11 +25,21 @@ public final class Database: @unchecked Sendable {
     /// The directory of the database.
     public let path: String
 
+    /// The version of the layout that an open database has.
+    public static var schemaVersion: UInt64 { Layout.current.version }
+
     /// Opens the directory, or makes a new database in it.
+    ///
+    /// A database of an older layout is brought up to the present one.
     ///
     /// - Throws: `foreignDirectory` if something else is in it, `locked` if another process has
     ///   it open, `newerSchema` if a newer program wrote it.
-    public init(_ options: DatabaseOptions) throws(StorageError) {
+    public convenience init(_ options: DatabaseOptions) throws(StorageError) {
+        try self.init(options, layout: .current)
+    }
+
+    /// Opens the directory with another layout than the present one.
+    package init(_ options: DatabaseOptions, layout: Layout) throws(StorageError) {
         path = options.path
         try prepareDirectory(path)
         let resources = DatabaseResources(options)
@@ -66,7 +76,7 @@ public final class Database: @unchecked Sendable {
         bufferedWrite = rocksdb_writeoptions_create()
         syncedWrite = rocksdb_writeoptions_create()
         rocksdb_writeoptions_set_sync(syncedWrite, 1)
-        try Schema.check(self)
+        try layout.check(self)
     }
 
     deinit {

@@ -1,0 +1,56 @@
+import Foundation
+
+/// Tells a person at a terminal how far a long work is: a line on standard error every other second.
+final class ProgressReport {
+    private let start = ContinuousClock.now
+    private var last = ContinuousClock.now
+    private let interval: Duration
+
+    init(every interval: Duration = .seconds(2)) {
+        self.interval = interval
+    }
+
+    /// Seconds since the work began, never zero.
+    var seconds: Double {
+        max(1e-6, (ContinuousClock.now - start) / .seconds(1))
+    }
+
+    /// Writes the line that `text` gives, if it is time for one.
+    ///
+    /// - Parameter fraction: how much of the work is done, 0 to 1.
+    func show(fraction: Double, _ text: () -> String) {
+        let now = ContinuousClock.now
+        guard now - last >= interval else { return }
+        last = now
+        let left = fraction > 0 ? seconds / fraction - seconds : 0
+        let percent = (fraction * 100).formatted(.number.precision(.fractionLength(1)))
+        printErrorLine("\(text()), \(percent) %, \(Self.time(left)) left")
+    }
+
+    /// So many of something a second, for a person.
+    func rate(_ count: UInt64) -> String {
+        let rate = Double(count) / seconds
+        return rate.formatted(.number.precision(.fractionLength(rate < 10 ? 1 : 0)))
+    }
+
+    /// Millions of gas a second, for a person.
+    func gasRate(_ gas: UInt64) -> String {
+        (Double(gas) / 1e6 / seconds).formatted(.number.precision(.fractionLength(1)))
+    }
+
+    /// A time in the largest units that tell something.
+    static func time(_ seconds: Double) -> String {
+        if seconds < 10 {
+            return "\(seconds.formatted(.number.precision(.fractionLength(1)))) s"
+        }
+        let whole = Int(min(seconds, 1e9).rounded())
+        if whole < 60 { return "\(whole) s" }
+        if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+        return "\(whole / 3600) h \(whole % 3600 / 60) min"
+    }
+}
+
+/// Writes a line to standard error at once.
+func printErrorLine(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}

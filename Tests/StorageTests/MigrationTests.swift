@@ -1,0 +1,108 @@
+import Foundation
+import Primitives
+import Storage
+import TestSupport
+import Testing
+
+/// Bringing a database from one layout to the next.
+@Suite struct MigrationTests {
+    let directory = try? TemporaryDirectory()
+
+    private func open(_ layout: Layout) throws -> Database {
+        let path = try #require(directory).path + "/chain"
+        return try Database(DatabaseOptions(path: path, cacheBytes: 8 << 20), layout: layout)
+    }
+
+    /// A database of version 1 with some entries in one family.
+    private func fill() throws {
+        let database = try open(Layout(version: 1, migrations: []))
+        var batch = WriteBatch(for: database)
+        for key in 0..<10 as Range<UInt8> { batch.put(.code, [key], [key]) }
+        try database.write(batch, durability: .buffered)
+    }
+
+    /// Adds 100 to every value, three entries a part; fails where it is told to.
+    private static func addition(failingAt stop: UInt8? = nil) -> Migration {
+        Migration(to: 2) { (snapshot, position, batch) throws(StorageError) in
+            var count = 0
+            var next: Bytes?
+            let cursor = snapshot.cursor(.code)
+            try cursor.seek(position)
+            while cursor.isValid {
+                let key = cursor.key
+                if count == 3 {
+                    next = key
+                    break
+                }
+                if key == stop.map({ [$0] }) { throw .inputOutput("as if the process ended") }
+                batch.put(.code, key, [(cursor.value.first ?? 0) &+ 100])
+                count += 1
+                try cursor.advance()
+            }
+            return next
+        }
+    }
+
+    private func values(_ database: Database) throws -> [UInt8] {
+        var values: [UInt8] = []
+        try database.snapshot().forEach(.code, prefix: []) { _, value in
+            values += value
+            return true
+        }
+        return values
+    }
+
+    private static let expected = (0..<10 as Range<UInt8>).map { $0 + 100 }
+
+    @Test func `an older database is brought to the present version, once`() throws {
+        try fill()
+        let layout = Layout(version: 2, migrations: [Self.addition()])
+        #expect(try values(open(layout)) == Self.expected)
+        #expect(try values(open(layout)) == Self.expected)
+    }
+
+    @Test(arguments: 0..<10 as Range<UInt8>)
+    func `a migration that stopped anywhere goes on from there`(stop: UInt8) throws {
+        try fill()
+        #expect(throws: StorageError.self) {
+            try open(Layout(version: 2, migrations: [Self.addition(failingAt: stop)]))
+        }
+        // The first batch names the new version: from then on the old program is refused.
+        if stop >= 3 {
+            #expect(throws: StorageError.newerSchema(found: 2, supported: 1)) {
+                try open(Layout(version: 1, migrations: []))
+            }
+        }
+        let layout = Layout(version: 2, migrations: [Self.addition()])
+        #expect(try values(open(layout)) == Self.expected)
+    }
+
+    @Test func `steps follow one another, and what is begun comes before what is next`() throws {
+        try fill()
+        let doubling = Migration(to: 3) { (snapshot, _, batch) throws(StorageError) in
+            try snapshot.forEach(.code, prefix: []) { (key, value) throws(StorageError) in
+                batch.put(.code, key, value + value)
+                return true
+            }
+            return nil
+        }
+        #expect(throws: StorageError.self) {
+            try open(
+                Layout(version: 3, migrations: [Self.addition(failingAt: 5), doubling]))
+        }
+        let database = try open(Layout(version: 3, migrations: [Self.addition(), doubling]))
+        #expect(try values(database) == Self.expected.flatMap { [$0, $0] })
+    }
+
+    @Test func `a version that no step leads to is refused`() throws {
+        try fill()
+        #expect(throws: StorageError.corrupted("no step leads to schema 2")) {
+            try open(Layout(version: 2, migrations: []))
+        }
+    }
+
+    @Test func `the present layout has a step from every earlier version`() {
+        let versions = Layout.current.migrations.map(\.version)
+        #expect(versions == (1..<Layout.current.version).map { $0 + 1 })
+    }
+}
