@@ -20,7 +20,7 @@ import Testing
 
     @Test(arguments: [
         ("write", "interval"), ("write", "block"), ("prune", "interval"),
-        ("checkpoint", "interval"),
+        ("checkpoint", "interval"), ("reorganise", "interval"),
     ])
     func `a killed process loses nothing that it has acknowledged`(
         work: String, mode: String

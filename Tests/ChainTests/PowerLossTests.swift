@@ -46,7 +46,7 @@ import Testing
         return (disk, told)
     }
 
-    @Test(arguments: ["write", "prune"])
+    @Test(arguments: ["write", "prune", "reorganise"])
     func `with sync mode block nothing acknowledged is lost`(work: String) async throws {
         var random = SeededRandom(seed: CrashTests.seed)
         var highest: BlockNumber = 0

@@ -92,6 +92,14 @@ genesis.alloc = [
     tellHead(chain)
 }
 
+/// Makes a known block the head.
+@MainActor func choose(_ hash: Hash256, of chain: Blockchain) async throws {
+    guard let number = try chain.head.view.number(of: hash) else { return }
+    tell("intent \(number) \(hash)")
+    try await chain.setHead(hash)
+    tellHead(chain)
+}
+
 if work == "fill" {
     signal(SIGXFSZ, SIG_IGN)
     var limit = rlimit()
@@ -128,6 +136,25 @@ case "checkpoint":
             let name = "copy-\(chain.head.number)"
             let head = try await chain.checkpoint(to: arguments[1] + "/" + name)
             tell("checkpoint \(head.number) \(head.hash) \(name)")
+        }
+    }
+case "reorganise":
+    while true {
+        let base = chain.head.hash
+        for _ in 0..<4 {
+            try await produce(chain, salt: 1)
+            tellHead(chain)
+        }
+        let first = chain.head.hash
+        try await choose(base, of: chain)
+        for _ in 0..<5 {
+            try await produce(chain, salt: 2)
+            tellHead(chain)
+        }
+        let second = chain.head.hash
+        for _ in 0..<3 {
+            try await choose(first, of: chain)
+            try await choose(second, of: chain)
         }
     }
 case "fill":
