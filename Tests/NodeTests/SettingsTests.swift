@@ -56,7 +56,17 @@ import Testing
         #expect(throws: StartupError.self) { try settings.refuseUnknown() }
     }
 
-    @Test(arguments: ["port = ", "[section]\nport = 1\n", "port = [[1]]\n", "= 7", "\u{0}"])
+    @Test func `a section that nobody owns is refused with its key`() throws {
+        try withFile("[section]\nport = 1\n") { path in
+            let settings = try Settings(flags: [:], environment: [:], file: path)
+            let error = #expect(throws: StartupError.self) { try settings.refuseUnknown() }
+            #expect(error?.description.contains("section.port") == true)
+        }
+    }
+
+    @Test(arguments: [
+        "port = ", "[section]\n[section.inner]\nport = 1\n", "port = [[1]]\n", "= 7", "\u{0}",
+    ])
     func `a file that is not flat TOML is refused`(text: String) throws {
         try withFile(text) { path in
             let error = #expect(throws: StartupError.self) {
