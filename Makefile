@@ -62,6 +62,7 @@ $(TRACER_VECTORS)/eth:
 test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py against a real daemon, and the same script against eth-tester
 	@$(VENV)/bin/python examples/web3py/first_light.py --apus $(BINARY)
 	@$(VENV)/bin/python examples/web3py/first_light.py --eth-tester
+	@$(VENV)/bin/python examples/feed/test_follow.py --apus $(BINARY)
 
 $(VENV)/ready: examples/web3py/requirements.txt
 	@scripts/setup test

@@ -59,6 +59,8 @@ let targets: [Target] = [
         dependencies: ["RPC", "Chain", log, .product(name: "NIOPosix", package: "swift-nio")],
         swiftSettings: safe),
     .target(
+        name: "Analytics", dependencies: ["PluginAPI", "RPC", "Chain"], swiftSettings: safe),
+    .target(
         name: "Node",
         dependencies: [
             "PluginAPI", "RPC", "BlockProduction", "TxPool", "Chain", "ChainFiles", log,
@@ -69,13 +71,14 @@ let targets: [Target] = [
     .executableTarget(
         name: "apus",
         dependencies: [
-            "Node", "PluginAPI", "SpecRunner",
+            "Node", "Analytics", "PluginAPI", "SpecRunner",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: safe),
     .executableTarget(
-        name: "apus-bench", dependencies: ["SpecRunner", "Node"], path: "Benchmarks/apus-bench",
-        swiftSettings: safe),
+        name: "apus-bench",
+        dependencies: ["SpecRunner", "Node", "Analytics", "PluginAPI", log],
+        path: "Benchmarks/apus-bench", swiftSettings: safe),
 
     .target(name: "TestSupport", dependencies: ["State"], path: "Tests/TestSupport"),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives", "TestSupport"]),
@@ -96,7 +99,12 @@ let targets: [Target] = [
     .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),
     .testTarget(name: "BlockProductionTests", dependencies: ["BlockProduction", "TestSupport"]),
     .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"]),
-    .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "TestSupport"]),
+    // The example of docs/plugins.md, which also is a package of its own.
+    .target(
+        name: "LargestTransfer", dependencies: ["PluginAPI", "RPC", "Chain"],
+        path: "examples/plugin/Sources/LargestTransfer", swiftSettings: safe),
+    .testTarget(
+        name: "PluginAPITests", dependencies: ["PluginAPI", "LargestTransfer", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
     // The real daemon as a child process.
     .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives", "TestSupport"]),

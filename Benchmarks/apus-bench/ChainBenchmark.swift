@@ -1,13 +1,17 @@
+import Analytics
 import Chain
 import Cryptography
 import EthereumTypes
 import Execution
 import Foundation
+import Logging
 import Node
+import PluginAPI
 import Primitives
 import Storage
 
 //      apus-bench chain import [TRANSFERS]     200,000 of each kind where no number is given
+//      apus-bench chain index [TRANSFERS]      the same without and with the analytics
 //      apus-bench chain length [BLOCKS]        what a block costs as the chain grows
 //      apus-bench chain state [ACCOUNTS]       what a block costs over a large state
 //      apus-bench chain reorg [DEPTH]          how long another branch takes to become the head
@@ -24,10 +28,17 @@ func chainBenchmark(_ mode: String, count: Int?) async throws {
                 try await report(chain, sync: sync)
             }
         }
+    case "index":
+        for kind in [Workload.plain, .token] {
+            let chain = try await generate(kind, transfers: count ?? 200_000)
+            for plugins in [[], [Analytics.self]] as [[any NodePlugin.Type]] {
+                try await report(chain, sync: .interval(milliseconds: 200), plugins: plugins)
+            }
+        }
     case "length": try await lengthBenchmark(blocks: count ?? 1_000_000)
     case "state": try await stateBenchmark(accounts: count ?? 1_000_000)
     case "reorg": try await reorgBenchmark(depth: UInt64(count ?? 64))
-    default: print("modes: import, length, state, reorg")
+    default: print("modes: import, index, length, state, reorg")
     }
 }
 
@@ -159,11 +170,24 @@ private func build(
 }
 
 private func openChain(
-    _ genesis: Genesis, _ folder: TemporaryFolder, _ sync: SyncMode
+    _ genesis: Genesis, _ folder: TemporaryFolder, _ sync: SyncMode,
+    plugins: [any NodePlugin.Type] = []
 ) throws -> Blockchain {
-    try Blockchain.open(
-        database: Database(databaseOptions(at: folder.path, cacheBytes: 256 << 20)),
-        genesis: genesis, options: ChainOptions(sync: sync))
+    var options = databaseOptions(at: folder.path, cacheBytes: 256 << 20)
+    var chainOptions = ChainOptions(sync: sync)
+    guard !plugins.isEmpty else {
+        return try Blockchain.open(
+            database: Database(options), genesis: genesis, options: chainOptions)
+    }
+    let host = try PluginHost(
+        plugins, configuration: { PluginConfiguration(section: $0, values: ["enabled": "true"]) }, policy: .stop,
+        logger: Logger(label: "bench"))
+    options.pluginFamilies = host.families
+    chainOptions.participants = host.participants
+    let chain = try Blockchain.open(
+        database: Database(options), genesis: genesis, options: chainOptions)
+    try host.open(chain)
+    return chain
 }
 
 // MARK: - Imports
@@ -193,7 +217,9 @@ private func fixtureImports() async throws {
 }
 
 /// Imports a chain and prints how long it took and where the time went.
-private func report(_ chain: EncodedChain, sync: SyncMode) async throws {
+private func report(
+    _ chain: EncodedChain, sync: SyncMode, plugins: [any NodePlugin.Type] = []
+) async throws {
     let clock = ContinuousClock()
     let config = chain.genesis.config
     // Decoding and recovery alone, on one core, of a part of the chain.
@@ -210,7 +236,7 @@ private func report(_ chain: EncodedChain, sync: SyncMode) async throws {
     let whole = Double(chain.blocks.count) / Double(sample.count)
 
     let folder = TemporaryFolder()
-    let database = try openChain(chain.genesis, folder, sync)
+    let database = try openChain(chain.genesis, folder, sync, plugins: plugins)
     let processor = processorSeconds()
     let begin = clock.now
     try await run(chain.blocks, into: database)

@@ -53,6 +53,10 @@ public struct DevnetSettings: Sendable {
         from settings: inout Settings, plugins: [any NodePlugin.Type] = []
     ) throws(StartupError) {
         node = try NodeSettings(sharedFrom: &settings, plugins: plugins)
+        // A devnet shows everything that there is; what an index costs matters to importing nodes.
+        for index in node.plugins.indices where node.plugins[index].section["enabled"] == nil {
+            node.plugins[index].section["enabled"] = "true"
+        }
         genesisFile = settings.text("init")
         let count = try settings.integer("accounts", in: 0...1000) ?? 10
         let balance =

@@ -280,7 +280,7 @@ public final class EventFeed: CommitParticipant {
     }
 
     /// The last event that a plugin has dealt with; `nil` if it has never followed.
-    func cursor(of plugin: String) -> UInt64? {
+    package func cursor(of plugin: String) -> UInt64? {
         state.withLock { $0.acknowledged[plugin] }
     }
 

@@ -212,6 +212,14 @@ public final class PluginHost: Sendable {
         }
     }
 
+    /// The plugin of a type, if it is enabled.
+    package func plugin<Plugin: NodePlugin>(_: Plugin.Type) -> Plugin? {
+        for entry in entries {
+            if let plugin = entry.plugin as? Plugin { return plugin }
+        }
+        return nil
+    }
+
     /// What the plugins are called and how far their indexes are.
     var listing: [(manifest: PluginManifest, progress: IndexProgress)] {
         entries.map { ($0.manifest, $0.index.progress) }

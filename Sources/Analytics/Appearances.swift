@@ -1,0 +1,83 @@
+public import PluginAPI
+public import Primitives
+import Storage
+
+/// An address in a transaction, or in what the protocol paid outside of one.
+public struct Appearance: Hashable, Sendable {
+    /// The block.
+    public let block: BlockNumber
+    /// The transaction's index in the block; `nil` if the protocol paid it.
+    public let transaction: UInt32?
+    /// In which roles.
+    public let roles: Roles
+
+    fileprivate init(_ key: Bytes, _ value: Bytes) throws(StorageError) {
+        guard key.count == 32, value.count == 2 else {
+            throw .corrupted("an appearance in the analytics' tables")
+        }
+        block = key[20..<28].reduce(0) { $0 << 8 | UInt64($1) }
+        let index = key[28...].reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
+        transaction = index == Analytics.outsideTransaction ? nil : index
+        roles = Roles(rawValue: UInt16(value[0]) << 8 | UInt16(value[1]))
+    }
+
+    /// The index that orders it in its block.
+    public var order: UInt32 { transaction ?? Analytics.outsideTransaction }
+}
+
+/// The appearances of an address, both ways; a page costs what is on it.
+public struct AppearanceIndex: Sendable {
+    let view: PluginView
+
+    /// The index, as the analytics plugin's view has it.
+    public init(_ view: PluginView) {
+        self.view = view
+    }
+
+    /// Those before a place, latest first.
+    ///
+    /// - Parameters:
+    ///   - place: not among them; `nil` for the end of the chain.
+    ///   - isWanted: leaves out what is not wanted; each that is left out costs as one that is not.
+    public func before(
+        _ place: Place?, of address: Address, limit: Int,
+        where isWanted: (Appearance) -> Bool = { _ in true }
+    ) throws -> [Appearance] {
+        var found: [Appearance] = []
+        try view.forEachBackwards(
+            Table.appearances, prefix: KeyBuilder.address(address),
+            before: place.map { Self.key(address, $0) }
+        ) { key, value in
+            let appearance = try Appearance(key, value)
+            if isWanted(appearance) { found.append(appearance) }
+            return found.count < limit
+        }
+        return found
+    }
+
+    /// Those after a place, earliest first.
+    public func after(
+        _ place: Place?, of address: Address, limit: Int,
+        where isWanted: (Appearance) -> Bool = { _ in true }
+    ) throws -> [Appearance] {
+        var found: [Appearance] = []
+        let start = place.map { Self.key(address, $0) }
+        try view.forEach(
+            Table.appearances, prefix: KeyBuilder.address(address), from: start
+        ) { key, value in
+            guard key != start else { return true }
+            let appearance = try Appearance(key, value)
+            if isWanted(appearance) { found.append(appearance) }
+            return found.count < limit
+        }
+        return found
+    }
+
+    private static func key(_ address: Address, _ place: Place) -> Bytes {
+        var key = KeyBuilder(capacity: 32)
+        key.append(address)
+        key.append(place.block)
+        key.append(place.transaction)
+        return key.bytes
+    }
+}

@@ -1,0 +1,379 @@
+public import Primitives
+import Storage
+
+// The sums that the index keeps. Each is exact at every block.
+
+/// What an address did in some time, or what was done to it.
+public struct ActivityTotals: Hashable, Sendable, TableValue {
+    /// Transactions that it sent.
+    public var sent: UInt64 = 0
+    /// Transactions that name it as recipient, or that made it.
+    public var received: UInt64 = 0
+    /// Of those sent, the ones that failed.
+    public var failed: UInt64 = 0
+    /// Transfers of value to it, of transactions and of calls inside of them, that were not undone.
+    public var transfersIn: UInt64 = 0
+    /// Transfers of value from it.
+    public var transfersOut: UInt64 = 0
+    /// Wei that these brought.
+    public var valueIn = Wei.zero
+    /// Wei that these took.
+    public var valueOut = Wei.zero
+    /// Wei paid for gas and blobs of the transactions sent.
+    public var fees = Wei.zero
+    /// Gas used by the transactions sent.
+    public var gasUsed: Gas = 0
+    /// Contracts that it made, by transactions or as a factory.
+    public var deployments: UInt64 = 0
+    /// Token transfers from or to it.
+    public var tokenTransfers: UInt64 = 0
+    /// Wei that the protocol paid it: withdrawals. (Block rewards are in no transaction.)
+    public var withdrawn = Wei.zero
+
+    /// Nothing yet.
+    public init() {}
+
+    /// Transactions sent or received. One to itself counts once as each.
+    public var transactions: UInt64 { sent + received }
+
+    mutating func add(_ other: ActivityTotals) {
+        sent += other.sent
+        received += other.received
+        failed += other.failed
+        transfersIn += other.transfersIn
+        transfersOut += other.transfersOut
+        valueIn = valueIn &+ other.valueIn
+        valueOut = valueOut &+ other.valueOut
+        fees = fees &+ other.fees
+        gasUsed += other.gasUsed
+        deployments += other.deployments
+        tokenTransfers += other.tokenTransfers
+        withdrawn = withdrawn &+ other.withdrawn
+    }
+
+    init(_ record: inout Record) throws(StorageError) {
+        sent = try record.number()
+        received = try record.number()
+        failed = try record.number()
+        transfersIn = try record.number()
+        transfersOut = try record.number()
+        valueIn = try record.amount()
+        valueOut = try record.amount()
+        fees = try record.amount()
+        gasUsed = try record.number()
+        deployments = try record.number()
+        tokenTransfers = try record.number()
+        withdrawn = try record.amount()
+    }
+
+    func write(to record: inout Record) {
+        record.write(sent)
+        record.write(received)
+        record.write(failed)
+        record.write(transfersIn)
+        record.write(transfersOut)
+        record.write(valueIn)
+        record.write(valueOut)
+        record.write(fees)
+        record.write(gasUsed)
+        record.write(deployments)
+        record.write(tokenTransfers)
+        record.write(withdrawn)
+    }
+}
+
+/// All that the index knows of an address.
+public struct AddressTotals: Hashable, Sendable, TableValue {
+    /// Transactions and blocks in which it appears in any role.
+    public var appearances: UInt64 = 0
+    /// The block in which it first appeared, and that block's time.
+    public var firstBlock: BlockNumber = 0
+    /// The time of that block.
+    public var firstTime: Timestamp = 0
+    /// The block in which it last appeared.
+    public var lastBlock: BlockNumber = 0
+    /// The time of that block.
+    public var lastTime: Timestamp = 0
+    /// The last hour in which it sent or received a transaction, plus one; 0 if it never did.
+    var lastActiveHour: UInt64 = 0
+    /// All that it did.
+    public var activity = ActivityTotals()
+
+    /// Nothing yet.
+    init() {}
+
+    init(_ record: inout Record) throws(StorageError) {
+        appearances = try record.number()
+        firstBlock = try record.number()
+        firstTime = try record.number()
+        lastBlock = try record.number()
+        lastTime = try record.number()
+        lastActiveHour = try record.number()
+        activity = try ActivityTotals(&record)
+    }
+
+    func write(to record: inout Record) {
+        record.write(appearances)
+        record.write(firstBlock)
+        record.write(firstTime)
+        record.write(lastBlock)
+        record.write(lastTime)
+        record.write(lastActiveHour)
+        activity.write(to: &record)
+    }
+}
+
+/// A transaction by its place in the chain.
+public struct Place: Hashable, Comparable, Sendable {
+    /// The block.
+    public var block: BlockNumber
+    /// The index in the block.
+    public var transaction: UInt32
+
+    /// By block, then by index.
+    public static func < (left: Place, right: Place) -> Bool {
+        (left.block, left.transaction) < (right.block, right.transaction)
+    }
+}
+
+/// What an address and another had to do with each other.
+public struct PeerTotals: Hashable, Sendable, TableValue {
+    /// Transactions from the address to the peer.
+    public var transactionsOut: UInt64 = 0
+    /// Transactions from the peer to the address.
+    public var transactionsIn: UInt64 = 0
+    /// Transfers of value inside of transactions, to the peer.
+    public var transfersOut: UInt64 = 0
+    /// Transfers of value inside of transactions, from the peer.
+    public var transfersIn: UInt64 = 0
+    /// Wei to the peer, of all of these.
+    public var valueOut = Wei.zero
+    /// Wei from the peer.
+    public var valueIn = Wei.zero
+    /// The first time.
+    public var first = Place(block: 0, transaction: 0)
+    /// The last time.
+    public var last = Place(block: 0, transaction: 0)
+
+    /// Nothing yet.
+    init() {}
+
+    /// What peers are ranked by.
+    public var interactions: UInt64 {
+        transactionsOut + transactionsIn + transfersOut + transfersIn
+    }
+
+    mutating func add(_ later: PeerTotals) {
+        if interactions == 0 { first = later.first }
+        transactionsOut += later.transactionsOut
+        transactionsIn += later.transactionsIn
+        transfersOut += later.transfersOut
+        transfersIn += later.transfersIn
+        valueOut = valueOut &+ later.valueOut
+        valueIn = valueIn &+ later.valueIn
+        last = later.last
+    }
+
+    /// The same, as the peer sees it.
+    var reversed: PeerTotals {
+        var other = self
+        other.transactionsOut = transactionsIn
+        other.transactionsIn = transactionsOut
+        other.transfersOut = transfersIn
+        other.transfersIn = transfersOut
+        other.valueOut = valueIn
+        other.valueIn = valueOut
+        return other
+    }
+
+    init(_ record: inout Record) throws(StorageError) {
+        transactionsOut = try record.number()
+        transactionsIn = try record.number()
+        transfersOut = try record.number()
+        transfersIn = try record.number()
+        valueOut = try record.amount()
+        valueIn = try record.amount()
+        first = try Place(&record)
+        last = try Place(&record)
+    }
+
+    func write(to record: inout Record) {
+        record.write(transactionsOut)
+        record.write(transactionsIn)
+        record.write(transfersOut)
+        record.write(transfersIn)
+        record.write(valueOut)
+        record.write(valueIn)
+        first.write(to: &record)
+        last.write(to: &record)
+    }
+}
+
+extension Place: TableValue {
+    init(_ record: inout Record) throws(StorageError) {
+        block = try record.number()
+        transaction = UInt32(truncatingIfNeeded: try record.number())
+    }
+
+    func write(to record: inout Record) {
+        record.write(block)
+        record.write(UInt64(transaction))
+    }
+}
+
+/// What the whole network did in an hour or a day. The genesis block is in none.
+public struct NetworkTotals: Hashable, Sendable, TableValue {
+    /// Blocks.
+    public var blocks: UInt64 = 0
+    /// Transactions in them.
+    public var transactions: UInt64 = 0
+    /// Of these, the ones that failed.
+    public var failed: UInt64 = 0
+    /// Transfers of value, of transactions and inside of them, that were not undone.
+    public var transfers: UInt64 = 0
+    /// Wei that these moved.
+    public var value = Wei.zero
+    /// Different addresses that sent or received a transaction in this time.
+    public var activeAddresses: UInt64 = 0
+    /// Of these, the ones that never had before.
+    public var newAddresses: UInt64 = 0
+    /// Gas used.
+    public var gasUsed: Gas = 0
+    /// The sum of the gas limits.
+    public var gasLimit: Gas = 0
+    /// The sum of the base fees of the blocks.
+    public var baseFeeSum = Wei.zero
+    /// The lowest base fee.
+    public var baseFeeLeast = Wei.zero
+    /// The highest.
+    public var baseFeeMost = Wei.zero
+    /// Wei that were destroyed: base fee times gas, blob fee times blob gas.
+    public var burned = Wei.zero
+    /// Wei that went to the blocks' coinbases from the transactions.
+    public var tips = Wei.zero
+    /// Blob gas used.
+    public var blobGasUsed: Gas = 0
+    /// Contracts that were made.
+    public var contracts: UInt64 = 0
+    /// Token transfers.
+    public var tokenTransfers: UInt64 = 0
+    /// The last block of this time.
+    public var lastBlock: BlockNumber = 0
+
+    /// Nothing yet.
+    init() {}
+
+    mutating func add(_ later: NetworkTotals) {
+        if blocks == 0 {
+            baseFeeLeast = later.baseFeeLeast
+            baseFeeMost = later.baseFeeMost
+        } else if later.blocks > 0 {
+            baseFeeLeast = min(baseFeeLeast, later.baseFeeLeast)
+            baseFeeMost = max(baseFeeMost, later.baseFeeMost)
+        }
+        blocks += later.blocks
+        transactions += later.transactions
+        failed += later.failed
+        transfers += later.transfers
+        value = value &+ later.value
+        activeAddresses += later.activeAddresses
+        newAddresses += later.newAddresses
+        gasUsed += later.gasUsed
+        gasLimit += later.gasLimit
+        baseFeeSum = baseFeeSum &+ later.baseFeeSum
+        burned = burned &+ later.burned
+        tips = tips &+ later.tips
+        blobGasUsed += later.blobGasUsed
+        contracts += later.contracts
+        tokenTransfers += later.tokenTransfers
+        lastBlock = max(lastBlock, later.lastBlock)
+    }
+
+    init(_ record: inout Record) throws(StorageError) {
+        blocks = try record.number()
+        transactions = try record.number()
+        failed = try record.number()
+        transfers = try record.number()
+        value = try record.amount()
+        activeAddresses = try record.number()
+        newAddresses = try record.number()
+        gasUsed = try record.number()
+        gasLimit = try record.number()
+        baseFeeSum = try record.amount()
+        baseFeeLeast = try record.amount()
+        baseFeeMost = try record.amount()
+        burned = try record.amount()
+        tips = try record.amount()
+        blobGasUsed = try record.number()
+        contracts = try record.number()
+        tokenTransfers = try record.number()
+        lastBlock = try record.number()
+    }
+
+    func write(to record: inout Record) {
+        record.write(blocks)
+        record.write(transactions)
+        record.write(failed)
+        record.write(transfers)
+        record.write(value)
+        record.write(activeAddresses)
+        record.write(newAddresses)
+        record.write(gasUsed)
+        record.write(gasLimit)
+        record.write(baseFeeSum)
+        record.write(baseFeeLeast)
+        record.write(baseFeeMost)
+        record.write(burned)
+        record.write(tips)
+        record.write(blobGasUsed)
+        record.write(contracts)
+        record.write(tokenTransfers)
+        record.write(lastBlock)
+    }
+}
+
+/// A contract that was made.
+public struct Deployment: Hashable, Sendable, TableValue {
+    /// Where it is.
+    public var address: Address
+    /// The transaction that made it.
+    public var place: Place
+    /// Who sent that transaction.
+    public var deployer: Address
+    /// Who made the contract: the deployer, or a contract that it called.
+    public var factory: Address
+    /// The hash of the initialisation code.
+    public var initCodeHash: Hash256
+    /// The hash of the code.
+    public var codeHash: Hash256
+
+    init(
+        address: Address, place: Place, deployer: Address, factory: Address,
+        initCodeHash: Hash256, codeHash: Hash256
+    ) {
+        self.address = address
+        self.place = place
+        self.deployer = deployer
+        self.factory = factory
+        self.initCodeHash = initCodeHash
+        self.codeHash = codeHash
+    }
+
+    init(_ record: inout Record) throws(StorageError) {
+        address = try record.address()
+        place = try Place(&record)
+        deployer = try record.address()
+        factory = try record.address()
+        initCodeHash = try record.hash()
+        codeHash = try record.hash()
+    }
+
+    func write(to record: inout Record) {
+        record.write(address)
+        place.write(to: &record)
+        record.write(deployer)
+        record.write(factory)
+        record.write(initCodeHash)
+        record.write(codeHash)
+    }
+}
