@@ -31,7 +31,7 @@ func chainBenchmark(_ mode: String, count: Int?) async throws {
     case "index":
         for kind in [Workload.plain, .token] {
             let chain = try await generate(kind, transfers: count ?? 200_000)
-            for plugins in [[], [Analytics.self]] as [[any NodePlugin.Type]] {
+            for plugins in [[], [AnalyticsPlugin.self]] as [[any NodePlugin.Type]] {
                 try await report(chain, sync: .interval(milliseconds: 200), plugins: plugins)
             }
         }
@@ -180,7 +180,8 @@ private func openChain(
             database: Database(options), genesis: genesis, options: chainOptions)
     }
     let host = try PluginHost(
-        plugins, configuration: { PluginConfiguration(section: $0, values: ["enabled": "true"]) }, policy: .stop,
+        plugins, configuration: { PluginConfiguration(section: $0, values: ["enabled": "true"]) },
+        policy: .stop,
         logger: Logger(label: "bench"))
     options.pluginFamilies = host.families
     chainOptions.participants = host.participants

@@ -17,12 +17,12 @@ public struct Appearance: Hashable, Sendable {
         }
         block = key[20..<28].reduce(0) { $0 << 8 | UInt64($1) }
         let index = key[28...].reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
-        transaction = index == Analytics.outsideTransaction ? nil : index
+        transaction = index == AnalyticsPlugin.outsideTransaction ? nil : index
         roles = Roles(rawValue: UInt16(value[0]) << 8 | UInt16(value[1]))
     }
 
     /// The index that orders it in its block.
-    public var order: UInt32 { transaction ?? Analytics.outsideTransaction }
+    public var order: UInt32 { transaction ?? AnalyticsPlugin.outsideTransaction }
 }
 
 /// The appearances of an address, both ways; a page costs what is on it.

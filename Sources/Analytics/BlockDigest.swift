@@ -127,7 +127,7 @@ struct BlockDigest {
             calls = calls[end...]
         }
         firstAppearance = appearances.count
-        let outside = Analytics.outsideTransaction
+        let outside = AnalyticsPlugin.outsideTransaction
         appear(header.coinbase, .coinbase, outside)
         for withdrawal in stored.block.withdrawals ?? [] {
             appear(withdrawal.address, .withdrawal, outside)

@@ -1,7 +1,6 @@
 import Chain
 import EVM
 import EthereumTypes
-import Foundation
 import PluginAPI
 import Primitives
 import RPC

@@ -53,7 +53,7 @@ struct ReportScope: Sendable {
         writer.key("complete_from_block")
         writer.number(completeFrom)
         writer.key("definition_version")
-        writer.number(UInt64(Analytics.definitionVersion))
+        writer.number(UInt64(AnalyticsPlugin.definitionVersion))
     }
 
     func write(to writer: inout JSONWriter) {

@@ -3,4 +3,4 @@ import PluginAPI
 
 /// The plugins of this program, in the order in which they take part in a commit. To leave one out of
 /// a node, set `<name>.enabled` to false.
-let plugins: [any NodePlugin.Type] = [Analytics.self]
+let plugins: [any NodePlugin.Type] = [AnalyticsPlugin.self]

@@ -14,7 +14,7 @@ import Synchronization
 ///
 ///     BlockDigest   what a block means        ─▶  Indexing   into the tables  (Tables.swift)
 ///     AddressReport, NetworkReport …          ◀─  the tables, as a view has them
-public final class Analytics: NodePlugin {
+public final class AnalyticsPlugin: NodePlugin {
     /// The plugin.
     public static let manifest = PluginManifest(
         name: "analytics",
