@@ -16,6 +16,9 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOWebSocket", package: "swift-nio"),
 ]
 
+let httpClient: Target.Dependency = .product(
+    name: "AsyncHTTPClient", package: "async-http-client")
+
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let targets: [Target] = [
@@ -47,11 +50,14 @@ let targets: [Target] = [
     .target(
         name: "ChainFiles", dependencies: ["Primitives", "CZlib"], swiftSettings: mayBeUnsafe),
     .target(name: "Chain", dependencies: ["Execution", "Storage"], swiftSettings: safe),
-    .target(name: "SpecRunner", dependencies: ["Chain", "Execution"], swiftSettings: safe),
     .target(name: "TxPool", dependencies: ["Chain", log], swiftSettings: safe),
     .target(name: "BlockProduction", dependencies: ["TxPool", "Chain", log], swiftSettings: safe),
     .target(
         name: "RPC", dependencies: ["BlockProduction", "TxPool", "Chain", log] + nio,
+        swiftSettings: safe),
+    .target(name: "Sync", dependencies: ["RPC", "Chain", log, httpClient], swiftSettings: safe),
+    .target(
+        name: "SpecRunner", dependencies: ["Sync", "RPC", "TxPool", "Chain", "Execution"],
         swiftSettings: safe),
     // What a plugin is and what it is given (product ApusPlugin).
     .target(
@@ -63,7 +69,8 @@ let targets: [Target] = [
     .target(
         name: "Node",
         dependencies: [
-            "PluginAPI", "RPC", "BlockProduction", "TxPool", "Chain", "ChainFiles", log,
+            "PluginAPI", "Sync", "RPC", "BlockProduction", "TxPool", "Chain", "ChainFiles", log,
+            httpClient,
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             .product(name: "TOMLKit", package: "TOMLKit"),
         ],
@@ -117,7 +124,9 @@ let package = Package(
         .executable(name: "apus", targets: ["apus"]),
         .library(
             name: "ApusPlugin",
-            targets: ["PluginAPI", "RPC", "Chain", "Storage", "State", "EthereumTypes", "Primitives"]),
+            targets: [
+                "PluginAPI", "RPC", "Chain", "Storage", "State", "EthereumTypes", "Primitives",
+            ]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -125,6 +134,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
     ],
     targets: targets
 )

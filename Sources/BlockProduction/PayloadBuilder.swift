@@ -16,14 +16,18 @@ public struct PayloadBuilder: Sendable {
     }
 
     /// A block with the pool's best transactions.
+    ///
+    /// - Parameter isWanted: leaves out transactions, and with them those of their sender after.
     public func build(
-        on parent: ParentBlock, attributes: PayloadAttributes, from pool: TransactionPool
+        on parent: ParentBlock, attributes: PayloadAttributes, from pool: TransactionPool,
+        where isWanted: (PooledTransaction) -> Bool = { _ in true }
     ) throws(BlockExecutionError) -> Payload {
         let builder = BlockBuilder(on: parent, attributes: attributes, config: config)
         let best = pool.best(
             baseFee: builder.context.baseFeePerGas,
             blobBaseFee: builder.context.block.blobBaseFee)
-        return try fill(builder, with: best)
+        return try fill(
+            builder, with: best, byteLimit: byteLimit(attributes), where: isWanted)
     }
 
     /// A block with chosen transactions, in their order.
@@ -41,13 +45,29 @@ public struct PayloadBuilder: Sendable {
         return Payload(built: try builder.finish(), skipped: skipped)
     }
 
+    /// The bytes that the transactions of a block may have together, so that the encoded block is
+    /// no longer than EIP-7934 lets it be: its header and its lists need less than is left here.
+    private func byteLimit(_ attributes: PayloadAttributes) -> Int {
+        let reserve = 2_048 + 64 * attributes.withdrawals.count
+        return maxBlockSize - min(reserve, maxBlockSize)
+    }
+
     private func fill(
-        _ builder: BlockBuilder, with transactions: BestTransactions
+        _ builder: BlockBuilder, with transactions: BestTransactions, byteLimit: Int,
+        where isWanted: (PooledTransaction) -> Bool
     ) throws(BlockExecutionError) -> Payload {
         var best = transactions
         var skipped: [SkippedTransaction] = []
+        var bytesLeft = byteLimit
         while builder.transactionCount < maxTransactions, let candidate = best.first {
+            // A typed transaction stands in the block as a string, behind its length.
+            let byteCount = candidate.encodedByteCount + 9
+            guard isWanted(candidate), byteCount <= bytesLeft else {
+                best.skipSender()
+                continue
+            }
             guard let reason = try add(candidate.recovered, to: builder) else {
+                bytesLeft -= byteCount
                 best.advance()
                 continue
             }

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Lets tasks through one at a time, in the order in which they came: what takes several awaits
 /// and must not mix with the same of another task goes between ``enter()`` and ``leave()``.
-final class Turnstile: Sendable {
+public final class Turnstile: Sendable {
     private let state = Mutex(State())
 
     private struct State {
@@ -12,7 +12,11 @@ final class Turnstile: Sendable {
         var served = 0
     }
 
-    func enter() async {
+    /// A turnstile that is free.
+    public init() {}
+
+    /// Waits for those who came before.
+    public func enter() async {
         await withCheckedContinuation { continuation in
             let isFree = state.withLock { state in
                 if state.isTaken {
@@ -26,7 +30,8 @@ final class Turnstile: Sendable {
         }
     }
 
-    func leave() {
+    /// Lets the next one through.
+    public func leave() {
         let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard state.served < state.waiting.count else {
                 state.waiting.removeAll()

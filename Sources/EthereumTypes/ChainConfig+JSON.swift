@@ -1,6 +1,9 @@
 public import Primitives
 
-/// The `config` object of geth's genesis files.
+/// The `config` object of geth's genesis files, and of Besu's.
+///
+/// Sections about a consensus of proof of authority say who makes the blocks, which this node knows
+/// from elsewhere: they are left aside, and the chain has proof of stake's blocks from block 1 on.
 extension ChainConfig {
     /// Reads the `config` object of a genesis file.
     public init(json: JSONValue) throws(GenesisError) {
@@ -17,6 +20,19 @@ extension ChainConfig {
         ("arrowGlacierBlock", .arrowGlacier), ("grayGlacierBlock", .grayGlacier),
     ]
 
+    /// Besu's names of what geth calls otherwise.
+    private static let otherNames = [
+        "constantinopleFixBlock": "petersburgBlock", "mergeNetSplitBlock": "mergeNetsplitBlock",
+    ]
+
+    /// Sections of a consensus of proof of authority: geth's Clique, and those of Besu.
+    static let authoritySections = ["clique", "qbft", "ibft2", "ibft"]
+
+    /// Members that change what blocks are valid in a way that this node does not have.
+    private static let refusedKeys = [
+        "zeroBaseFee", "fixedBaseFee", "contractSizeLimit", "evmStackSize", "ecCurve",
+    ]
+
     /// Forks that begin at a timestamp, by key.
     private static let timeKeys: [(key: String, fork: Fork)] = [
         ("shanghaiTime", .shanghai), ("cancunTime", .cancun), ("pragueTime", .prague),
@@ -24,7 +40,8 @@ extension ChainConfig {
         ("bpo4Time", .bpo4), ("bpo5Time", .bpo5),
     ]
 
-    init(field: JSONField) throws(GenesisError) {
+    init(field given: JSONField) throws(GenesisError) {
+        let field = try Self.withUsualNames(given)
         var activations: [Fork: ForkActivation] = [:]
         for (key, fork) in Self.blockKeys {
             if let number = try field.optional(key)?.uint64() { activations[fork] = .block(number) }
@@ -34,6 +51,8 @@ extension ChainConfig {
         }
         if let difficulty = try field.optional("terminalTotalDifficulty")?.uint256() {
             activations[.paris] = .totalDifficulty(difficulty)
+        } else if try Self.hasAuthority(field) {
+            activations[.paris] = .totalDifficulty(.zero)
         }
         // geth: no Petersburg block means that it begins with Constantinople.
         if activations[.petersburg] == nil {
@@ -60,13 +79,29 @@ extension ChainConfig {
         where (key.hasSuffix("Block") || key.hasSuffix("Time")) && !known.contains(key) {
             throw .unsupported(path: member.path, reason: "this fork is not known")
         }
-        if try field.optional("clique") != nil,
-            try field.optional("terminalTotalDifficulty") == nil
-        {
-            throw .unsupported(
-                path: "\(field.path).clique",
-                reason: "Clique consensus is not supported; set terminalTotalDifficulty to 0")
+        for key in refusedKeys {
+            guard let member = try field.optional(key), member.value != false,
+                member.value != "secp256k1"
+            else { continue }
+            throw .unsupported(path: member.path, reason: "this rule is not known")
         }
+    }
+
+    private static func hasAuthority(_ field: JSONField) throws(GenesisError) -> Bool {
+        for key in authoritySections where try field.optional(key) != nil { return true }
+        return false
+    }
+
+    /// The same object with geth's names instead of Besu's.
+    private static func withUsualNames(_ field: JSONField) throws(GenesisError) -> JSONField {
+        var object = JSONObject()
+        for (key, member) in try field.members() {
+            let name = otherNames[key] ?? key
+            // Where both are given, the usual name counts.
+            if name != key, try field.optional(name) != nil { continue }
+            object[name] = member.value
+        }
+        return JSONField(path: field.path, value: .object(object))
     }
 
     /// EIP-155 and EIP-158 are one fork here.

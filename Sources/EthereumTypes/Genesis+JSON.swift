@@ -1,6 +1,7 @@
 public import Primitives
 
-/// Genesis files in geth's format. Numbers may be JSON numbers, decimal or `0x` strings.
+/// Genesis files in geth's format, and in Besu's, which differs in names only. Numbers may be JSON
+/// numbers, decimal or `0x` strings.
 extension Genesis {
     /// Reads the text of a genesis file.
     public init(json bytes: Bytes) throws(GenesisError) {
@@ -31,6 +32,27 @@ extension Genesis {
         excessBlobGas = try file.optional("excessBlobGas")?.uint64()
         blobGasUsed = try file.optional("blobGasUsed")?.uint64()
         alloc = try Self.alloc(file.required("alloc"))
+        notes = try Self.notes(on: config)
+    }
+
+    private static func notes(on config: JSONField) throws(GenesisError) -> [String] {
+        var notes: [String] = []
+        for key in ChainConfig.authoritySections where try config.optional(key) != nil {
+            notes.append(
+                "config.\(key) is left aside: who makes the blocks is what 'apus node' is told "
+                    + "(--sealer, --period, --empty-blocks), and their seals stand beside the headers"
+            )
+            if try config.optional("terminalTotalDifficulty") == nil {
+                notes.append(
+                    "terminalTotalDifficulty is taken to be 0: from block 1 on the rules of the "
+                        + "merge hold")
+            }
+        }
+        for key in ["ethash", "transitions", "discovery", "checkpoint"]
+        where try config.optional(key) != nil {
+            notes.append("config.\(key) is left aside")
+        }
+        return notes
     }
 
     private static func alloc(

@@ -56,6 +56,8 @@ public struct Genesis: Hashable, Sendable {
     public var excessBlobGas: Gas?
     /// Of the header; `nil` stands for zero from Cancun on.
     public var blobGasUsed: Gas?
+    /// What a genesis file says and this node leaves aside, for the person who wrote it.
+    public internal(set) var notes: [String] = []
 
     /// The gas limit where a genesis gives none: geth's `params.GenesisGasLimit`.
     public static let defaultGasLimit: Gas = 4_712_388

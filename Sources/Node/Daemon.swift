@@ -84,6 +84,24 @@ struct Daemon {
         return port
     }
 
+    /// Binds the port of the Engine API.
+    ///
+    /// - Returns: the TCP port.
+    /// - Throws: `StartupError` if the address cannot be had.
+    func listen(
+        forConsensusClient role: EngineRole, key: TokenKey
+    ) async throws(StartupError) -> Int {
+        do {
+            return try await server.listen(
+                .engine(host: role.host, port: role.port, key: key, now: wallClock))
+        } catch {
+            throw StartupError(
+                .unavailable,
+                "cannot listen on \(role.host), port \(role.port), for the consensus client: "
+                    + "\(error); --engine-port chooses another")
+        }
+    }
+
     /// Serves until SIGTERM or SIGINT, then ends in order: no new requests, no new blocks, all on
     /// disk.
     ///

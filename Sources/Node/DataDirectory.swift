@@ -10,6 +10,8 @@ public struct InitializationResult: Sendable {
     public let genesisHash: Hash256
     /// The chain's id.
     public let chainId: UInt64
+    /// What the genesis file says and is left aside.
+    public let notes: [String]
 }
 
 /// Makes a data folder from a genesis file; does nothing if the folder already has that genesis.
@@ -24,10 +26,11 @@ public func initializeDataDirectory(_ path: String, genesisFile: String) throws(
         at: path, genesis: genesis, cacheBytes: 64 << 20, options: ChainOptions())
     defer { try? blockchain.database.sync() }
     return InitializationResult(
-        genesisHash: blockchain.genesisHash, chainId: blockchain.config.chainId)
+        genesisHash: blockchain.genesisHash, chainId: blockchain.config.chainId,
+        notes: genesis.notes)
 }
 
-/// Reads a genesis file in geth's format.
+/// Reads a genesis file in geth's or Besu's format.
 func readGenesis(_ path: String) throws(StartupError) -> Genesis {
     guard let data = FileManager.default.contents(atPath: path) else {
         throw StartupError(.noInput, "cannot read the genesis file \(path)")

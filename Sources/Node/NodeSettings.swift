@@ -1,4 +1,5 @@
 public import Chain
+import Cryptography
 public import Logging
 public import PluginAPI
 public import Primitives
@@ -42,6 +43,9 @@ public struct NodeSettings: Sendable {
     /// What happens if a plugin fails.
     public var pluginFailure: PluginFailurePolicy
 
+    /// Who makes the blocks of `apus node`.
+    public var role = NodeRole.passive
+
     /// Reads every setting of `apus node`.
     ///
     /// - Parameter plugins: those that are compiled in.
@@ -50,6 +54,8 @@ public struct NodeSettings: Sendable {
         from settings: inout Settings, plugins: [any NodePlugin.Type] = []
     ) throws(StartupError) {
         try self.init(sharedFrom: &settings, plugins: plugins)
+        role = try NodeRole(
+            from: &settings, blockTime: blockTime, dataDirectory: dataDirectory ?? ".")
         try settings.refuseUnknown()
         guard dataDirectory != nil else {
             throw StartupError(
@@ -63,6 +69,20 @@ public struct NodeSettings: Sendable {
     /// - Throws: `StartupError` for the first value that does not parse.
     public init(forFolder settings: inout Settings) throws(StartupError) {
         try self.init(sharedFrom: &settings, plugins: [])
+    }
+
+    /// The key of a node that seals its blocks.
+    func sealerKey() throws(StartupError) -> PrivateKey? {
+        guard case .sealer(let role) = role else { return nil }
+        return try SecretFile.sealerKey(at: role.keyFile)
+    }
+
+    /// A time between blocks.
+    static func seconds(_ text: String) -> Duration? {
+        guard let seconds = Double(text), seconds.isFinite, seconds > 0, seconds <= 86_400 else {
+            return nil
+        }
+        return .seconds(seconds)
     }
 
     init(
@@ -96,12 +116,7 @@ public struct NodeSettings: Sendable {
             }
         }
         blockTime = try settings.value("block-time", expecting: "a number of seconds, above 0") {
-            text in
-            guard let seconds = Double(text), seconds.isFinite, seconds > 0, seconds <= 86_400
-            else {
-                return nil
-            }
-            return .seconds(seconds)
+            Self.seconds($0)
         }
         gasLimit = try settings.integer("gas-limit", in: 5000...UInt64(Int64.max))
         coinbase =

@@ -1,8 +1,13 @@
+import AsyncHTTPClient
 import BlockProduction
 import Chain
 import Foundation
 import Logging
+import PluginAPI
+import Primitives
 import RPC
+import Storage
+import Sync
 import TxPool
 
 /// Runs `apus node` until it is told to stop.
@@ -19,51 +24,133 @@ public func runNode(_ settings: NodeSettings) async throws {
             "\(folder) holds no chain yet; make one with 'apus init --datadir \(folder) GENESIS.json'"
         )
     }
+    if settings.httpNamespaces?.contains("engine") == true {
+        throw StartupError(
+            .configuration,
+            "--http-api engine: the Engine API is served on its own port only; see --engine")
+    }
+    let sealerKey = try settings.sealerKey()
+    let seals = SealStore(key: sealerKey)
+    var options = ChainOptions(sync: settings.syncMode ?? .everyBlock, history: settings.history)
     let plugins = try configurePlugins(settings, logger: logger)
-    var options = ChainOptions(
-        sync: settings.syncMode ?? .everyBlock, history: settings.history)
-    options.participants = plugins.participants
+    options.participants = [seals] + plugins.participants
     let blockchain = try openBlockchain(
         at: folder, genesis: nil, cacheBytes: settings.cacheBytes, options: options,
-        pluginFamilies: plugins.families)
+        pluginFamilies: [SealStore.family] + plugins.families)
     try plugins.open(blockchain)
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(policy: .network))
     var services = RPCServices(
-        blockchain: blockchain, pool: pool, devnet: nil, keys: [],
-        clientVersion: clientVersion)
+        blockchain: blockchain, pool: pool, devnet: nil, keys: [], clientVersion: clientVersion)
     services.checkpoints = settings.checkpointFolder.map { CheckpointFolder(path: $0) }
-    let rpc = RPCNode(services: services, plugins: plugins.methods, logger: logger)
-    let daemon = Daemon(
-        settings: settings, blockchain: blockchain, rpc: rpc, plugins: plugins, logger: logger)
-    let port: Int
-    do {
-        let namespaces = ["eth", "net", "web3", "rpc", "apus"] + plugins.names
-        port = try await daemon.listen(defaultAccess: .namespaces(Set(namespaces)))
-    } catch {
-        await daemon.shutDown()
-        throw error
-    }
-    let announcement = ["Listening on \(settings.host):\(port)"]
-    logger.notice(
-        "serving",
-        metadata: [
-            "chain.id": "\(blockchain.config.chainId)",
-            "block.number": "\(blockchain.head.number)",
-            "port": "\(port)",
-        ])
-    if let period = settings.blockTime {
-        let sealer = Sealer(
-            chain: blockchain, pool: pool,
-            options: SealerOptions(
-                schedule: .interval(period), coinbase: settings.coinbase,
-                gasLimit: settings.gasLimit),
-            logger: logger, now: wallClock)
-        try await daemon.run(announcing: announcement) { await sealer.run() }
-    } else {
-        try await daemon.run(announcing: announcement) {
+    services.seals = seals
+
+    let node = NodeParts(
+        settings: settings, blockchain: blockchain, pool: pool, plugins: plugins, logger: logger)
+    switch settings.role {
+    case .passive:
+        try await node.serve(services) { await pool.follow(blockchain, now: wallClock) }
+    case .producer(let period):
+        let sealer = node.sealer(.interval(period))
+        try await node.serve(services) { await sealer.run() }
+    case .sealer(let role):
+        let sealer = node.sealer(
+            role.makesEmptyBlocks ? .interval(role.period) : .onDemand(minimum: role.period),
+            extraData: role.extraData)
+        if let sealerKey {
+            logger.notice("sealing blocks", metadata: ["sealer": "\(sealerKey.address)"])
+        }
+        try await node.serve(services) { await sealer.run() }
+    case .engine(let role):
+        guard blockchain.config.terminalTotalDifficulty != nil else {
+            throw StartupError(
+                .configuration,
+                "--engine needs a chain with proof of stake: its genesis has no "
+                    + "terminalTotalDifficulty")
+        }
+        let key = try SecretFile.consensusKey(at: role.secretFile)
+        services.engine = EngineOptions(gasLimit: settings.gasLimit, extraData: role.extraData)
+        try await node.serve(services, engine: (role, key)) {
             await pool.follow(blockchain, now: wallClock)
         }
+    case .follower(let role):
+        let http = HTTPClient(eventLoopGroupProvider: .singleton)
+        let follower = Follower(
+            client: RPCClient(url: role.upstream, http: http), chain: blockchain, seals: seals,
+            sealers: Set(role.sealers), logger: logger)
+        services.forward = { transaction throws(RPCError) in
+            try await follower.forward(transaction)
+        }
+        services.progress = { follower.progress }
+        do {
+            try await node.serve(services) {
+                try await withThrowingDiscardingTaskGroup { group in
+                    group.addTask { await pool.follow(blockchain, now: wallClock) }
+                    do throws(FollowError) {
+                        try await follower.run()
+                    } catch {
+                        throw StartupError(.configuration, "the node \(role.upstream) \(error)")
+                    }
+                    group.cancelAll()
+                }
+            }
+        } catch {
+            try? await http.shutdown()
+            throw error
+        }
+        try await http.shutdown()
+    }
+}
+
+/// The parts of a node that every role has.
+private struct NodeParts {
+    let settings: NodeSettings
+    let blockchain: Blockchain
+    let pool: TransactionPool
+    let plugins: PluginHost
+    let logger: Logger
+
+    func sealer(_ schedule: SealingSchedule, extraData: Bytes = []) -> Sealer {
+        Sealer(
+            chain: blockchain, pool: pool,
+            options: SealerOptions(
+                schedule: schedule, coinbase: settings.coinbase, gasLimit: settings.gasLimit,
+                extraData: extraData),
+            logger: logger, now: wallClock)
+    }
+
+    /// Serves until the process is told to stop.
+    ///
+    /// - Parameters:
+    ///   - engine: the port of the Engine API and the secret that opens it.
+    ///   - producer: gets blocks into the chain until its task is cancelled.
+    func serve(
+        _ services: RPCServices, engine: (role: EngineRole, key: TokenKey)? = nil,
+        producer: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        let rpc = RPCNode(services: services, plugins: plugins.methods, logger: logger)
+        let daemon = Daemon(
+            settings: settings, blockchain: blockchain, rpc: rpc, plugins: plugins, logger: logger)
+        var announcement: [String] = []
+        do {
+            if let engine {
+                let port = try await daemon.listen(forConsensusClient: engine.role, key: engine.key)
+                announcement.append("Engine API on \(engine.role.host):\(port)")
+            }
+            let namespaces = ["eth", "net", "web3", "rpc", "apus"] + plugins.names
+            let port = try await daemon.listen(defaultAccess: .namespaces(Set(namespaces)))
+            announcement.append("Listening on \(settings.host):\(port)")
+            logger.notice(
+                "serving",
+                metadata: [
+                    "chain.id": "\(blockchain.config.chainId)",
+                    "block.number": "\(blockchain.head.number)", "port": "\(port)",
+                ])
+        } catch {
+            await daemon.shutDown()
+            throw error
+        }
+        try await daemon.run(announcing: announcement, producer: producer)
     }
 }

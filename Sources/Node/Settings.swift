@@ -109,7 +109,9 @@ public struct Settings {
     }
 
     /// Variables that other parts of the project read.
-    private static let reservedVariables: Set<String> = ["APUS_FIXTURES"]
+    private static let reservedVariables: Set<String> = [
+        "APUS_FIXTURES", "APUS_FIXTURE_STRIDE", "APUS_FIXTURE_OFFSET",
+    ]
 
     private func origin(of name: String) -> String {
         if flags[name] != nil { return "--\(name)" }

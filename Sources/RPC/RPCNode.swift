@@ -9,6 +9,7 @@ public final class RPCNode: Sendable {
     public let dispatcher: RPCDispatcher
     private let hub: SubscriptionHub
     private let pool: ExecutionPool
+    private let engine: EngineState?
 
     /// - Parameters:
     ///   - plugins: the methods of plugins.
@@ -31,14 +32,26 @@ public final class RPCNode: Sendable {
         if let devnet = services.devnet {
             methods += DevnetNamespace(services: services, devnet: devnet).methods
         }
+        methods += ApusNamespace(services: services).methods
+        engine = services.engine.map { _ in EngineState() }
+        if let options = services.engine, let engine {
+            methods += EngineNamespace(services: services, options: options, state: engine).methods
+        }
         dispatcher = RPCDispatcher(
             table: MethodTable(methods + plugins, version: services.clientVersion), pool: pool,
             limits: limits, logger: logger, observe: observe)
     }
 
-    /// Feeds subscriptions and filters from the chain and the pool until the task is cancelled.
+    /// Feeds subscriptions and filters from the chain and the pool, and improves the blocks that a
+    /// consensus client asked for, until the task is cancelled.
     public func run() async {
-        await hub.run()
+        await withDiscardingTaskGroup { group in
+            if let engine {
+                group.addTask { [pool] in await engine.run(on: pool) }
+            }
+            await hub.run()
+            group.cancelAll()
+        }
     }
 
     /// Ends the execution threads, after the transports have stopped.

@@ -1,7 +1,7 @@
 public import BlockProduction
 public import Chain
 public import Cryptography
-import Primitives
+public import Primitives
 import Synchronization
 public import TxPool
 
@@ -17,6 +17,15 @@ public struct RPCServices: Sendable {
     /// Where copies of the chain may be made; nil for nowhere.
     public var checkpoints: CheckpointFolder?
     let tips = TipCache()
+    /// How a consensus client drives the node; nil: there is no Engine API.
+    public var engine: EngineOptions?
+    /// The seals of a private chain's blocks; nil: there are none.
+    public var seals: SealStore?
+    /// Takes signed transactions where the node has no use for them itself, being a replica; nil:
+    /// they go to the pool.
+    public var forward: (@Sendable (Bytes) async throws(RPCError) -> Hash256)?
+    /// How far the node is from the chain's head, while it is catching up.
+    public var progress: (@Sendable () -> SyncProgress?)?
 
     /// - Parameters:
     ///   - keys: with which the node signs for its users, in the order of `eth_accounts`.
@@ -64,5 +73,22 @@ final class TipCache: Sendable {
 
     func remember(_ tip: Wei, for head: Hash256) {
         last.withLock { $0 = (head, tip) }
+    }
+}
+
+/// How far a node that is catching up has come.
+public struct SyncProgress: Hashable, Sendable {
+    /// The block at which it began.
+    public let start: BlockNumber
+    /// The block at which it is.
+    public let current: BlockNumber
+    /// The last block that it knows of.
+    public let highest: BlockNumber
+
+    /// Progress between these blocks.
+    public init(start: BlockNumber, current: BlockNumber, highest: BlockNumber) {
+        self.start = start
+        self.current = current
+        self.highest = highest
     }
 }

@@ -10,6 +10,8 @@ public enum FixtureFormat: Sendable {
     case stateTest
     /// The databases of the tests are made in `FixtureDatabases`.
     case blockTest(FixtureDatabases)
+    /// The same through the HTTP port of the Engine API.
+    case engineTest(FixtureDatabases)
 }
 
 /// Which cases of which files to run, and how.
@@ -24,6 +26,8 @@ public struct FixtureRun: Sendable {
     public var fork: Fork?
     /// Only each n-th file, for a quick look; 1 runs all.
     public var stride: Int
+    /// Which of each n files; any number, so that it can follow from a commit.
+    public var offset = 0
     /// Files in work at the same time.
     public var jobs: Int
 
@@ -87,6 +91,11 @@ public struct FixtureRun: Sendable {
                 where matches(test.name, test.network) {
                     results.append(await test.run(in: databases))
                 }
+            case .engineTest(let databases):
+                for test in try EngineTestCase.cases(in: file)
+                where matches(test.name, test.network) {
+                    results.append(await test.run(in: databases))
+                }
             }
             return (results, nil)
         } catch {
@@ -119,7 +128,9 @@ public struct FixtureRun: Sendable {
             }
         }
         found.sort { ($1.size, $0.path) < ($0.size, $1.path) }
-        return found.enumerated().filter { $0.offset % max(stride, 1) == 0 }.map(\.element.path)
+        let stride = max(stride, 1)
+        let first = Int(offset.magnitude % UInt(stride))
+        return found.enumerated().filter { $0.offset % stride == first }.map(\.element.path)
     }
 
     private static func size(of path: String) -> Int {

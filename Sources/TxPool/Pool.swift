@@ -112,8 +112,7 @@ package struct Pool: Sendable {
     /// `ValidateTransaction`.
     private func checkAlone(_ candidate: PooledTransaction) throws(PoolRejection) {
         let transaction = candidate.transaction
-        let blobBytes = candidate.sidecar == nil ? 0 : candidate.byteCount
-        let ownBytes = blobBytes == 0 ? candidate.byteCount : transaction.encoded().count
+        let ownBytes = candidate.encodedByteCount
         guard ownBytes <= options.limits.transactionBytes else {
             throw .oversized(have: ownBytes, max: options.limits.transactionBytes)
         }

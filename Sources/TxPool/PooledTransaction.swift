@@ -9,6 +9,8 @@ public struct PooledTransaction: Hashable, Sendable {
     public let sidecar: BlobSidecar?
     /// Counts all transactions that the pool took: the smaller came earlier.
     public internal(set) var arrival: UInt64
+    /// The bytes of the transaction as blocks contain it.
+    public let encodedByteCount: Int
     /// The bytes of the transaction and of its blobs.
     public let byteCount: Int
     /// What the sender must own: see ``EthereumTypes/Transaction/maximumCost()``. The largest word
@@ -23,9 +25,8 @@ public struct PooledTransaction: Hashable, Sendable {
         self.arrival = arrival
         let blobBytes = (sidecar?.blobs.count ?? 0) * BlobSidecar.blobByteCount
         let proofCount = (sidecar?.proofs.count ?? 0) + (sidecar?.commitments.count ?? 0)
-        byteCount =
-            recovered.transaction.encoded().count + blobBytes
-            + proofCount * BlobSidecar.proofByteCount
+        encodedByteCount = recovered.transaction.encoded().count
+        byteCount = encodedByteCount + blobBytes + proofCount * BlobSidecar.proofByteCount
         cost = recovered.transaction.maximumCost() ?? .max
     }
 

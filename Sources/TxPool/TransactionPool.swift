@@ -208,6 +208,11 @@ public final class TransactionPool: Sendable {
         return try known.1.account(sender)?.nonce ?? 0
     }
 
+    /// The blob transactions with their blobs.
+    public var blobTransactions: [PooledTransaction] {
+        pool.withLock { $0.all.filter { $0.sidecar != nil } }
+    }
+
     /// Everything, by sender and nonce.
     public var content: PoolContent { pool.withLock { $0.content } }
 

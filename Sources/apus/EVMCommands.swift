@@ -16,7 +16,7 @@ struct EVMCommand: AsyncParsableCommand {
         version: "evm version apus/\(apusVersion)",
         subcommands: [
             EVMRunCommand.self, EVMTransitionCommand.self, StateTestCommand.self,
-            BlockTestCommand.self,
+            BlockTestCommand.self, EngineTestCommand.self,
         ])
 }
 
@@ -42,7 +42,22 @@ struct BlockTestCommand: AsyncParsableCommand {
     func run() async throws { try await options.run(.blockTest(FixtureDatabases())) }
 }
 
-/// What both commands take.
+/// `apus evm enginetest`.
+struct EngineTestCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "enginetest",
+        abstract: "Run engine tests: blocks given through the Engine API's HTTP port.",
+        discussion: """
+            Each case gets a node of its own, whose authenticated port is called with signed tokens
+            as a consensus client does.
+            """)
+
+    @OptionGroup var options: FixtureOptions
+
+    func run() async throws { try await options.run(.engineTest(FixtureDatabases())) }
+}
+
+/// What these commands take.
 struct FixtureOptions: ParsableArguments {
     @Argument(help: "Fixture files, or folders of them.", completion: .file())
     var paths: [String]

@@ -5,7 +5,7 @@ import Node
 struct InitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
-        abstract: "Make a data folder from a genesis file in geth's format.",
+        abstract: "Make a data folder from a genesis file in geth's or Besu's format.",
         discussion: """
             Running it again with the same genesis changes nothing; a different genesis is refused.
             """)
@@ -19,6 +19,7 @@ struct InitCommand: AsyncParsableCommand {
     func run() async throws {
         await runToEnd {
             let result = try initializeDataDirectory(datadir, genesisFile: genesis)
+            for note in result.notes { printError("note: \(note)") }
             print("genesis \(result.genesisHash)")
             print("chain id \(result.chainId)")
         }

@@ -94,7 +94,8 @@ import Testing
             (["chainId": 1, "amsterdamTime": 5], "config.amsterdamTime"),
             (["chainId": 1, "berlinBlock": 5, "londonBlock": 4], "config.londonBlock"),
             (["chainId": 1, "eip155Block": 5, "eip158Block": 4], "config.eip155Block"),
-            (["chainId": 1, "clique": [:]], "config.clique"),
+            (["chainId": 1, "zeroBaseFee": true], "config.zeroBaseFee"),
+            (["chainId": 1, "contractSizeLimit": 1], "config.contractSizeLimit"),
             (["chainId": 1, "blobSchedule": ["london": [:]]], "config.blobSchedule.london"),
         ] as [(JSONValue, String)])
     func `what would fork the node off is refused`(json: JSONValue, path: String) {
@@ -104,6 +105,33 @@ import Testing
             guard case .unsupported(let found, _) = error as? GenesisError else { return false }
             return found == path
         }
+    }
+
+    @Test(arguments: ["clique", "qbft", "ibft2", "ibft"])
+    func `a chain of proof of authority has the merge behind it`(section: String) throws {
+        var config: JSONObject = ["chainId": 1, "berlinBlock": 0, "shanghaiTime": 0]
+        config[section] = ["period": 5, "epoch": 30_000, "blockperiodseconds": 2]
+        let read = try ChainConfig(json: .object(config))
+        #expect(read.terminalTotalDifficulty == .zero)
+        #expect(read.fork(number: 1, timestamp: 1, isPostMerge: true) == .shanghai)
+
+        let genesis = try Genesis(
+            json: [
+                "config": .object(config), "gasLimit": "0x1", "difficulty": "0x1", "alloc": [:],
+                "extraData": .string("0x" + String(repeating: "00", count: 97)),
+            ])
+        #expect(genesis.notes.contains { $0.contains("config.\(section)") })
+        #expect(genesis.extraData.count == 97)
+    }
+
+    @Test func `Besu's names of forks are understood`() throws {
+        let config = try ChainConfig(
+            json: [
+                "chainId": 1, "constantinopleBlock": 1, "constantinopleFixBlock": 2,
+                "mergeNetSplitBlock": 9, "zeroBaseFee": false, "ecCurve": "secp256k1",
+            ])
+        #expect(config.blockNumber(of: .petersburg) == 2)
+        #expect(config.mergeNetsplitBlock == 9)
     }
 
     @Test func `timestamps need a merge`() {

@@ -100,6 +100,50 @@ import Testing
         #expect(throws: StartupError.self) { try DevnetSettings(from: &settings) }
     }
 
+    @Test(arguments: [
+        ["sealer": "true", "engine": "true"], ["sealer": "true", "follow": "http://a"],
+        ["engine": "true", "follow": "http://a"], ["period": "1"], ["empty-blocks": "false"],
+        ["sealer-key": "k"], ["engine-port": "1"], ["engine-jwt-secret": "s"], ["sealers": "0x12"],
+        ["follow": "127.0.0.1:8545"], ["engine": "true", "block-time": "1"],
+        ["follow": "http://a", "block-time": "1"], ["follow": "http://a", "sealers": "0x12"],
+        ["sealer": "true", "period": "1", "block-time": "1"], ["extra-data": "x"],
+        ["sealer": "true", "extra-data": "more than thirty-two bytes of text"],
+        ["sealer": "true", "empty-blocks": "sometimes"],
+        ["engine": "true", "engine-port": "65536"],
+    ])
+    func `roles that make no sense are refused`(flags: [String: String]) throws {
+        var settings = try Settings(
+            flags: flags.merging(["datadir": "d"]) { $1 }, environment: [:], file: nil)
+        #expect(throws: StartupError.self) { try NodeSettings(from: &settings) }
+    }
+
+    @Test func `roles have their defaults`() throws {
+        func role(_ flags: [String: String]) throws -> NodeRole {
+            var settings = try Settings(
+                flags: flags.merging(["datadir": "d"]) { $1 }, environment: [:], file: nil)
+            return try NodeSettings(from: &settings).role
+        }
+        guard case .sealer(let sealer) = try role(["sealer": "true"]),
+            case .engine(let engine) = try role(["engine": "true", "extra-data": "0x0102"]),
+            case .follower(let follower) = try role(["follow": "https://a:1"]),
+            case .producer(let period) = try role(["block-time": "0.5"]),
+            case .passive = try role([:])
+        else {
+            Issue.record("another role than the one that was asked for")
+            return
+        }
+        #expect(sealer.period == .seconds(2))
+        #expect(sealer.makesEmptyBlocks)
+        #expect(sealer.keyFile == "d/sealer.key")
+        #expect(engine.port == 8551)
+        #expect(engine.host == "127.0.0.1")
+        #expect(engine.secretFile == "d/jwt.hex")
+        #expect(engine.extraData == [1, 2])
+        #expect(follower.upstream == "https://a:1")
+        #expect(follower.sealers.isEmpty)
+        #expect(period == .milliseconds(500))
+    }
+
     @Test(arguments: ["0.0.0.0", "::", "192.168.1.7", "devnet.example"])
     func `keys that everybody knows are not served beyond this machine`(host: String) throws {
         func devnet(_ flags: [String: String]) throws -> DevnetSettings {

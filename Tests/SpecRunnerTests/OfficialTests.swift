@@ -1,5 +1,6 @@
 // The official tests of Ethereum. State tests are run all; of the blockchain tests, each of which makes
 // a database, every n-th file. APUS_FIXTURE_STRIDE sets n for all of them; 1 runs everything.
+// APUS_FIXTURE_OFFSET says which of each n; CI takes it from the commit, so that all get their turn.
 
 import Foundation
 import SpecRunner
@@ -27,13 +28,19 @@ struct OfficialTests {
         try await check(archive, as: .blockTest(FixtureDatabases()), stride: stride)
     }
 
+    /// Each case starts a node and calls it over HTTP.
+    @Test func `engine tests`() async throws {
+        try await check("eest-engine-tests", as: .engineTest(FixtureDatabases()), stride: 12)
+    }
+
     private func check(
         _ archive: String, as format: FixtureFormat, stride: Int
     ) async throws {
-        let wanted = ProcessInfo.processInfo.environment["APUS_FIXTURE_STRIDE"]
-        let run = FixtureRun(
+        let environment = ProcessInfo.processInfo.environment
+        var run = FixtureRun(
             format: format, paths: [try Fixtures.folder(archive).path],
-            stride: wanted.flatMap { Int($0) } ?? stride)
+            stride: environment["APUS_FIXTURE_STRIDE"].flatMap { Int($0) } ?? stride)
+        run.offset = environment["APUS_FIXTURE_OFFSET"].flatMap { Int($0) } ?? 0
         let failures = Failures()
         let summary = try await run.execute { event in
             switch event {

@@ -26,8 +26,9 @@ struct ChainAccess {
         case .latest: head.number
         case .pending: head.number + 1
         case .earliest: 0
-        // One producer makes the chain, so a block is final as soon as it is there.
-        case .safe, .finalized: head.number
+        // Where one producer makes the chain, a block is final as soon as it is there.
+        case .safe: view.safe?.number ?? head.number
+        case .finalized: view.finalized?.number ?? head.number
         case .number(let number): number
         }
     }

@@ -22,8 +22,15 @@ extension EthNamespace {
 
     private func blockNumber(_: RPCContext) -> UInt64 { services.blockchain.head.number }
 
-    /// The node makes its chain itself, so it is never behind it.
-    private func syncing(_: RPCContext) -> Bool { false }
+    /// False, but while a replica is catching up. Who makes a chain is never behind it.
+    private func syncing(_: RPCContext) -> JSONValue {
+        guard let progress = services.progress?() else { return false }
+        return [
+            "startingBlock": .string(UInt256(progress.start).hexQuantity),
+            "currentBlock": .string(UInt256(progress.current).hexQuantity),
+            "highestBlock": .string(UInt256(progress.highest).hexQuantity),
+        ]
+    }
 
     /// Whether blocks are made without being asked for.
     private func mining(_: RPCContext) -> Bool {

@@ -233,7 +233,7 @@ extension JSONWriter {
         hexQuantity(header.timestamp)
     }
 
-    fileprivate mutating func withdrawals(_ withdrawals: [Withdrawal]) {
+    mutating func withdrawals(_ withdrawals: [Withdrawal]) {
         array { writer in
             for withdrawal in withdrawals {
                 writer.object { writer in

@@ -156,12 +156,18 @@ public struct RPCContext: Sendable {
 
 /// The methods that a listener, or a role behind it, may call.
 public enum RPCAccess: Sendable, Hashable {
+    /// Everything but the Engine API, which only its own port serves: whoever calls it chooses the
+    /// chain.
     case all
+    /// The methods of these namespaces and no others.
     case namespaces(Set<String>)
+
+    /// What the port of the Engine API serves: the namespace itself and the state beside it.
+    public static let engine: RPCAccess = .namespaces(["engine", "eth"])
 
     func permits(_ name: String) -> Bool {
         switch self {
-        case .all: true
+        case .all: RPCMethod.namespace(of: name) != "engine"
         case .namespaces(let namespaces): namespaces.contains(RPCMethod.namespace(of: name))
         }
     }

@@ -31,6 +31,25 @@ public struct RPCListener: Sendable {
         self.http = http
         self.webSocket = webSocket
     }
+
+    /// The port of the Engine API: for whoever signs its calls with a key, over HTTP and WebSocket.
+    ///
+    /// It may be called by any host name: a page that a name was bound to has no token.
+    public static func engine(
+        host: String, port: Int, key: TokenKey, now: @escaping @Sendable () -> Timestamp
+    ) -> RPCListener {
+        var listener = RPCListener(host: host, port: port, http: .engine, webSocket: .engine)
+        listener.virtualHosts = ["*"]
+        listener.authorize = { authorization in
+            do throws(TokenError) {
+                try key.checkBearer(authorization, now: now())
+                return .engine
+            } catch {
+                return nil
+            }
+        }
+        return listener
+    }
 }
 
 /// The JSON-RPC server: HTTP and WebSocket listeners and the Unix socket, over one dispatcher.

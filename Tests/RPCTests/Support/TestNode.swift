@@ -33,6 +33,7 @@ final class TestNode: Sendable {
     let pool: TransactionPool
     let devnet: Devnet?
     let rpc: RPCNode
+    private let access: RPCAccess
     private let running: Task<Void, Never>
 
     /// A devnet with two rich accounts and a few contracts.
@@ -51,8 +52,15 @@ final class TestNode: Sendable {
         try TestNode(genesis: genesis, limits: RPCLimits(), policy: .network) { _, _ in nil }
     }
 
+    /// A node that a consensus client drives.
+    static func engine(genesis: Genesis) throws -> TestNode {
+        try TestNode(
+            genesis: genesis, limits: RPCLimits(), policy: .network, engine: EngineOptions()
+        ) { _, _ in nil }
+    }
+
     private init(
-        genesis: Genesis, limits: RPCLimits, policy: PoolPolicy,
+        genesis: Genesis, limits: RPCLimits, policy: PoolPolicy, engine: EngineOptions? = nil,
         makeDevnet: (Blockchain, TransactionPool) throws -> Devnet?
     ) throws {
         directory = try TemporaryDirectory()
@@ -65,11 +73,13 @@ final class TestNode: Sendable {
             store: nil, head: PoolHead(blockchain.head, now: 2_000),
             options: PoolOptions(policy: policy))
         devnet = try makeDevnet(blockchain, pool)
-        let node = RPCNode(
-            services: RPCServices(
-                blockchain: blockchain, pool: pool, devnet: devnet,
-                keys: devnet == nil ? [] : [Self.alice, Self.bob],
-                clientVersion: "Apus/test", limits: limits), logger: Self.quiet)
+        var services = RPCServices(
+            blockchain: blockchain, pool: pool, devnet: devnet,
+            keys: devnet == nil ? [] : [Self.alice, Self.bob],
+            clientVersion: "Apus/test", limits: limits)
+        services.engine = engine
+        access = engine == nil ? .all : .engine
+        let node = RPCNode(services: services, logger: Self.quiet)
         rpc = node
         running = Task { await node.run() }
     }
@@ -82,9 +92,15 @@ final class TestNode: Sendable {
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    static func genesis() -> Genesis {
-        Genesis(
-            config: .single(.cancun, chainId: chainId), timestamp: 1_000, gasLimit: 30_000_000,
+    /// What a chain from Prague on must have: contracts that have no requests (EIP-7002, 7251).
+    private static let requestContracts = [
+        Address(w0: 0x0000_0961_ef48_0eb5, w1: 0x5e80_d19a_d835_79a6, w2: 0x4c00_7002),
+        Address(w0: 0x0000_bbdd_c7ce_4886, w1: 0x42fb_579f_8b00_f3a5, w2: 0x9000_7251),
+    ]
+
+    static func genesis(at fork: Fork = .cancun) -> Genesis {
+        var genesis = Genesis(
+            config: .single(fork, chainId: chainId), timestamp: 1_000, gasLimit: 30_000_000,
             alloc: [
                 alice.address: GenesisAccount(balance: ether * 100),
                 bob.address: GenesisAccount(balance: ether * 100),
@@ -97,6 +113,10 @@ final class TestNode: Sendable {
                     code: [0x5f, 0x54, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3], storage: [0: 7]),
             ],
             baseFeePerGas: 1_000_000_000)
+        for contract in requestContracts where fork >= .prague {
+            genesis.alloc[contract] = GenesisAccount(balance: 0, nonce: 1, code: [0x00])
+        }
+        return genesis
     }
 
     static func key(_ index: Int) -> PrivateKey {
@@ -119,7 +139,7 @@ final class TestNode: Sendable {
     /// The whole answer to a call whose parameters are given as JSON text.
     func answer(_ method: String, _ params: String = "[]") async throws -> JSONValue {
         let text = #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#
-        let answer = try #require(await rpc.dispatcher.answer(to: Bytes(text.utf8)))
+        let answer = try #require(await rpc.dispatcher.answer(to: Bytes(text.utf8), access: access))
         return try JSONValue(parsing: answer)
     }
 
