@@ -33,6 +33,7 @@ enum Benchmarks {
         signatureBenchmarks(&report)
         stateBenchmarks(&report)
         callBenchmarks(&report)
+        codeBenchmarks(&report)
         precompileBenchmarks(&report)
         report.end()
     }

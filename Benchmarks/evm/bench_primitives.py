@@ -16,6 +16,10 @@ import time
 import fixtures
 
 
+# Nanoseconds for a byte of contract code, from the bytes to decoded code.
+TRANSLATION_LIMIT = 12
+
+
 def median(function, runs):
     """Nanoseconds of a call."""
     function()
@@ -50,6 +54,7 @@ def point_evaluation():
     import ckzg
     setup = ckzg.load_trusted_setup(str(fixtures.archive("kzg") / "src/trusted_setup.txt"), 0)
     vectors = fixtures.archive("precompile-vectors-geth")
+    fixtures.archive("evm-benchmarks")
     with open(vectors / "pointEvaluation.json") as file:
         data = bytes.fromhex(json.load(file)[0]["Input"])
     z, y, commitment, proof = data[32:64], data[64:96], data[96:144], data[144:192]
@@ -105,6 +110,11 @@ def main():
             library, other = compared[name]
             line += f"   {library} {other / 1000:.3f} µs, ratio {nanoseconds / other:.3f}"
         print(line)
+    translation = max(
+        (time for name, time in apus.items() if name.startswith("code translation of")), default=0)
+    print(f"code translation: {translation:.1f} ns a byte, limit {TRANSLATION_LIMIT}")
+    if translation > TRANSLATION_LIMIT:
+        raise SystemExit("code translation is above its limit")
 
 
 if __name__ == "__main__":

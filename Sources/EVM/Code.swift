@@ -2,8 +2,9 @@
 ///
 /// Ready means: padded, so that reading an instruction with its immediate bytes never needs an end
 /// check, and with a bitmap of the valid jump destinations. It is done once for a code and kept in a
-/// cache by code hash that all threads share and that is bounded in bytes.
+/// cache by code hash that all threads share and that is bounded in bytes, decoded forms included.
 
+import EthereumTypes
 import Primitives
 import Synchronization
 
@@ -16,10 +17,14 @@ package final class Code: @unchecked Sendable {
     let code: UnsafePointer<UInt8>
     package let jumpDestinations: UnsafePointer<UInt8>
 
+    /// How many there are, read from the beginning on.
+    let instructionCount: Int
+
     /// The account whose code runs instead (EIP-7702), if this is a delegation.
     package let delegate: Address?
 
     private let memory: UnsafeMutablePointer<UInt8>
+    private let isCached: Bool
 
     /// How often it was entered, roughly.
     private let entries = Atomic<Int>(0)
@@ -28,9 +33,13 @@ package final class Code: @unchecked Sendable {
     private let latestDecoded = Atomic<UInt>(0)
     private let decodedForms = Mutex<[DecodedCode]>([])
 
+    /// What they take of memory.
+    private let formsSize = Atomic<Int>(0)
+
     private static let padding = 32
 
-    package init(_ bytes: UnsafeBufferPointer<UInt8>) {
+    package init(_ bytes: UnsafeBufferPointer<UInt8>, isCached: Bool = false) {
+        self.isCached = isCached
         size = bytes.count
         let bitmapSize = (size + 8) / 8
         let total = Self.padding + size + Self.padding + 1 + bitmapSize
@@ -44,17 +53,16 @@ package final class Code: @unchecked Sendable {
         delegate = Self.delegate(of: bytes)
 
         var offset = 0
+        var count = 0
         while offset < size {
             let opcode = start[offset]
             if opcode == Opcode.jumpdest.rawValue {
                 bitmap[offset &>> 3] |= 1 &<< UInt8(truncatingIfNeeded: offset & 7)
             }
-            // PUSH1 … PUSH32 are the bytes that, as signed numbers, are at least 0x60.
-            if Int8(bitPattern: opcode) >= Int8(bitPattern: Opcode.push1.rawValue) {
-                offset &+= Int(opcode &- Opcode.push0.rawValue)
-            }
-            offset &+= 1
+            offset &+= 1 &+ Opcode.immediateSize(of: opcode)
+            count &+= 1
         }
+        instructionCount = count
     }
 
     deinit { memory.deallocate() }
@@ -94,11 +102,24 @@ package final class Code: @unchecked Sendable {
             } else {
                 decoded = Decoder.decode(self, schedule)
                 forms.append(decoded)
+                formsSize.add(decoded.size, ordering: .relaxed)
+                if isCached { Self.cache.withLock { $0.grow(by: decoded.size) } }
             }
             latestDecoded.store(UInt(bitPattern: decoded.view), ordering: .releasing)
             return decoded
         }
     }
+
+    /// Code in no cache.
+    package static func prepared(_ bytes: Bytes) -> Code {
+        bytes.withUnsafeBufferPointer { Code($0) }
+    }
+
+    /// Decodes the code for the rules of a fork; how much memory the result takes, in bytes.
+    package func decodedSize(at fork: Fork) -> Int { decode(GasSchedule.of(fork))?.size ?? 0 }
+
+    /// About what it takes of memory, with all decoded forms.
+    fileprivate var memorySize: Int { size + 256 + formsSize.load(ordering: .relaxed) }
 
     /// Code of no bytes.
     static let empty = Code(UnsafeBufferPointer(start: nil, count: 0))
@@ -106,7 +127,7 @@ package final class Code: @unchecked Sendable {
     /// The code with a hash, from the cache or made from its bytes.
     static func cached(_ hash: Hash256, _ bytes: () -> Bytes) -> Code {
         if let code = cache.withLock({ $0.find(hash) }) { return code }
-        let code = bytes().withUnsafeBufferPointer { Code($0) }
+        let code = bytes().withUnsafeBufferPointer { Code($0, isCached: true) }
         cache.withLock { $0.insert(code, hash) }
         return code
     }
@@ -116,8 +137,8 @@ package final class Code: @unchecked Sendable {
 
 /// Two generations: what is used moves to the young one; when that is full, the old one is dropped.
 private struct CodeCache {
-    /// Bytes of code in one generation.
-    static let limit = 32 << 20
+    /// Bytes of code and decoded code in one generation. A decoded form is about 15 times its code.
+    static let limit = 128 << 20
 
     var young: [Hash256: Code] = [:]
     var old: [Hash256: Code] = [:]
@@ -131,7 +152,11 @@ private struct CodeCache {
     }
 
     mutating func insert(_ code: Code, _ hash: Hash256) {
-        if young.updateValue(code, forKey: hash) == nil { size += code.size + 256 }
+        if young.updateValue(code, forKey: hash) == nil { grow(by: code.memorySize) }
+    }
+
+    mutating func grow(by bytes: Int) {
+        size += bytes
         if size > Self.limit {
             old = young
             young = [:]

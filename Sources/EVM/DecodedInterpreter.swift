@@ -4,22 +4,28 @@
 /// in it. That changes nothing that can be seen: what follows in a block is executed unless something
 /// in it fails, a failure takes all gas and takes back all changes whenever it is found, and a block
 /// ends where gas can be observed. If the check fails, the byte-code interpreter goes on from the
-/// beginning of the block and finds the instruction and the reason.
+/// beginning of the block and finds the instruction and the reason; and if an instruction inside finds
+/// too little gas, which in byte code may still suffice for it, from there (`failInBlock`). So an
+/// instruction in the middle of a block must change nothing before it knows that it has the gas.
 
 import Primitives
+import Synchronization
 
 /// Enters the block whose header is at `ip`: pays for it, checks the stack, goes to its first
 /// instruction.
 ///
-/// - Returns: false, and nothing is changed, if gas or stack do not suffice.
+/// - Returns: false, and nothing is changed, if gas or stack do not suffice or the run is cancelled.
 @inline(always)
 private func enter(
-    _ ip: inout UnsafePointer<Record>, _ sp: StackPointer, _ base: StackPointer, _ gas: inout Int
+    _ m: MachinePointer, _ ip: inout UnsafePointer<Record>, _ sp: StackPointer,
+    _ base: StackPointer, _ gas: inout Int
 ) -> Bool {
     let header = UnsafeRawPointer(ip).assumingMemoryBound(to: BlockHeader.self)
     let rest = gas &- Int(header.pointee.gas)
     let height = UnsafeRawPointer(sp) - UnsafeRawPointer(base) &+ 32
-    if rest < 0 || height < Int(header.pointee.minHeight)
+    // Both are negative where they end the frame.
+    let cancelled = m.pointee.cancellation.pointee.load(ordering: .relaxed)
+    if rest | cancelled < 0 || height < Int(header.pointee.minHeight)
         || height > Int(header.pointee.maxHeight)
     {
         return false
@@ -90,13 +96,13 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
     var gas = f.pointee.gas
     m.pointee.hasNewFrame = false
     m.pointee.halt = nil
-    if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+    if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
 
     loop: while true {
         switch ip.pointee.operation {
         case .next:
             ip += 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .stop:
             m.pointee.outputSize = 0
             m.pointee.halt = nil
@@ -109,7 +115,7 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
             sp -= 1
             guard let target = targets(f, destination) else { return failJump(m, f) }
             ip = target
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpIf:
             let destination = sp[0]
             let isTaken = !sp[-1].isZero
@@ -119,138 +125,141 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
                 guard let target = targets(f, destination) else { return failJump(m, f) }
                 ip = target
             }
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpTo:
             ip = ip.pointee.target
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIf:
             let isTaken = !sp[0].isZero
             sp -= 1
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfZero:
             let isTaken = sp[0].isZero
             sp -= 1
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfLess:
             let isTaken = sp[0] < sp[-1]
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessLess:
             let isTaken = !(sp[0] < sp[-1])
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfGreater:
             let isTaken = sp[-1] < sp[0]
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessGreater:
             let isTaken = !(sp[-1] < sp[0])
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfSignedLess:
             let isTaken = sp[0].isLessSigned(than: sp[-1])
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessSignedLess:
             let isTaken = !(sp[0].isLessSigned(than: sp[-1]))
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfSignedGreater:
             let isTaken = sp[-1].isLessSigned(than: sp[0])
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessSignedGreater:
             let isTaken = !(sp[-1].isLessSigned(than: sp[0]))
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfEqual:
             let isTaken = sp[0] == sp[-1]
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessEqual:
             let isTaken = !(sp[0] == sp[-1])
             sp -= 2
             ip = isTaken ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopiesLess:
             ip = at(sp, ip.pointee.a) < at(sp, ip.pointee.b) ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopiesLess:
             ip = !(at(sp, ip.pointee.a) < at(sp, ip.pointee.b)) ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopiesSignedLess:
             ip =
                 at(sp, ip.pointee.a).isLessSigned(than: at(sp, ip.pointee.b))
                 ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopiesSignedLess:
             ip =
                 !(at(sp, ip.pointee.a).isLessSigned(than: at(sp, ip.pointee.b)))
                 ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopiesEqual:
             ip = at(sp, ip.pointee.a) == at(sp, ip.pointee.b) ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopiesEqual:
             ip = !(at(sp, ip.pointee.a) == at(sp, ip.pointee.b)) ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopyLessThanConstant:
             ip = at(sp, ip.pointee.a) < ip.pointee.constant ? ip + Int(ip.pointee.distance) : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopyLessThanConstant:
             ip =
                 !(at(sp, ip.pointee.a) < ip.pointee.constant)
                 ? ip + Int(ip.pointee.distance) : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopyGreaterThanConstant:
             ip = ip.pointee.constant < at(sp, ip.pointee.a) ? ip + Int(ip.pointee.distance) : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopyGreaterThanConstant:
             ip =
                 !(ip.pointee.constant < at(sp, ip.pointee.a))
                 ? ip + Int(ip.pointee.distance) : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopyEqualConstant:
             ip =
                 at(sp, ip.pointee.a) == ip.pointee.constant ? ip + Int(ip.pointee.distance) : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopyEqualConstant:
             ip =
                 !(at(sp, ip.pointee.a) == ip.pointee.constant)
                 ? ip + Int(ip.pointee.distance) : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToIfCopy:
             ip = !at(sp, ip.pointee.a).isZero ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .jumpToUnlessCopy:
             ip = at(sp, ip.pointee.a).isZero ? ip.pointee.target : ip + 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .return:
-            gas = setOutput(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = setOutput(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             m.pointee.halt = nil
             save(f, ip, sp, gas)
             return
         case .revert:
-            gas = setOutput(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = setOutput(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             m.pointee.halt = .reverted
             save(f, ip, sp, gas)
             return
         case .selfDestruct:
-            gas = selfDestruct(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = selfDestruct(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             m.pointee.halt = nil
             save(f, ip, sp, gas)
             return
@@ -558,13 +567,15 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
             moduloBy(ip.pointee.constantPointer, sp)
             ip += 1
         case .exponentiate:
-            gas = exponentiate(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = exponentiate(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 1
             ip += 1
         case .hash:
-            gas = hashMemory(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = hashMemory(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 1
             ip += 1
         case .pushSmall:
@@ -658,16 +669,18 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
         case .load:
             let offset = sp[0]
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             sp[0] = loadWord(memory + Int(truncatingIfNeeded: offset.l0))
             ip += 1
         case .loadAtConstant:
             let offset = ip.pointee.constant
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             sp += 1
             sp[0] = loadWord(memory + Int(truncatingIfNeeded: offset.l0))
@@ -675,8 +688,9 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
         case .loadAtCopy:
             let offset = at(sp, ip.pointee.a)
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             sp += 1
             sp[0] = loadWord(memory + Int(truncatingIfNeeded: offset.l0))
@@ -684,8 +698,9 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
         case .store:
             let offset = sp[0]
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             storeWord(memory + Int(truncatingIfNeeded: offset.l0), sp[-1])
             sp -= 2
@@ -693,8 +708,9 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
         case .storeAtConstant:
             let offset = ip.pointee.constant
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             storeWord(memory + Int(truncatingIfNeeded: offset.l0), sp[0])
             sp -= 1
@@ -702,8 +718,9 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
         case .storeAtCopy:
             let offset = at(sp, ip.pointee.a)
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             storeWord(memory + Int(truncatingIfNeeded: offset.l0), sp[0])
             sp -= 1
@@ -711,24 +728,27 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
         case .storeCopyAtCopy:
             let offset = at(sp, ip.pointee.b)
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             storeWord(memory + Int(truncatingIfNeeded: offset.l0), at(sp, ip.pointee.a))
             ip += 1
         case .storeConstantAtCopy:
             let offset = at(sp, ip.pointee.a)
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             storeWord(memory + Int(truncatingIfNeeded: offset.l0), ip.pointee.constant)
             ip += 1
         case .storeSwapped:
             let offset = sp[-1]
             if !isInMemory(f, offset, 32) {
-                gas = growForWord(m, f, offset, size: 32, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 32, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             storeWord(memory + Int(truncatingIfNeeded: offset.l0), sp[0])
             sp -= 2
@@ -736,8 +756,9 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
         case .storeByte:
             let offset = sp[0]
             if !isInMemory(f, offset, 1) {
-                gas = growForWord(m, f, offset, size: 1, gas)
-                if gas < 0 { break loop }
+                let left = growForWord(m, f, offset, size: 1, gas)
+                if left < 0 { break loop }
+                gas = left
             }
             (memory + Int(truncatingIfNeeded: offset.l0)).storeBytes(
                 of: UInt8(truncatingIfNeeded: sp[-1].l0), as: UInt8.self)
@@ -819,41 +840,49 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
             }
             ip += 1
         case .callDataCopy:
-            gas = callDataCopy(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = callDataCopy(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 3
             ip += 1
         case .codeCopy:
-            gas = codeCopy(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = codeCopy(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 3
             ip += 1
         case .returnDataCopy:
-            gas = returnDataCopy(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = returnDataCopy(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 3
             ip += 1
         case .memoryCopy:
-            gas = memoryCopy(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = memoryCopy(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 3
             ip += 1
         case .balance:
-            gas = balance(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = balance(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             ip += 1
         case .externalCodeSize:
-            gas = externalCodeSize(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = externalCodeSize(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             ip += 1
         case .externalCodeCopy:
-            gas = externalCodeCopy(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = externalCodeCopy(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 4
             ip += 1
         case .externalCodeHash:
-            gas = externalCodeHash(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = externalCodeHash(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             ip += 1
         case .blockHash:
             blockHash(m, sp)
@@ -862,93 +891,103 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
             blobHash(m, sp)
             ip += 1
         case .storageLoad:
-            gas = storageLoad(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = storageLoad(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             ip += 1
         case .storageStore:
-            gas = storageStore(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = storageStore(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 2
             ip += 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .transientLoad:
             transientLoad(m, f, sp)
             ip += 1
         case .transientStore:
-            gas = transientStore(m, f, sp, gas)
-            if gas < 0 { break loop }
+            let left = transientStore(m, f, sp, gas)
+            if left < 0 { break loop }
+            gas = left
             sp -= 2
             ip += 1
         case .log:
-            gas = log(m, f, sp, gas, topics: Int(ip.pointee.a))
-            if gas < 0 { break loop }
+            let left = log(m, f, sp, gas, topics: Int(ip.pointee.a))
+            if left < 0 { break loop }
+            gas = left
             sp -= Int(ip.pointee.a) &+ 2
             ip += 1
         case .gas:
             sp += 1
             sp.pointee = word(gas)
             ip += 1
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .create:
-            gas = create(m, f, sp, gas, .create)
-            if gas < 0 { break loop }
+            let left = create(m, f, sp, gas, .create)
+            if left < 0 { break loop }
+            gas = left
             sp -= 2
             ip += 1
             if m.pointee.hasNewFrame {
                 save(f, ip, sp, gas)
                 return
             }
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .create2:
-            gas = create(m, f, sp, gas, .create2)
-            if gas < 0 { break loop }
+            let left = create(m, f, sp, gas, .create2)
+            if left < 0 { break loop }
+            gas = left
             sp -= 3
             ip += 1
             if m.pointee.hasNewFrame {
                 save(f, ip, sp, gas)
                 return
             }
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .call:
-            gas = call(m, f, sp, gas, .call)
-            if gas < 0 { break loop }
+            let left = call(m, f, sp, gas, .call)
+            if left < 0 { break loop }
+            gas = left
             sp -= 6
             ip += 1
             if m.pointee.hasNewFrame {
                 save(f, ip, sp, gas)
                 return
             }
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .callCode:
-            gas = call(m, f, sp, gas, .callCode)
-            if gas < 0 { break loop }
+            let left = call(m, f, sp, gas, .callCode)
+            if left < 0 { break loop }
+            gas = left
             sp -= 6
             ip += 1
             if m.pointee.hasNewFrame {
                 save(f, ip, sp, gas)
                 return
             }
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .delegateCall:
-            gas = call(m, f, sp, gas, .delegateCall)
-            if gas < 0 { break loop }
+            let left = call(m, f, sp, gas, .delegateCall)
+            if left < 0 { break loop }
+            gas = left
             sp -= 5
             ip += 1
             if m.pointee.hasNewFrame {
                 save(f, ip, sp, gas)
                 return
             }
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .staticCall:
-            gas = call(m, f, sp, gas, .staticCall)
-            if gas < 0 { break loop }
+            let left = call(m, f, sp, gas, .staticCall)
+            if left < 0 { break loop }
+            gas = left
             sp -= 5
             ip += 1
             if m.pointee.hasNewFrame {
                 save(f, ip, sp, gas)
                 return
             }
-            if !enter(&ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
+            if !enter(m, &ip, sp, base, &gas) { return resumeBytes(m, f, ip, sp, gas) }
         case .unused193, .unused194, .unused195, .unused196, .unused197, .unused198, .unused199,
             .unused200, .unused201, .unused202, .unused203, .unused204, .unused205, .unused206,
             .unused207, .unused208, .unused209, .unused210, .unused211, .unused212, .unused213,
@@ -962,9 +1001,44 @@ func runDecoded(_ m: MachinePointer, _ f: FramePointer) {
         }
     }
 
+    failInBlock(m, f, ip, sp, gas)
+}
+
+/// Ends a frame by the instruction at `ip`, which has failed and changed nothing, with the gas there
+/// was before it.
+///
+/// The gas of the block is paid up to its end. If it is gas that did not suffice, and more of the block
+/// follows, then byte code goes on from this instruction with the gas that it would have, to where it
+/// fails. The last of a block may have changed something, and finds just the gas that there is.
+@inline(never)
+private func failInBlock(
+    _ m: MachinePointer, _ f: FramePointer, _ ip: UnsafePointer<Record>, _ sp: StackPointer,
+    _ gas: Int
+) {
+    let offset = ip.pointee.byteOffset
+    let isLast = Forms.table[Int(f.pointee.code[offset])].traits.contains(.endsBlock)
+    if m.pointee.halt == nil, !isLast {
+        return continueBytes(m, f, at: offset, sp, gas &+ staticGas(m, f, from: offset))
+    }
     if m.pointee.halt == nil { m.pointee.halt = .outOfGas }
     m.pointee.outputSize = 0
     f.pointee.gas = 0
+}
+
+/// What the instructions from an offset to the end of its block cost without their operands.
+private func staticGas(_ m: MachinePointer, _ f: FramePointer, from offset: Int) -> Int {
+    let forms = Forms.table
+    var offset = offset
+    var gas = 0
+    while offset < f.pointee.codeSize {
+        let byte = f.pointee.code[offset]
+        let info = m.pointee.instructions[Int(byte)]
+        if byte == Opcode.jumpdest.rawValue || !info.isDefined { break }
+        gas &+= Int(info.gas)
+        if forms[Int(byte)].traits.contains(.endsBlock) { break }
+        offset &+= 1 &+ Opcode.immediateSize(of: byte)
+    }
+    return gas
 }
 
 /// Goes on with byte code from the block whose header is at `ip`.
@@ -973,19 +1047,20 @@ private func resumeBytes(
     _ m: MachinePointer, _ f: FramePointer, _ ip: UnsafePointer<Record>, _ sp: StackPointer,
     _ gas: Int
 ) {
+    if m.pointee.isCancelled { return cancel(m, f) }
     let offset = f.pointee.codeObject._withUnsafeGuaranteedRef { code in
         code.decode(m.pointee.schedule)?.byteOffset(ofHeader: ip) ?? 0
     }
     continueBytes(m, f, at: offset, sp, gas)
 }
 
-/// Goes on with byte code at the offset in the argument: for what is not worth decoding.
+/// Goes on with byte code at an instruction: for what is not worth decoding.
 @inline(never)
 private func leaveDecoded(
     _ m: MachinePointer, _ f: FramePointer, _ ip: UnsafePointer<Record>, _ sp: StackPointer,
     _ gas: Int
 ) {
-    continueBytes(m, f, at: Int(ip.pointee.argument), sp, gas)
+    continueBytes(m, f, at: ip.pointee.byteOffset, sp, gas)
 }
 
 private func continueBytes(

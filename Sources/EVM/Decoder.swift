@@ -4,147 +4,171 @@
 /// beginning; it ends at a jump, before a JUMPDEST, and after each instruction that can observe gas
 /// (GAS, SSTORE, calls, creations), so that the counter is exact there. For each block:
 ///
-/// 1. `Block` sums up gas and stack heights of the instructions as they are;
-/// 2. `fold` computes what is constant (masks such as `1 << 160 - 1`);
-/// 3. `emit` picks the longest known pattern at each place.
+/// 1. `scan` sums up gas and stack heights of the instructions as they are, and computes what is
+///    constant (masks such as `1 << 160 - 1`);
+/// 2. `emit` picks the longest known pattern at each place;
 ///
-/// The result is bound to a gas schedule.
+/// and in the end `link` copies everything to its final place and fills in the addresses. The result
+/// is bound to a gas schedule.
+///
+/// It works in one piece of memory that is large enough for any code with so many instructions:
+///
+///     [ items | records | constants | fixups | blocks ]
 
 import Primitives
 
-struct Decoder {
+/// SAFETY: `memory` holds the five arrays with the room that `init` gives them; the counts never pass it,
+/// because each instruction makes at most one item and one constant, and at most two records, fixups
+/// and blocks. `code` keeps its bytes and jump destinations alive.
+struct Decoder: ~Copyable {
     /// Longer code stays byte code.
     static let maxSize = 1 << 17
 
     let code: Code
+    let bytes: UnsafePointer<UInt8>
+    let forms: UnsafePointer<Forms>
     private let schedule: UnsafePointer<GasSchedule>
-    var records: [Record] = []
-    private var constants: [UInt256] = []
-    private var blockIndices: [UInt32]
-    private var blocks: [(index: Int, offset: Int)] = []
-    var fixups: [Fixup] = []
+    private let instructions: UnsafePointer<InstructionInfo>
+    private let stackChanges: UnsafePointer<Int8>
+
+    /// The instructions of the block in work, with three INVALIDs behind them.
+    let items: UnsafeMutablePointer<Item>
+    var itemCount = 0
+
+    let records: UnsafeMutablePointer<Record>
+    var recordCount = 0
+    let constants: UnsafeMutablePointer<UInt256>
+    var constantCount = 0
+    let fixups: UnsafeMutablePointer<Fixup>
+    var fixupCount = 0
+    private let blocks: UnsafeMutablePointer<DecodedBlock>
+    private var blockCount = 0
+
+    /// How far the code is scanned.
+    private var offset = 0
+
+    private let memory: UnsafeMutableRawPointer
 
     /// What an argument will be once the addresses are known.
-    enum Fixup {
-        case constant(record: Int, Int)
-        case target(record: Int, offset: Int)
-        case distance(record: Int, offset: Int)
-        case first(record: Int, Int)
+    struct Fixup: BitwiseCopyable {
+        enum Kind: UInt8, BitwiseCopyable {
+            /// It is an index of a constant.
+            case constant
+            /// It is the byte offset of a destination.
+            case target
+            /// It is an index of a constant, and `distance` is the byte offset of a destination.
+            case constantAndDistance
+        }
+
+        var record: UInt32
+        var kind: Kind
     }
 
     /// An instruction of a block; all pushes are `push32` with their value.
     struct Item {
+        var value: UInt256
+        var offset: UInt32
         var opcode: Opcode
-        var offset: Int
-        var value = UInt256.zero
 
+        @inline(always)
         var isPush: Bool { opcode == .push32 }
     }
 
     static func decode(_ code: Code, _ schedule: UnsafePointer<GasSchedule>) -> DecodedCode {
         var decoder = Decoder(code, schedule)
-        return decoder.run()
+        decoder.run()
+        return decoder.link()
     }
 
     private init(_ code: Code, _ schedule: UnsafePointer<GasSchedule>) {
         self.code = code
         self.schedule = schedule
-        blockIndices = Array(repeating: 0, count: code.size + 1)
-        records.reserveCapacity(code.size / 2 + 8)
+        instructions = GasSchedule.instructions(of: schedule)
+        stackChanges = GasSchedule.stackChanges(of: schedule)
+        bytes = code.code
+        forms = Forms.table
+        let count = code.instructionCount + 8
+        var size = 0
+        func place<Element>(_ count: Int, of type: Element.Type) -> Int {
+            defer { size += count * MemoryLayout<Element>.stride }
+            return size
+        }
+        let itemPlace = place(count, of: Item.self)
+        let recordPlace = place(2 * count, of: Record.self)
+        let constantPlace = place(count, of: UInt256.self)
+        let fixupPlace = place(2 * count, of: Fixup.self)
+        let blockPlace = place(2 * count, of: DecodedBlock.self)
+        memory = .allocate(byteCount: size, alignment: 16)
+        items = (memory + itemPlace).bindMemory(to: Item.self, capacity: count)
+        records = (memory + recordPlace).bindMemory(to: Record.self, capacity: 2 * count)
+        constants = (memory + constantPlace).bindMemory(to: UInt256.self, capacity: count)
+        fixups = (memory + fixupPlace).bindMemory(to: Fixup.self, capacity: 2 * count)
+        blocks = (memory + blockPlace).bindMemory(to: DecodedBlock.self, capacity: 2 * count)
     }
 
-    private mutating func run() -> DecodedCode {
+    deinit { memory.deallocate() }
+
+    private mutating func run() {
         // Index 0 of a block means that there is none.
-        records.append(Record(operation: .leave))
-        var offset = 0
+        add(.leave, at: 0)
         while true {
-            let isOpen = decodeBlock(&offset)
+            let isOpen = decodeBlock()
             if offset >= code.size {
                 if isOpen { closingBlock() }
-                break
+                return
             }
-            if !isOpen { skipDeadCode(&offset) }
-            if offset >= code.size { break }
+            if !isOpen {
+                skipDeadCode()
+                if offset >= code.size { return }
+            }
         }
-        return link()
     }
 
     /// What stands behind the end of the code: STOP.
     private mutating func closingBlock() {
-        header([code.size], gas: 0, minHeight: 0, maxHeight: Machine.stackLimit)
-        records.append(Record(operation: .stop))
+        headers(
+            1, at: code.size, gas: 0, minHeight: 0, maxHeight: Machine.stackLimit &<< 5)
+        add(.stop, at: UInt32(truncatingIfNeeded: code.size))
     }
 
-    /// Goes on to the next JUMPDEST.
-    private func skipDeadCode(_ offset: inout Int) {
-        while offset < code.size, !isJumpDestination(offset) {
-            offset += 1 + opcode(at: offset).immediateSize
+    /// Goes on to the next JUMPDEST. A byte of that value where an instruction begins is one.
+    private mutating func skipDeadCode() {
+        while offset < code.size, bytes[offset] != Opcode.jumpdest.rawValue {
+            offset &+= 1 &+ Opcode.immediateSize(of: bytes[offset])
         }
-    }
-
-    private func opcode(at offset: Int) -> Opcode {
-        unsafeBitCast(code.code[offset], to: Opcode.self)
-    }
-
-    func isJumpDestination(_ offset: Int) -> Bool {
-        offset < code.size && code.jumpDestinations[offset >> 3] >> UInt8(offset & 7) & 1 != 0
     }
 
     // MARK: Blocks
 
-    /// Decodes the block at an offset.
+    /// Decodes the block at `offset`.
     ///
     /// - Returns: whether the next one can be reached from it by going on.
-    private mutating func decodeBlock(_ offset: inout Int) -> Bool {
-        var starts = [offset]
+    private mutating func decodeBlock() -> Bool {
+        let start = offset
+        // A run of JUMPDESTs is one block with several entries. Behind the code there are zeros.
+        while bytes[offset] == Opcode.jumpdest.rawValue { offset &+= 1 }
+        let destinations = offset &- start
+        let sums = scan()
+        headers(
+            max(destinations, 1), at: start, gas: sums.gas &+ (destinations > 0 ? 1 : 0),
+            minHeight: sums.minHeight, maxHeight: sums.maxHeight)
+        emit()
+        switch sums.end {
+        case .continues: return true
+        case .terminal: return false
+        case .fallsThrough:
+            let isInside = offset < code.size
+            add(isInside ? .next : .stop, at: UInt32(truncatingIfNeeded: offset))
+            return isInside
+        }
+    }
+
+    /// What the header of a block says; heights are in bytes.
+    private struct Sums {
         var gas = 0
-        // A run of JUMPDESTs is one block with several entries.
-        if isJumpDestination(offset) {
-            while isJumpDestination(offset + 1) {
-                offset += 1
-                starts.append(offset)
-            }
-            offset += 1
-            gas = 1
-        }
-        var items: [Item] = []
-        var height = 0
         var minHeight = 0
-        var maxHeight = Machine.stackLimit
+        var maxHeight = Machine.stackLimit &<< 5
         var end = End.fallsThrough
-        scan: while offset < code.size, !isJumpDestination(offset) {
-            let opcode = opcode(at: offset)
-            let info = schedule.pointee.instructions[Int(opcode.rawValue)]
-            guard info.isDefined else {
-                items.append(Item(opcode: .invalid, offset: offset))
-                end = .terminal
-                offset += 1
-                break
-            }
-            minHeight = max(minHeight, Int(info.minHeight) / 32 - height)
-            maxHeight = min(maxHeight, Int(info.maxHeight) / 32 - height)
-            height += Int(schedule.pointee.stackChanges[Int(opcode.rawValue)])
-            gas += Int(info.gas)
-            items.append(item(opcode, offset))
-            offset += 1 + opcode.immediateSize
-            switch opcode {
-            case .stop, .return, .revert, .selfdestruct, .jump:
-                end = .terminal
-                break scan
-            case .jumpi, .gas, .sstore, .call, .callcode, .delegatecall, .staticcall, .create,
-                .create2:
-                end = .continues
-                break scan
-            default: break
-            }
-        }
-        header(starts, gas: gas, minHeight: minHeight, maxHeight: maxHeight)
-        emit(fold(items))
-        if end == .fallsThrough {
-            records.append(Record(operation: offset < code.size ? .next : .stop))
-            return offset < code.size
-        }
-        return end == .continues
     }
 
     private enum End {
@@ -156,65 +180,114 @@ struct Decoder {
         case terminal
     }
 
-    private func item(_ opcode: Opcode, _ offset: Int) -> Item {
-        switch opcode {
-        case .push0: return Item(opcode: .push32, offset: offset)
-        case .pc: return Item(opcode: .push32, offset: offset, value: word(offset))
-        case .codesize: return Item(opcode: .push32, offset: offset, value: word(code.size))
-        default:
-            let size = opcode.immediateSize
-            guard size > 0 else { return Item(opcode: opcode, offset: offset) }
-            var value = UInt256.zero
-            for index in 1...size {
-                value = value << 8 | word(Int(code.code[offset + index]))
+    /// Reads the instructions of a block into `items`.
+    ///
+    /// Branches that depend on the instruction are few here: they are what costs time.
+    private mutating func scan() -> Sums {
+        itemCount = 0
+        var sums = Sums()
+        var height = 0
+        // Pushes in a row before this place, or a few less.
+        var pushes = 0
+        let size = code.size
+        while offset < size {
+            let byte = bytes[offset]
+            if byte == Opcode.jumpdest.rawValue { break }
+            let info = instructions[Int(byte)]
+            guard info.isDefined else {
+                append(.invalid)
+                offset &+= 1
+                sums.end = .terminal
+                break
             }
-            return Item(opcode: .push32, offset: offset, value: value)
+            sums.minHeight = max(sums.minHeight, Int(info.minHeight) &- height)
+            sums.maxHeight = min(sums.maxHeight, Int(info.maxHeight) &- height)
+            height &+= Int(stackChanges[Int(byte)]) &<< 5
+            sums.gas &+= Int(info.gas)
+            let form = forms[Int(byte)]
+            let count = Opcode.immediateSize(of: byte)
+            if count > 7 || form.traits.contains(.isConstant) {
+                append(.push32, constant(byte, count))
+                pushes = min(pushes &+ 1, Self.countedPushes)
+            } else if pushes >= Int(form.foldedPushes) {
+                fold(unsafeBitCast(byte, to: Opcode.self), &pushes)
+            } else {
+                // A push of up to seven bytes, or none: then all bits are shifted out.
+                let isPush = byte &- Opcode.push0.rawValue <= 32
+                let word = UnsafeRawPointer(bytes + offset + 1).loadUnaligned(as: UInt64.self)
+                let value =
+                    (word.byteSwapped &>> 1) &>> UInt64(truncatingIfNeeded: 63 &- 8 &* count)
+                append(
+                    unsafeBitCast(isPush ? Opcode.push32.rawValue : byte, to: Opcode.self),
+                    UInt256(l0: value, l1: 0, l2: 0, l3: 0))
+                pushes = isPush ? min(pushes &+ 1, Self.countedPushes) : 0
+            }
+            offset &+= 1 &+ count
+            if form.traits.contains(.endsBlock) {
+                sums.end = form.traits.contains(.isTerminal) ? .terminal : .continues
+                break
+            }
         }
+        return sums
+    }
+
+    /// Fewer than what `foldedPushes` means never.
+    private static let countedPushes = 16
+
+    /// What an instruction at `offset` pushes, if that is known: a long push, PC or CODESIZE.
+    private func constant(_ byte: UInt8, _ count: Int) -> UInt256 {
+        if count > 0 { return immediate(bytes + offset, size: count) }
+        return word(byte == Opcode.pc.rawValue ? offset : code.size)
+    }
+
+    @inline(always)
+    private mutating func append(_ opcode: Opcode, _ value: UInt256 = .zero) {
+        items[itemCount] = Item(
+            value: value, offset: UInt32(truncatingIfNeeded: offset), opcode: opcode)
+        itemCount &+= 1
     }
 
     /// Appends the headers of a block, one for each entry; each JUMPDEST costs 1.
-    private mutating func header(_ starts: [Int], gas: Int, minHeight: Int, maxHeight: Int) {
-        let first = records.count + starts.count
-        for (place, start) in starts.enumerated() {
-            let isPossible = maxHeight >= 0 && minHeight <= Machine.stackLimit
+    private mutating func headers(
+        _ entries: Int, at start: Int, gas: Int, minHeight: Int, maxHeight: Int
+    ) {
+        let first = recordCount &+ entries
+        let isPossible = maxHeight >= 0 && minHeight <= Machine.stackLimit &<< 5
+        for place in 0..<entries {
             let header = BlockHeader(
-                gas: UInt32(gas + starts.count - 1 - place),
-                minHeight: isPossible ? UInt16(minHeight * 32) : .max,
-                maxHeight: isPossible ? UInt16(maxHeight * 32) : 0, first: 0)
-            let index = records.count
-            records.append(unsafeBitCast(header, to: Record.self))
-            blocks.append((index, start))
-            fixups.append(.first(record: index, first))
-            if isJumpDestination(start) { blockIndices[start] = UInt32(index) }
+                gas: UInt32(truncatingIfNeeded: gas &+ entries &- 1 &- place),
+                minHeight: isPossible ? UInt16(truncatingIfNeeded: minHeight) : .max,
+                maxHeight: isPossible ? UInt16(truncatingIfNeeded: maxHeight) : 0,
+                first: UInt64(truncatingIfNeeded: first))
+            blocks[blockCount] = DecodedBlock(
+                header: UInt32(truncatingIfNeeded: recordCount),
+                offset: UInt32(truncatingIfNeeded: start &+ place))
+            blockCount &+= 1
+            records[recordCount] = unsafeBitCast(header, to: Record.self)
+            recordCount &+= 1
         }
     }
 
     // MARK: Constants
 
-    /// Replaces what can be computed now by its result.
-    private func fold(_ items: [Item]) -> [Item] {
-        var result: [Item] = []
-        result.reserveCapacity(items.count)
-        for item in items {
-            let count = result.count
-            let top = count > 0 && result[count - 1].isPush ? result[count - 1].value : nil
-            let second = count > 1 && result[count - 2].isPush ? result[count - 2].value : nil
-            if let top, let value = Self.unary(item.opcode, top) {
-                result[count - 1].value = value
-            } else if let top, let second, let value = Self.binary(item.opcode, top, second) {
-                result.removeLast()
-                result[count - 2].value = value
-            } else if item.opcode == .swap1, top != nil, second != nil {
-                result.swapAt(count - 1, count - 2)
-            } else if item.opcode == .dup1, top != nil {
-                result.append(result[count - 1])
-            } else if item.opcode == .pop, top != nil || result.last?.opcode.copiedDepth != nil {
-                result.removeLast()
-            } else {
-                result.append(item)
-            }
+    /// Replaces an instruction, and the pushes of its operands, by a push of its result. The stack is
+    /// then still, before each item, as it is before the item's first byte.
+    @inline(never)
+    private mutating func fold(_ opcode: Opcode, _ pushes: inout Int) {
+        let top = items + (itemCount &- 1)
+        if opcode == .dup1 {
+            append(.push32, top.pointee.value)
+            pushes = min(pushes &+ 1, Self.countedPushes)
+        } else if let value = Self.unary(opcode, top.pointee.value) {
+            top.pointee.value = value
+        } else if let value = Self.binary(opcode, top.pointee.value, top[-1].value) {
+            top[-1].value = value
+            itemCount &-= 1
+            pushes &-= 1
+        } else {
+            append(opcode)
+            pushes = 0
         }
-        return result
     }
 
     private static func unary(_ opcode: Opcode, _ top: UInt256) -> UInt256? {
@@ -245,85 +318,87 @@ struct Decoder {
 
     // MARK: Records
 
+    /// - Parameter offset: of the first instruction that the record stands for.
+    @inline(always)
     mutating func add(
-        _ operation: Operation, a: Int16 = 0, b: Int16 = 0, argument: UInt64 = 0
+        _ operation: Operation, at offset: UInt32, a: Int16 = 0, b: Int16 = 0,
+        argument: UInt64 = 0
     ) {
-        records.append(Record(operation: operation, a: a, b: b, argument: argument))
+        records[recordCount] = Record(
+            operation: operation, at: offset, a: a, b: b, argument: argument)
+        recordCount &+= 1
     }
 
     mutating func add(
-        _ operation: Operation, a: Int16 = 0, constant: UInt256
+        _ operation: Operation, at offset: UInt32, a: Int16 = 0, constant: UInt256
     ) {
-        fixups.append(.constant(record: records.count, constants.count))
-        constants.append(constant)
-        add(operation, a: a)
-    }
-
-    mutating func add(_ operation: Operation, constants first: UInt256, _ second: UInt256) {
-        add(operation, constant: first)
-        constants.append(second)
+        fix(.constant)
+        add(operation, at: offset, a: a, argument: UInt64(truncatingIfNeeded: constantCount))
+        constants[constantCount] = constant
+        constantCount &+= 1
     }
 
     mutating func addJump(
-        _ operation: Operation, _ target: Int, a: Int16 = 0, b: Int16 = 0
+        _ operation: Operation, at offset: UInt32, to target: Int, a: Int16 = 0, b: Int16 = 0
     ) {
-        fixups.append(.target(record: records.count, offset: target))
-        add(operation, a: a, b: b)
+        fix(.target)
+        add(operation, at: offset, a: a, b: b, argument: UInt64(truncatingIfNeeded: target))
     }
 
-    /// An instruction without a pattern.
-    mutating func emitPlain(_ item: Item) {
-        if item.isPush {
-            if item.value.fitsUInt64 {
-                add(.pushSmall, argument: item.value.l0)
-            } else {
-                add(.push, constant: item.value)
-            }
-        } else if let depth = item.opcode.copiedDepth {
-            switch depth {
-            case 1: add(.copyTop)
-            case 2: add(.copySecond)
-            case 3: add(.copyThird)
-            default: add(.copy, a: copy(depth))
-            }
-        } else if let depth = item.opcode.swappedDepth {
-            switch depth {
-            case 1: add(.swapOne)
-            case 2: add(.swapTwo)
-            default: add(.swap, a: Int16(-32 * depth))
-            }
-        } else if let topics = item.opcode.topicCount {
-            add(.log, a: Int16(topics))
-        } else {
-            add(item.opcode.plainOperation, argument: UInt64(item.offset))
-        }
+    /// A jump that depends on a constant.
+    mutating func addJump(
+        _ operation: Operation, to target: Int, a: Int16, constant: UInt256
+    ) {
+        fix(.constantAndDistance)
+        add(operation, at: 0, a: a, argument: UInt64(truncatingIfNeeded: constantCount))
+        records[recordCount &- 1].distance = Int32(truncatingIfNeeded: target)
+        constants[constantCount] = constant
+        constantCount &+= 1
     }
+
+    /// Notes that the next record's argument is to be completed.
+    @inline(always)
+    private mutating func fix(_ kind: Fixup.Kind) {
+        fixups[fixupCount] = Fixup(record: UInt32(truncatingIfNeeded: recordCount), kind: kind)
+        fixupCount &+= 1
+    }
+
+    // MARK: The end
 
     /// Copies everything to its final place and fills in the addresses.
     private func link() -> DecodedCode {
-        let buffer = UnsafeMutablePointer<Record>.allocate(capacity: records.count)
-        buffer.initialize(from: records, count: records.count)
-        let pool = UnsafeMutablePointer<UInt256>.allocate(capacity: max(1, constants.count))
-        pool.initialize(from: constants, count: constants.count)
-        let indices = UnsafeMutablePointer<UInt32>.allocate(capacity: blockIndices.count)
-        indices.initialize(from: blockIndices, count: blockIndices.count)
+        let result = DecodedCode(
+            schedule, codeSize: code.size,
+            records: UnsafeBufferPointer(start: records, count: recordCount),
+            constants: UnsafeBufferPointer(start: constants, count: constantCount),
+            blocks: UnsafeBufferPointer(start: blocks, count: blockCount))
+        let records = result.records
+        let constants = result.constants
+        let blockIndices = result.blockIndices
         func address(_ pointer: UnsafeRawPointer) -> UInt64 { UInt64(UInt(bitPattern: pointer)) }
-        for fixup in fixups {
-            switch fixup {
-            case .constant(let record, let index):
-                buffer[record].argument = address(pool + index)
-            case .target(let record, let offset):
-                buffer[record].argument = address(buffer + Int(blockIndices[offset]))
-            case .distance(let record, let offset):
-                buffer[record].distance = Int32(Int(blockIndices[offset]) - record)
-            case .first(let record, let index):
-                buffer[record].argument = address(buffer + index)
+        for index in 0..<blockCount {
+            let block = blocks[index]
+            let header = records + Int(block.header)
+            header.pointee.argument = address(
+                records + Int(truncatingIfNeeded: header.pointee.argument))
+            if bytes[Int(block.offset)] == Opcode.jumpdest.rawValue {
+                blockIndices[Int(block.offset)] = block.header
             }
         }
-        return DecodedCode(
-            DecodedView(
-                schedule: schedule, records: UnsafePointer(buffer),
-                blockIndices: UnsafePointer(indices)),
-            constants: UnsafePointer(pool), blocks: blocks)
+        for index in 0..<fixupCount {
+            let fixup = fixups[index]
+            let record = records + Int(fixup.record)
+            let argument = Int(truncatingIfNeeded: record.pointee.argument)
+            switch fixup.kind {
+            case .constant: record.pointee.argument = address(constants + argument)
+            case .target:
+                record.pointee.argument = address(records + Int(blockIndices[argument]))
+            case .constantAndDistance:
+                record.pointee.argument = address(constants + argument)
+                let header = Int(blockIndices[Int(record.pointee.distance)])
+                record.pointee.distance = Int32(truncatingIfNeeded: header &- Int(fixup.record))
+            }
+        }
+        return result
     }
 }

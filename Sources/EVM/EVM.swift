@@ -24,6 +24,7 @@ public final class EVM {
     private let state: JournaledState
     private let tracer: TracerReference?
     private let recorder: CallRecorder?
+    private let cancellation: Cancellation
 
     // SAFETY: taken from the pool in `init`, given back in `deinit`, used by nobody else between.
     private let machine: MachinePointer
@@ -31,16 +32,18 @@ public final class EVM {
     /// A machine for a block on a state.
     public init(
         fork: Fork, block: BlockEnvironment, state: JournaledState, tracer: (any Tracer)? = nil,
-        recorder: CallRecorder? = nil
+        recorder: CallRecorder? = nil, cancellation: Cancellation? = nil
     ) {
         self.fork = fork
         self.state = state
         self.tracer = tracer.map(TracerReference.init)
         self.recorder = recorder
+        self.cancellation = cancellation ?? .never
         let schedule = GasSchedule.of(fork)
         machine = MachinePool.take(schedule: schedule, state: state)
         machine.pointee.tracer = self.tracer.map(Unmanaged.passUnretained)
         machine.pointee.recorder = recorder.map(Unmanaged.passUnretained)
+        machine.pointee.cancellation = self.cancellation.word
         machine.pointee.coinbase = block.coinbase.uint256
         machine.pointee.timestamp = UInt256(block.timestamp)
         machine.pointee.number = UInt256(block.number)
@@ -61,6 +64,9 @@ public final class EVM {
         get { machine.pointee.decoding }
         set { machine.pointee.decoding = newValue }
     }
+
+    /// Told how each frame ends, whichever interpreter ran it: tests compare them by this.
+    package var frameEnded: ((FrameEnd) -> Void)?
 
     /// Runs a message: EELS `process_message_call`.
     ///
@@ -174,7 +180,9 @@ public final class EVM {
         machine.pointee.depth = 0
         while true {
             let frame = machine.pointee.frames + machine.pointee.depth
-            if frame.pointee.isDecoded {
+            if machine.pointee.isCancelled {
+                cancel(machine, frame)
+            } else if frame.pointee.isDecoded {
                 runDecoded(machine, frame)
             } else if tracer == nil || frame.pointee.codeSize == 0 {
                 // Empty code has no instructions to report.
@@ -187,9 +195,9 @@ public final class EVM {
                 machine.pointee.depth += 1
                 continue
             }
-            if machine.pointee.wantsDecoding {
-                machine.pointee.wantsDecoding = false
-                decode(frame)
+            if machine.pointee.hasPaused {
+                machine.pointee.hasPaused = false
+                if tracer == nil, machine.pointee.decoding != .never { decode(frame) }
                 continue
             }
             settle(frame)
@@ -228,6 +236,7 @@ public final class EVM {
         }
         if frame.pointee.ownsCode { frame.pointee.codeObject.release() }
         if let recorder { record(frame, in: recorder) }
+        if let frameEnded { frameEnded(end(of: frame)) }
         if let tracer {
             // Frontier keeps an account whose code it could not pay for; the output is seen then too.
             let traced = machine.pointee.halt == nil ? outputSize : machine.pointee.outputSize
@@ -239,6 +248,15 @@ public final class EVM {
                         UnsafeRawBufferPointer(start: machine.pointee.output, count: traced)),
                     halt: machine.pointee.halt))
         }
+    }
+
+    private func end(of frame: FramePointer) -> FrameEnd {
+        FrameEnd(
+            depth: machine.pointee.depth, halt: machine.pointee.halt, gasLeft: frame.pointee.gas,
+            output: Bytes(
+                UnsafeRawBufferPointer(
+                    start: machine.pointee.output, count: machine.pointee.outputSize)),
+            state: state.checkpoint())
     }
 
     /// Keeps the end of a frame.

@@ -64,3 +64,22 @@ func start(_ offset: UInt256, _ size: Int) -> Int {
 /// All but one 64th (EIP-150).
 @inline(always)
 func allButOne64th(_ gas: Int) -> Int { gas &- gas &>> 6 }
+
+/// What is there when a frame has ended and its changes, if it failed, are taken back.
+package struct FrameEnd: Hashable {
+    package let depth: Int
+    package let halt: Halt?
+    package let gasLeft: Int
+    package let output: Bytes
+
+    /// How many changes and logs there are, and the refund.
+    package let state: Checkpoint
+}
+
+/// Ends a frame because its run is cancelled.
+func cancel(_ m: MachinePointer, _ f: FramePointer) {
+    m.pointee.halt = .cancelled
+    m.pointee.hasNewFrame = false
+    m.pointee.outputSize = 0
+    f.pointee.gas = 0
+}

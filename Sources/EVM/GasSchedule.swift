@@ -131,6 +131,21 @@ package struct GasSchedule: BitwiseCopyable {
     /// Accounts that are empty when touched are deleted (EIP-161).
     var deletesEmptyAccounts = false
 
+    /// The tables by opcode of a schedule, where they are: reading one entry copies no table.
+    static func instructions(
+        of schedule: UnsafePointer<GasSchedule>
+    ) -> UnsafePointer<InstructionInfo> {
+        UnsafeRawPointer(schedule).advanced(
+            by: MemoryLayout<GasSchedule>.offset(of: \.instructions) ?? 0
+        ).assumingMemoryBound(to: InstructionInfo.self)
+    }
+
+    static func stackChanges(of schedule: UnsafePointer<GasSchedule>) -> UnsafePointer<Int8> {
+        UnsafeRawPointer(schedule).advanced(
+            by: MemoryLayout<GasSchedule>.offset(of: \.stackChanges) ?? 0
+        ).assumingMemoryBound(to: Int8.self)
+    }
+
     /// The schedule of a fork, at an address that stays. Forks without a difference share it, and with
     /// it decoded code.
     package static func of(_ fork: Fork) -> UnsafePointer<GasSchedule> {

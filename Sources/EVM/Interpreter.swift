@@ -37,7 +37,8 @@ func runTraced(_ m: MachinePointer, _ f: FramePointer) {
     run(m, f, Traced.self)
 }
 
-/// Runs a frame until it ended (`halt`, `output`) or `frames[depth + 1]` is to run (`hasNewFrame`).
+/// Runs a frame until it ended (`halt`, `output`), paused (`hasPaused`) or `frames[depth + 1]` is to run
+/// (`hasNewFrame`).
 @inline(always)
 private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mode: Mode.Type) {
     let instructions = m.pointee.instructions
@@ -46,7 +47,7 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
     var sp = f.pointee.sp
     var gas = f.pointee.gas
     var gasBefore = gas
-    var patience = m.pointee.decoding == .never ? .max : jumpsBeforeDecoding
+    var patience = jumpsBeforePause
     m.pointee.hasNewFrame = false
     m.pointee.halt = nil
 
@@ -337,9 +338,10 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
             }
             sp -= 1
             pc = f.pointee.code + Int(truncatingIfNeeded: target.l0)
-            if !Mode.isTracing {
-                patience &-= 1
-                if patience == 0 { break loop }
+            patience &-= 1
+            if patience == 0 {
+                if Mode.isTracing { traceEnd(m, gasBefore &- gas) }
+                break loop
             }
         case .jumpi:
             let target = sp[0]
@@ -351,12 +353,11 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
                     break loop
                 }
                 pc = f.pointee.code + Int(truncatingIfNeeded: target.l0)
-                if !Mode.isTracing {
-                    patience &-= 1
-                    if patience == 0 {
-                        sp -= 2
-                        break loop
-                    }
+                patience &-= 1
+                if patience == 0 {
+                    sp -= 2
+                    if Mode.isTracing { traceEnd(m, gasBefore &- gas) }
+                    break loop
                 }
             }
             sp -= 2
@@ -802,14 +803,15 @@ private func run<Mode: TracingMode>(_ m: MachinePointer, _ f: FramePointer, _ mo
 
     if patience == 0 {
         save(f, pc, sp, gas)
-        m.pointee.wantsDecoding = true
+        m.pointee.hasPaused = true
     } else {
         fail(m, f, pc, sp, gasBefore: gasBefore, Mode.isTracing)
     }
 }
 
-/// A frame that jumps so often is worth decoding in the middle of its run.
-private let jumpsBeforeDecoding = 256
+/// After so many jumps a frame pauses: its code is worth decoding in the middle of its run, or the run
+/// may have been cancelled.
+private let jumpsBeforePause = 256
 
 @inline(always)
 private func save(

@@ -18,7 +18,7 @@ typealias FramePointer = UnsafeMutablePointer<Frame>
 typealias StackPointer = UnsafeMutablePointer<UInt256>
 
 /// When code is decoded.
-package enum Decoding: BitwiseCopyable {
+package enum Decoding: BitwiseCopyable, Sendable {
     case never
 
     /// The second time it is entered, or after many jumps.
@@ -96,8 +96,12 @@ struct Machine {
 
     var decoding = Decoding.whenHot
 
-    /// The byte-code interpreter stopped at a jump destination because the code is worth decoding.
-    var wantsDecoding = false
+    /// The byte-code interpreter stopped at a jump destination after many jumps: the code may be worth
+    /// decoding.
+    var hasPaused = false
+
+    /// Negative once the run is to end.
+    var cancellation: UnsafeMutablePointer<Atomic<Int>>
 
     var stacks: StackPointer
     var memories: UnsafeMutableRawPointer
@@ -176,9 +180,7 @@ enum MachinePool {
             address.flatMap { MachinePointer(bitPattern: $0) }
             ?? make(schedule: schedule, state: state)
         machine.pointee.schedule = schedule
-        machine.pointee.instructions = UnsafeRawPointer(schedule).advanced(
-            by: MemoryLayout<GasSchedule>.offset(of: \.instructions) ?? 0
-        ).assumingMemoryBound(to: InstructionInfo.self)
+        machine.pointee.instructions = GasSchedule.instructions(of: schedule)
         machine.pointee.state = Unmanaged.passUnretained(state)
         machine.pointee.tracer = nil
         machine.pointee.recorder = nil
@@ -225,13 +227,13 @@ enum MachinePool {
         machine.initialize(
             to: Machine(
                 frames: .allocate(capacity: Machine.depthLimit + 2),
+                cancellation: Cancellation.never.word,
                 stacks: stacks.start.bindMemory(to: UInt256.self, capacity: stackRegion / 32),
                 memories: memories.start, memoriesEnd: memories.start + memories.size,
                 memoriesTouched: memories.start, halt: nil, output: UnsafeRawPointer(returnData),
                 returnData: returnData, returnDataCapacity: 1024, pairHashes: pairs,
                 moduli: moduli, schedule: schedule,
-                instructions: UnsafeRawPointer(schedule).assumingMemoryBound(
-                    to: InstructionInfo.self),
+                instructions: GasSchedule.instructions(of: schedule),
                 state: Unmanaged.passUnretained(state), tracer: nil,
                 blobHashes: UnsafeRawPointer(returnData).assumingMemoryBound(to: Hash256.self)))
         return machine

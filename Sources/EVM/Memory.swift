@@ -47,6 +47,18 @@ func touchMemory(
     return end <= f.pointee.memorySize ? gas : growMemory(m, f, to: end, gas)
 }
 
+/// Charges for each word of a range, and makes the range accessible. If the gas does not suffice,
+/// nothing is changed.
+@inline(always)
+func touchMemory(
+    _ m: MachinePointer, _ f: FramePointer, _ offset: UInt256, _ size: UInt256, _ gas: Int,
+    perWord price: Int
+) -> Int {
+    guard size.fitsUInt64, size.l0 < memoryLimit else { return -1 }
+    let gas = gas &- price &* wordCount(Int(truncatingIfNeeded: size.l0))
+    return gas < 0 ? gas : touchMemory(m, f, offset, size, gas)
+}
+
 /// Grows the memory for a word at an offset of any size; for the slow path of MLOAD and MSTORE.
 @inline(never)
 func growForWord(

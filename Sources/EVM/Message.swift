@@ -183,6 +183,9 @@ public enum Halt: Error, Hashable, Sendable {
 
     /// SSTORE with no more gas than a stipend (EIP-2200).
     case reentrancySentry
+
+    /// The run was ended from outside: nothing is said about the code.
+    case cancelled
 }
 
 /// How a message call ended. Logs and refund are in the state.

@@ -53,8 +53,13 @@ public enum Opcode: UInt8, CaseIterable, Sendable {
     }
 
     /// The number of bytes that follow the opcode and belong to it.
-    public var immediateSize: Int {
-        rawValue >= Opcode.push1.rawValue && rawValue <= Opcode.push32.rawValue
-            ? Int(rawValue - Opcode.push0.rawValue) : 0
+    public var immediateSize: Int { Self.immediateSize(of: rawValue) }
+
+    /// The same, of the instruction with a byte value.
+    @inline(always)
+    static func immediateSize(of byte: UInt8) -> Int {
+        // PUSH1 … PUSH32 are the bytes that, as signed numbers, are at least 0x60.
+        Int8(bitPattern: byte) >= Int8(bitPattern: Opcode.push1.rawValue)
+            ? Int(byte &- Opcode.push0.rawValue) : 0
     }
 }

@@ -1,80 +1,164 @@
 /// From instructions of byte code to decoded ones, with the forms for operands from elsewhere than the
-/// top of the stack.
+/// top of the stack: a table, so that decoding is look-ups.
 
-/// The forms of an instruction with two operands, by where the operands come from.
-struct Binary {
-    let plain: Operation
+/// What decoding knows of an instruction: its plain operation, and those that do it together with
+/// what brings its operands, by where these come from. `none` where there is no such form.
+struct Forms: BitwiseCopyable {
+    var plain: Operation
     /// The top is a constant.
-    let constant: Operation
+    var constant = Operation.none
     /// The top is a copy of a word further down.
-    let copy: Operation
+    var copy = Operation.none
     /// Top and second are copies.
-    let copies: Operation
+    var copies = Operation.none
     /// The top is a constant, the second a copy; and the other way round.
-    let constantAndCopy: Operation
-    let copyAndConstant: Operation
+    var constantAndCopy = Operation.none
+    var copyAndConstant = Operation.none
+    /// SWAP1 goes before it.
+    var swapped = Operation.none
+    var traits: Traits = []
+    /// Behind so many pushes its result is known when decoding.
+    var foldedPushes = UInt8.max
 
-    /// `copies` stands for the instruction with its operands the other way round.
-    var isReversedOnCopies = false
+    struct Traits: OptionSet, BitwiseCopyable {
+        let rawValue: UInt8
 
-    init?(_ opcode: Opcode) {
+        /// It has all forms with constants and copies.
+        static let isBinary = Traits(rawValue: 1)
+        /// `copies` stands for the instruction with its operands the other way round.
+        static let isReversedOnCopies = Traits(rawValue: 2)
+        /// Of a constant it needs no more than the low 64 bits, or that they do not suffice.
+        static let takesSmallConstant = Traits(rawValue: 4)
+        /// With a constant before it, it makes a pattern.
+        static let takesConstant = Traits(rawValue: 8)
+        /// What it pushes is known when decoding, and is no short push.
+        static let isConstant = Traits(rawValue: 16)
+        /// It is the last of its block; and then, whether nothing goes on behind it.
+        static let endsBlock = Traits(rawValue: 32)
+        static let isTerminal = Traits(rawValue: 64)
+    }
+
+    /// The forms of all instructions.
+    ///
+    /// SAFETY: written once before anybody can read it, never freed.
+    nonisolated(unsafe) static let table: UnsafePointer<Forms> = {
+        let table = UnsafeMutablePointer<Forms>.allocate(capacity: Opcode.allCases.count)
+        for opcode in Opcode.allCases {
+            (table + Int(opcode.rawValue)).initialize(to: Forms(opcode))
+        }
+        return UnsafePointer(table)
+    }()
+
+    private init(_ opcode: Opcode) {
+        plain = opcode.plainOperation
+        setOperandForms(opcode)
         switch opcode {
-        case .add:
-            self.init(
-                .add, .addConstant, .addCopy, .addCopies, .addConstantAndCopy, .addConstantAndCopy)
-        case .mul:
-            self.init(
-                .multiply, .multiplyConstant, .multiplyCopy, .multiplyCopies,
-                .multiplyConstantAndCopy, .multiplyConstantAndCopy)
-        case .and:
-            self.init(
-                .and, .andConstant, .andCopy, .andCopies, .andConstantAndCopy, .andConstantAndCopy)
-        case .or:
-            self.init(.or, .orConstant, .orCopy, .orCopies, .orConstantAndCopy, .orConstantAndCopy)
-        case .xor:
-            self.init(
-                .xor, .xorConstant, .xorCopy, .xorCopies, .xorConstantAndCopy, .xorConstantAndCopy)
-        case .eq:
-            self.init(
-                .equal, .equalConstant, .equalCopy, .equalCopies, .equalConstantAndCopy,
-                .equalConstantAndCopy)
-        case .sub:
-            self.init(
-                .subtract, .subtractConstant, .subtractCopy, .subtractCopies,
-                .subtractConstantAndCopy, .subtractCopyAndConstant)
-        case .lt:
-            self.init(
-                .less, .lessConstant, .lessCopy, .lessCopies, .lessConstantAndCopy,
-                .lessCopyAndConstant)
-        case .gt:
-            self.init(
-                .greater, .greaterConstant, .greaterCopy, .lessCopies, .lessCopyAndConstant,
-                .lessConstantAndCopy)
-            isReversedOnCopies = true
-        case .slt:
-            self.init(
-                .signedLess, .signedLessConstant, .signedLessCopy, .signedLessCopies,
-                .signedLessConstantAndCopy, .signedLessCopyAndConstant)
-        case .sgt:
-            self.init(
-                .signedGreater, .signedGreaterConstant, .signedGreaterCopy, .signedLessCopies,
-                .signedLessCopyAndConstant, .signedLessConstantAndCopy)
-            isReversedOnCopies = true
-        default: return nil
+        case .stop, .return, .revert, .selfdestruct, .jump:
+            traits.formUnion([.endsBlock, .isTerminal])
+        case .jumpi, .gas, .sstore, .call, .callcode, .delegatecall, .staticcall, .create, .create2:
+            traits.insert(.endsBlock)
+        case .pc, .codesize: traits.insert(.isConstant)
+        case .add, .sub, .mul, .div, .and, .or, .xor, .eq, .lt, .gt, .shl, .shr: foldedPushes = 2
+        case .not, .iszero, .dup1: foldedPushes = 1
+        default: break
+        }
+        if constant != .none || opcode == .jump || opcode == .jumpi || opcode == .swap1 {
+            traits.insert(.takesConstant)
         }
     }
 
-    private init(
-        _ plain: Operation, _ constant: Operation, _ copy: Operation, _ copies: Operation,
-        _ constantAndCopy: Operation, _ copyAndConstant: Operation
+    private mutating func setOperandForms(_ opcode: Opcode) {
+        switch opcode {
+        case .add:
+            setBinary(.addConstant, .addCopy, .addCopies, .addConstantAndCopy, swapped: .add)
+        case .mul:
+            setBinary(
+                .multiplyConstant, .multiplyCopy, .multiplyCopies, .multiplyConstantAndCopy,
+                swapped: .multiply)
+        case .and:
+            setBinary(.andConstant, .andCopy, .andCopies, .andConstantAndCopy, swapped: .and)
+        case .or: setBinary(.orConstant, .orCopy, .orCopies, .orConstantAndCopy, swapped: .or)
+        case .xor:
+            setBinary(.xorConstant, .xorCopy, .xorCopies, .xorConstantAndCopy, swapped: .xor)
+        case .eq:
+            setBinary(
+                .equalConstant, .equalCopy, .equalCopies, .equalConstantAndCopy, swapped: .equal)
+        case .sub:
+            setBinary(
+                .subtractConstant, .subtractCopy, .subtractCopies, .subtractConstantAndCopy,
+                .subtractCopyAndConstant, swapped: .subtractSwapped)
+        case .lt:
+            setBinary(
+                .lessConstant, .lessCopy, .lessCopies, .lessConstantAndCopy, .lessCopyAndConstant,
+                swapped: .greater)
+        case .gt:
+            setBinary(
+                .greaterConstant, .greaterCopy, .lessCopies, .lessCopyAndConstant,
+                .lessConstantAndCopy, swapped: .less)
+            traits.insert(.isReversedOnCopies)
+        case .slt:
+            setBinary(
+                .signedLessConstant, .signedLessCopy, .signedLessCopies,
+                .signedLessConstantAndCopy, .signedLessCopyAndConstant, swapped: .signedGreater)
+        case .sgt:
+            setBinary(
+                .signedGreaterConstant, .signedGreaterCopy, .signedLessCopies,
+                .signedLessCopyAndConstant, .signedLessConstantAndCopy, swapped: .signedLess)
+            traits.insert(.isReversedOnCopies)
+        case .shl: setShift(.shiftLeftConstant, .shiftLeftCopyByConstant, .shiftLeftSwapped)
+        case .shr: setShift(.shiftRightConstant, .shiftRightCopyByConstant, .shiftRightSwapped)
+        case .sar:
+            setShift(
+                .shiftRightSignedConstant, .shiftRightSignedCopyByConstant,
+                .shiftRightSignedSwapped)
+        case .byte:
+            constant = .byteConstant
+            traits.insert(.takesSmallConstant)
+        case .signextend:
+            constant = .signExtendConstant
+            traits.insert(.takesSmallConstant)
+        case .mload:
+            constant = .loadAtConstant
+            copy = .loadAtCopy
+        case .mstore:
+            constant = .storeAtConstant
+            copy = .storeAtCopy
+            copies = .storeCopyAtCopy
+            copyAndConstant = .storeConstantAtCopy
+            swapped = .storeSwapped
+            traits.insert(.isReversedOnCopies)
+        case .iszero: copy = .isZeroCopy
+        default: break
+        }
+    }
+
+    private mutating func setBinary(
+        _ constant: Operation, _ copy: Operation, _ copies: Operation,
+        _ constantAndCopy: Operation, _ copyAndConstant: Operation? = nil, swapped: Operation
     ) {
-        self.plain = plain
         self.constant = constant
         self.copy = copy
         self.copies = copies
         self.constantAndCopy = constantAndCopy
-        self.copyAndConstant = copyAndConstant
+        // Without an operation of its own it makes no difference which is the top.
+        self.copyAndConstant = copyAndConstant ?? constantAndCopy
+        self.swapped = swapped
+        traits.insert(.isBinary)
     }
+
+    private mutating func setShift(
+        _ constant: Operation, _ copyByConstant: Operation, _ swapped: Operation
+    ) {
+        self.constant = constant
+        constantAndCopy = copyByConstant
+        self.swapped = swapped
+        traits.insert(.takesSmallConstant)
+    }
+}
+
+extension Operation {
+    /// No form: an operation that no instruction has as one.
+    static var none: Operation { .next }
 }
 
 /// A comparison that a jump depends on.

@@ -31,7 +31,7 @@ public struct BlockOutcome: Sendable {
 /// The execution of one block.
 public final class BlockExecutor {
     /// The rules and the block that transactions are executed under.
-    public let context: ExecutionContext
+    public var context: ExecutionContext
     /// The state at this point of the block.
     public let state: JournaledState
     /// The receipts so far.

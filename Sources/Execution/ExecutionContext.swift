@@ -15,6 +15,13 @@ public struct ExecutionContext: Sendable {
     public var blobParameters: BlobParameters?
     /// What code can learn about the block.
     public var block: BlockEnvironment
+    /// Ends what runs in this context, for who cannot wait; then messages halt as `cancelled`.
+    public var cancellation: Cancellation?
+    /// Whether a block without the contracts of EIP-7002 and EIP-7251 is invalid. geth's `t8n` lets it
+    /// pass: the states of state tests have none.
+    public var requiresSystemContracts = true
+    /// When code is decoded; the official tests run with each.
+    package var decoding = Decoding.whenHot
 
     /// The context of a block by the rules of a fork.
     public init(config: ChainConfig, fork: Fork, block: BlockEnvironment) {

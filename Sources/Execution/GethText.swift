@@ -83,6 +83,7 @@ extension Halt {
         case .codeStoreOutOfGas: "contract creation code storage out of gas"
         case .precompileFailed: "precompiled contract failed"
         case .reentrancySentry: "out of gas: not enough gas for reentrancy sentry"
+        case .cancelled: "execution aborted"
         }
     }
 }

@@ -48,12 +48,15 @@ func processSystemTransaction(
     return result
 }
 
-/// Calls a system contract that must exist and succeed: EELS `process_checked_system_transaction`.
+/// Calls a system contract that must exist, if the context says so, and succeed: EELS `process_checked_system_transaction`.
 private func processCheckedSystemTransaction(
     _ target: Address, in context: ExecutionContext, state: JournaledState,
     tracer: (any Tracer)?
 ) throws(InvalidBlock) -> Bytes {
-    guard !state.code(target).isEmpty else { throw .systemContractMissing(target) }
+    guard !state.code(target).isEmpty else {
+        if context.requiresSystemContracts { throw .systemContractMissing(target) }
+        return []
+    }
     let result = processSystemTransaction(
         target, data: [], in: context, state: state, tracer: tracer)
     guard result.halt == nil else { throw .systemCallFailed(target) }

@@ -177,6 +177,11 @@ extension JournaledState {
         return true
     }
 
+    /// Whether the address is warm (EIP-2929).
+    public func isWarm(_ account: AccountIndex) -> Bool {
+        record(account).pointee.warmEpoch == core.pointee.epoch
+    }
+
     /// Makes the address warm (EIP-2929).
     ///
     /// - Returns: true if it was cold.

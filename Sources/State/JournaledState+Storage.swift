@@ -74,6 +74,11 @@ extension JournaledState {
         record.pointee.current = value
     }
 
+    /// Whether the slot is warm (EIP-2929).
+    public func isWarm(_ slot: SlotIndex) -> Bool {
+        core.pointee.slots[slot.value].pointee.warmEpoch == core.pointee.epoch
+    }
+
     /// Makes the slot warm (EIP-2929).
     ///
     /// - Returns: true if it was cold.

@@ -33,7 +33,7 @@ public struct SlotIndex: Hashable, BitwiseCopyable, Sendable {
 }
 
 /// A moment in a transaction to which its changes can be taken back.
-public struct Checkpoint: BitwiseCopyable, Sendable {
+public struct Checkpoint: BitwiseCopyable, Hashable, Sendable {
     let undoLength: Int
     let logCount: Int
     let refund: Int

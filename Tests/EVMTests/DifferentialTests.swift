@@ -1,37 +1,49 @@
+import Cryptography
 import EVM
 import EthereumTypes
+import Foundation
 import Primitives
 import State
+import Synchronization
 import TestSupport
 import Testing
 
 /// The two interpreters are one machine at two speeds: on random programs they must agree on
-/// everything that can be seen.
+/// everything that can be seen, at the end of every frame.
+///
+/// `make conformance` sets APUS_DIFFERENTIAL_PROGRAMS to run millions of them.
 @Suite
 struct DifferentialTests {
-    @Test(arguments: [Fork.frontier, .byzantium, .istanbul, .london, .osaka])
+    private static let forks: [Fork] = [
+        .frontier, .homestead, .tangerineWhistle, .spuriousDragon, .byzantium, .constantinople,
+        .petersburg, .istanbul, .berlin, .london, .paris, .shanghai, .cancun, .prague, .osaka,
+    ]
+
+    @Test(arguments: forks)
     func `decoded code does what byte code does`(_ fork: Fork) {
+        let wanted = ProcessInfo.processInfo.environment["APUS_DIFFERENTIAL_PROGRAMS"]
+        let total = wanted.flatMap { Int($0) } ?? 60_000
+        let rounds = total / Self.forks.count
         var random = SeededRandom(seed: 0xa9_05 &+ UInt64(fork.rawValue))
-        let rounds = 1000
         var successes = 0
         for round in 0..<rounds {
-            let program = RandomProgram(&random, fork).bytes
-            let callee = RandomProgram(&random, fork).bytes
-            let gas = Gas([300, 20000, 400_000, 400_000][random.index(below: 4)])
-            let expected = run(program, callee, fork, gas, .never)
-            if [nil, .reverted].contains(expected.result.halt) { successes += 1 }
-            for decoding in [Decoding.always, .whenHot] {
-                let actual = run(program, callee, fork, gas, decoding)
-                guard actual == expected else {
-                    Issue.record(
-                        """
-                        round \(round) of seed \(random.seed), \(fork), \(gas) gas, \(decoding):
-                        \(Hex.encode(program)) calling \(Hex.encode(callee))
-                        \(expected)
-                        \(actual)
-                        """)
-                    return
-                }
+            let world = ProgramWorld(
+                program: RandomProgram(&random, fork).bytes,
+                callee: RandomProgram(&random, fork).bytes)
+            var gas = [300, 20_000, 400_000, 400_000][random.index(below: 4)] as Gas
+            gas += Gas(random.index(below: 300))
+            let first = compare(world, fork, gas, [.always, .whenHot], "round \(round)", random)
+            guard let first else { return }
+            if first.hasEnded { successes += 1 }
+            // Somewhere in the middle the gas runs out.
+            let used = Int(gas - first.result.gasLeft)
+            if used > 1 {
+                let less = Gas(random.index(below: used))
+                guard compare(world, fork, less, [.always], "round \(round)", random) != nil
+                else { return }
+            }
+            if wanted != nil, (round + 1).isMultiple(of: 20_000) {
+                print("\(fork.name): \(round + 1) of \(rounds) programs agree")
             }
         }
         #expect(successes > rounds / 8, "Most programs fail: they test too little.")
@@ -46,217 +58,153 @@ struct DifferentialTests {
             codes.append([opcode.rawValue])
         }
         for code in codes {
+            let world = ProgramWorld(program: code, callee: code)
             for fork in [Fork.frontier, .osaka] {
-                let expected = run(code, code, fork, 30_000, .never)
-                let actual = run(code, code, fork, 30_000, .always)
-                #expect(actual == expected, "\(fork): \(Hex.encode(code.prefix(400)))")
+                _ = compare(world, fork, 30_000, [.always], "", random)
             }
         }
     }
 
+    @Test(arguments: ["PUSH0", "7", "0x0102030405060708", "0x010203040506070809", "PC", "DUP1"])
+    func `stacks of any height are filled and emptied`(push: String) {
+        let random = SeededRandom(seed: 0)
+        for count in [1, 14, 15, 16, 17, 18, 31, 254, 255, 256, 257, 258, 511, 1020, 1021, 1023] {
+            for end in ["ADD SWAP1 NOT", "SUB SUB DIV ISZERO", "DUP1 SHL", "SWAP16 POP MSIZE"] {
+                let pushes = Array(repeating: push, count: count).joined(separator: " ")
+                let program = "2 \(pushes) \(end) 0 MSTORE 1 SSTORE 32 0 RETURN"
+                let world = ProgramWorld(program: assemble(program), callee: [])
+                for gas in [100_000, 3_000 as Gas] {
+                    _ = compare(world, .osaka, gas, [.always], "\(count) \(push) \(end)", random)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [
+        // What fails first in byte code is the second: the first still has its gas.
+        ("1 40 MSTORE INVALID", Halt.invalidOpcode(0xfe)),
+        ("1 400 MSTORE 0 0 0 0 0 0 3 3 3 3 3 JUMP", .invalidJump),
+        ("0 7 SLOAD 1 2 3 4 5 6 7 SLOAD 0 0 INVALID", .invalidOpcode(0xfe)),
+        ("7 BALANCE 5 BALANCE INVALID", .invalidOpcode(0xfe)),
+        ("64 0 KECCAK256 32 64 KECCAK256 1 1 1 RETURNDATACOPY", .returnDataOutOfBounds),
+        ("32 0 64 CALLDATACOPY 32 96 0 77 EXTCODECOPY 0 0 INVALID", .invalidOpcode(0xfe)),
+    ])
+    func `both name the same fault, with any gas`(program: String, last: Halt) {
+        let world = ProgramWorld(program: assemble(program), callee: [])
+        let random = SeededRandom(seed: 0)
+        var halts: Set<Halt> = []
+        for gas in 0..<(8_000 as Gas) {
+            guard let outcome = compare(world, .osaka, gas, [.always], program, random) else {
+                return
+            }
+            if let halt = outcome.result.halt { halts.insert(halt) }
+        }
+        #expect(halts == [.outOfGas, last])
+    }
+
+    // MARK: Runs
+
+    /// All that can be seen of a run.
     private struct Outcome: Equatable {
-        let result: MessageResult
-        let logs: [Log]
-        let refund: Int
-        let diff: StateDiff
+        var result: MessageResult
+        var frames: [FrameEnd] = []
+        var logs: [Log] = []
+        var refund = 0
+        var diff = StateDiff()
+
+        /// It ended as it meant to.
+        var hasEnded: Bool { result.halt == nil || result.halt == .reverted }
+    }
+
+    /// Runs a program by its byte code and in other ways.
+    ///
+    /// - Returns: the outcome; nil, with an issue, if one differs.
+    private func compare(
+        _ world: ProgramWorld, _ fork: Fork, _ gas: Gas, _ ways: [Decoding], _ what: String,
+        _ random: SeededRandom
+    ) -> Outcome? {
+        let expected = run(world, fork, gas, .never)
+        for decoding in ways {
+            let actual = run(world, fork, gas, decoding)
+            guard actual == expected else {
+                Issue.record(
+                    """
+                    \(what) of seed \(random.seed), \(fork), \(gas) gas, \(decoding):
+                    \(Hex.encode(world.program)) calling \(Hex.encode(world.callee))
+                    \(expected)
+                    \(actual)
+                    """)
+                return nil
+            }
+        }
+        return expected
     }
 
     private func run(
-        _ program: Bytes, _ callee: Bytes, _ fork: Fork, _ gas: Gas, _ decoding: Decoding
+        _ world: ProgramWorld, _ fork: Fork, _ gas: Gas, _ decoding: Decoding
     ) -> Outcome {
-        let machine = TestMachine(
-            fork,
-            [
-                TestMachine.contract: .init(
-                    nonce: 1, balance: 1000, code: program, storage: [1: 1, 2: 2]),
-                TestMachine.callee: .init(nonce: 1, balance: 10, code: callee, storage: [1: 5]),
-            ])
-        machine.evm.decoding = decoding
-        let result = machine.call(gas: gas, data: Bytes(0..<100))
-        let logs = machine.state.logs
-        let refund = machine.state.refund
-        machine.state.finishTransaction(emptyAccounts: .deleteTouched)
-        // The label of a failure may differ where two reasons meet in one block.
-        var comparable = result
-        if let halt = result.halt, halt != .reverted { comparable.halt = .outOfGas }
-        return Outcome(
-            result: comparable, logs: logs, refund: refund, diff: machine.state.takeDiff())
+        let state = JournaledState(reader: world)
+        state.beginTransaction()
+        state.warm(TestMachine.sender)
+        state.warm(TestMachine.contract)
+        let evm = EVM(fork: fork, block: TestMachine.block, state: state)
+        evm.decoding = decoding
+        var frames: [FrameEnd] = []
+        evm.frameEnded = { frames.append($0) }
+        let result = evm.processMessageCall(
+            .call(
+                from: TestMachine.sender, to: TestMachine.contract, value: .zero,
+                data: Self.callData, gas: gas),
+            in: TestMachine.environment)
+        var outcome = Outcome(result: result, frames: frames)
+        outcome.logs = state.logs
+        outcome.refund = state.refund
+        state.finishTransaction(emptyAccounts: .deleteTouched)
+        outcome.diff = state.takeDiff()
+        return outcome
     }
+
+    private static let callData = Bytes(0..<100)
 }
 
-/// A program that mostly keeps the stack in order, gives ranges of memory small numbers, jumps forward
-/// to places that exist (and sometimes back), and uses every instruction of the fork, often in the
-/// combinations that decoding knows.
-struct RandomProgram {
-    private(set) var bytes: Bytes = []
-    private var height = 0
+/// A caller and two contracts with some storage.
+private struct ProgramWorld: StateReader {
+    let program: Bytes
+    let callee: Bytes
+    private let programHash: Hash256
+    private let calleeHash: Hash256
 
-    init(_ random: inout SeededRandom, _ fork: Fork) {
-        let schedule = GasSchedule.of(fork)
-        // Without the jumps, which are made with care, and the ends.
-        let instructions = Opcode.allCases.filter { opcode in
-            schedule.pointee.instructions[Int(opcode.rawValue)].isDefined
-                && ![.jump, .jumpi, .stop, .return, .revert, .selfdestruct].contains(opcode)
-        }
-        let blocks = 3 + random.index(below: 6)
-        for block in 0..<blocks {
-            if block > 0 { bytes.append(Opcode.jumpdest.rawValue) }
-            // Whoever comes here, the block brings its own operands.
-            height = 0
-            for _ in 0..<3 { push(&random) }
-            for _ in 0..<(4 + random.index(below: 14)) {
-                let choice = random.index(below: 20)
-                if choice < 4 || height < 3 {
-                    push(&random)
-                } else if choice < 7 {
-                    copy(1 + random.index(below: min(16, height)))
-                } else if choice < 9 {
-                    let depth = 1 + random.index(below: min(16, height - 1))
-                    bytes.append(Opcode.swap1.rawValue + UInt8(depth - 1))
-                } else if choice < 14 {
-                    let arithmetic: [Opcode] = [
-                        .add, .sub, .mul, .lt, .gt, .slt, .sgt, .eq, .and, .or, .xor, .div, .mod,
-                        .byte, .iszero, .not, .pop, .mload, .mstore, .signextend,
-                    ]
-                    append(arithmetic[random.index(below: arithmetic.count)], &random, schedule)
-                } else if choice < 17 {
-                    append(instructions[random.index(below: instructions.count)], &random, schedule)
-                } else if choice < 18 {
-                    call(&random)
-                } else {
-                    branch(&random)
-                }
-            }
-        }
-        let ends: [Opcode] = [.stop, .return, .return, .revert, .selfdestruct]
-        let end = ends[random.index(below: ends.count)]
-        if schedule.pointee.instructions[Int(end.rawValue)].isDefined {
-            append(end, &random, schedule)
-        }
-        fillInDestinations(&random)
+    init(program: Bytes, callee: Bytes) {
+        self.program = program
+        self.callee = callee
+        programHash = keccak256(program)
+        calleeHash = keccak256(callee)
     }
 
-    /// Appends an instruction; one that takes a range of memory gets small numbers for it.
-    private mutating func append(
-        _ opcode: Opcode, _ random: inout SeededRandom, _ schedule: UnsafePointer<GasSchedule>
-    ) {
-        switch opcode {
-        case .mload, .mstore, .mstore8:
-            if random.index(below: 3) > 0 { copy(1 + random.index(below: min(3, height))) }
-            number(random.index(below: 200))
-        case .keccak256, .return, .revert, .log0, .log1, .log2, .log3, .log4:
-            number(random.index(below: 70))
-            number(random.index(below: 200))
-        case .calldatacopy, .codecopy, .mcopy:
-            for _ in 0..<3 { number(random.index(below: 120)) }
-        case .returndatacopy:
-            for _ in 0..<3 { number(0) }
-        case .extcodecopy:
-            for _ in 0..<3 { number(random.index(below: 120)) }
-            number(0xc0de)
-        case .create, .create2:
-            for _ in 0..<4 { number(random.index(below: 40)) }
-        case .call, .callcode, .delegatecall, .staticcall:
-            call(&random)
-            return
-        case .exp: number(random.index(below: 5))
-        default: break
-        }
-        bytes.append(opcode.rawValue)
-        bytes += random.bytes(opcode.immediateSize)
-        height = max(0, height + Int(schedule.pointee.stackChanges[Int(opcode.rawValue)]))
-    }
-
-    private mutating func number(_ value: Int) {
-        bytes += [Opcode.push1.rawValue + 1, UInt8(value >> 8), UInt8(value & 255)]
-        height += 1
-    }
-
-    private mutating func copy(_ depth: Int) {
-        bytes.append(Opcode.dup1.rawValue + UInt8(max(1, depth) - 1))
-        height += 1
-    }
-
-    private mutating func push(_ random: inout SeededRandom) {
-        let interesting: [Bytes] = [
-            [0], [1], [2], [31], [32], [64], [255], [0x80, 0x00],
-            Bytes(repeating: 0xff, count: 32), [0x80] + Bytes(repeating: 0, count: 31),
-            Bytes(repeating: 0xff, count: 20),
-        ]
-        let value =
-            random.index(below: 3) == 0
-            ? random.bytes(1 + random.index(below: 32))
-            : interesting[random.index(below: interesting.count)]
-        bytes += [Opcode.push0.rawValue + UInt8(value.count)] + value
-        height += 1
-    }
-
-    /// A call of the other contract, of itself, or of a precompile, with a little gas.
-    private mutating func call(_ random: inout SeededRandom) {
-        let targets = [0xca11ee, 0xca11ee, 0xc0de, 2, 4]
-        for _ in 0..<4 { number(random.index(below: 100)) }
-        number(random.index(below: 3) == 0 ? 1 : 0)
-        let target = targets[random.index(below: targets.count)]
-        bytes += [
-            Opcode.push1.rawValue + 2, UInt8(target >> 16), UInt8(target >> 8 & 255),
-            UInt8(target & 255),
-        ]
-        number(random.index(below: 3000))
-        bytes.append(Opcode.call.rawValue)
-        height -= 3
-    }
-
-    private mutating func branch(_ random: inout SeededRandom) {
-        let comparisons: [Opcode] = [.lt, .gt, .slt, .sgt, .eq, .sub, .xor, .iszero]
-        if height >= 2, random.index(below: 4) > 0 {
-            if random.index(below: 2) == 0 {
-                copy(1 + random.index(below: min(3, height)))
-                if random.index(below: 2) == 0 {
-                    push(&random)
-                } else {
-                    copy(1 + random.index(below: min(3, height)))
-                }
-            }
-            let comparison = comparisons[random.index(below: comparisons.count)]
-            bytes.append(comparison.rawValue)
-            if comparison != .iszero { height -= 1 }
-            if random.index(below: 2) == 0 { bytes.append(Opcode.iszero.rawValue) }
-        }
-        let jump = random.index(below: 8) == 0 ? Opcode.jump : .jumpi
-        // The destination is filled in at the end.
-        bytes += [Opcode.push1.rawValue + 1, 0xfe, UInt8(random.index(below: 256)), jump.rawValue]
-        height = max(0, height - (jump == .jumpi ? 1 : 0))
-    }
-
-    private mutating func fillInDestinations(_ random: inout SeededRandom) {
-        var destinations: [Int] = []
-        forEachInstruction { offset in
-            if bytes[offset] == Opcode.jumpdest.rawValue { destinations.append(offset) }
-        }
-        var jumps: [Int] = []
-        forEachInstruction { offset in
-            if bytes[offset] == Opcode.push1.rawValue + 1, offset + 3 < bytes.count,
-                bytes[offset + 1] == 0xfe,
-                [Opcode.jump.rawValue, Opcode.jumpi.rawValue].contains(bytes[offset + 3])
-            {
-                jumps.append(offset)
-            }
-        }
-        for offset in jumps {
-            let ahead = destinations.filter { $0 > offset }
-            let choice = random.index(below: 12) == 0 || ahead.isEmpty ? destinations : ahead
-            guard !choice.isEmpty else { continue }
-            let target = choice[random.index(below: choice.count)]
-            bytes[offset + 1] = UInt8(target >> 8)
-            bytes[offset + 2] = UInt8(target & 255)
+    func account(_ address: Address) throws(StateReadError) -> Account? {
+        // Any root but the empty one says that there is storage.
+        switch address {
+        case TestMachine.sender:
+            Account(
+                nonce: 1, balance: 1_000_000, storageRoot: .emptyTrieRoot, codeHash: .keccakEmpty)
+        case TestMachine.contract:
+            Account(nonce: 1, balance: 1_000, storageRoot: .zero, codeHash: programHash)
+        case TestMachine.callee:
+            Account(nonce: 1, balance: 10, storageRoot: .zero, codeHash: calleeHash)
+        default: nil
         }
     }
 
-    private func forEachInstruction(_ body: (Int) -> Void) {
-        var offset = 0
-        while offset < bytes.count {
-            body(offset)
-            offset += 1 + (Opcode(rawValue: bytes[offset])?.immediateSize ?? 0)
-        }
+    func storage(_ address: Address, _ slot: UInt256) throws(StateReadError) -> UInt256 {
+        slot < 3 && (address == TestMachine.contract || address == TestMachine.callee)
+            ? slot : .zero
+    }
+
+    func code(_ hash: Hash256) throws(StateReadError) -> Bytes {
+        hash == programHash ? program : hash == calleeHash ? callee : []
+    }
+
+    func blockHash(_ number: BlockNumber) throws(StateReadError) -> Hash256? {
+        Hash256(UInt256(number))
     }
 }

@@ -10,6 +10,13 @@ struct TestMachine {
     static let contract = Address(lowBytesOf: UInt256(0xc0de as UInt64))
     static let callee = Address(lowBytesOf: UInt256(0xca11ee as UInt64))
 
+    static let block = BlockEnvironment(
+        coinbase: Address(lowBytesOf: UInt256(0xc01 as UInt64)), number: 1000, timestamp: 5000,
+        gasLimit: 30_000_000, baseFeePerGas: 7, difficulty: 0x20000,
+        prevRandao: Hash256(UInt256(0x4a4d as UInt64)), blobBaseFee: 3, chainId: 1)
+    static let environment = TransactionEnvironment(
+        origin: sender, gasPrice: 10, blobVersionedHashes: [Hash256(UInt256.one)])
+
     let state: JournaledState
     let evm: EVM
 
@@ -41,7 +48,6 @@ struct TestMachine {
     func call(gas: Gas = 1_000_000, data: Bytes = [], value: Wei = .zero) -> MessageResult {
         evm.processMessageCall(
             .call(from: Self.sender, to: Self.contract, value: value, data: data, gas: gas),
-            in: TransactionEnvironment(
-                origin: Self.sender, gasPrice: 10, blobVersionedHashes: [Hash256(UInt256.one)]))
+            in: Self.environment)
     }
 }

@@ -8,8 +8,8 @@ import State
 
 // MARK: Other accounts
 
-/// Finds an account that an instruction names, and charges for it if it is cold (EIP-2929). The warm
-/// price is in the table.
+/// Finds an account that an instruction names, and charges for it if it is cold (EIP-2929); it becomes
+/// warm only if the gas suffices. The warm price is in the table.
 @inline(always)
 private func access(
     _ m: MachinePointer, _ state: JournaledState, _ address: UInt256, _ gas: inout Int
@@ -17,10 +17,11 @@ private func access(
     let address = Address(lowBytesOf: address)
     let account = state.index(of: address)
     let schedule = m.pointee.schedule
-    if schedule.pointee.hasAccessLists, state.warm(account), !isPrecompile(address, schedule) {
-        gas &-= schedule.pointee.coldAccountSurcharge
-    }
     if m.pointee.tracer != nil { tracer(m)?.accountAccess(address) }
+    if schedule.pointee.hasAccessLists, !state.isWarm(account) {
+        if !isPrecompile(address, schedule) { gas &-= schedule.pointee.coldAccountSurcharge }
+        if gas >= 0 { state.warm(account) }
+    }
     return account
 }
 
@@ -29,6 +30,7 @@ func balance(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ gas: 
     m.pointee.state._withUnsafeGuaranteedRef { state in
         var gas = gas
         let account = access(m, state, sp[0], &gas)
+        if gas < 0 { return gas }
         sp[0] = state.balance(account)
         return gas
     }
@@ -55,6 +57,7 @@ func externalCodeHash(
     m.pointee.state._withUnsafeGuaranteedRef { state in
         var gas = gas
         let account = access(m, state, sp[0], &gas)
+        if gas < 0 { return gas }
         sp[0] = state.isEmpty(account) ? .zero : state.codeHash(account).uint256
         return gas
     }
@@ -65,10 +68,15 @@ func externalCodeCopy(
     _ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ gas: Int
 ) -> Int {
     m.pointee.state._withUnsafeGuaranteedRef { state in
-        var gas = copyCost(m, f, sp[-1], sp[-3], gas)
+        let memorySize = f.pointee.memorySize
+        var gas = touchMemory(m, f, sp[-1], sp[-3], gas, perWord: copyWord)
         if gas < 0 { return gas }
         let account = access(m, state, sp[0], &gas)
-        if gas < 0 || sp[-3].isZero { return gas }
+        if gas < 0 {
+            f.pointee.memorySize = memorySize
+            return gas
+        }
+        if sp[-3].isZero { return gas }
         code(of: account, state)._withUnsafeGuaranteedRef { code in
             copyPadded(
                 f.pointee.memory + Int(truncatingIfNeeded: sp[-1].l0),
@@ -124,15 +132,8 @@ func blobHash(_ m: MachinePointer, _ sp: StackPointer) {
 
 // MARK: Bytes
 
-/// Charges for a copy into memory, by words, and makes the target accessible.
-@inline(always)
-private func copyCost(
-    _ m: MachinePointer, _ f: FramePointer, _ target: UInt256, _ size: UInt256, _ gas: Int
-) -> Int {
-    let gas = touchMemory(m, f, target, size, gas)
-    if gas < 0 { return gas }
-    return gas &- 3 &* wordCount(Int(truncatingIfNeeded: size.l0))
-}
+/// What copying costs, for each word.
+private let copyWord = 3
 
 @inline(never)
 func callDataLoad(_ f: FramePointer, _ sp: StackPointer) {
@@ -152,7 +153,7 @@ func callDataLoad(_ f: FramePointer, _ sp: StackPointer) {
 
 @inline(never)
 func callDataCopy(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ gas: Int) -> Int {
-    let gas = copyCost(m, f, sp[0], sp[-2], gas)
+    let gas = touchMemory(m, f, sp[0], sp[-2], gas, perWord: copyWord)
     if gas < 0 || sp[-2].isZero { return gas }
     copyPadded(
         f.pointee.memory + Int(truncatingIfNeeded: sp[0].l0), Int(truncatingIfNeeded: sp[-2].l0),
@@ -162,7 +163,7 @@ func callDataCopy(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ 
 
 @inline(never)
 func codeCopy(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ gas: Int) -> Int {
-    let gas = copyCost(m, f, sp[0], sp[-2], gas)
+    let gas = touchMemory(m, f, sp[0], sp[-2], gas, perWord: copyWord)
     if gas < 0 || sp[-2].isZero { return gas }
     copyPadded(
         f.pointee.memory + Int(truncatingIfNeeded: sp[0].l0), Int(truncatingIfNeeded: sp[-2].l0),
@@ -180,7 +181,7 @@ func returnDataCopy(
         m.pointee.halt = .returnDataOutOfBounds
         return -1
     }
-    let gas = copyCost(m, f, sp[0], sp[-2], gas)
+    let gas = touchMemory(m, f, sp[0], sp[-2], gas, perWord: copyWord)
     if gas < 0 || sp[-2].isZero { return gas }
     memcpy(
         f.pointee.memory + Int(truncatingIfNeeded: sp[0].l0),
@@ -193,7 +194,8 @@ func returnDataCopy(
 @inline(never)
 func memoryCopy(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ gas: Int) -> Int {
     let size = sp[-2]
-    let gas = copyCost(m, f, sp[0] < sp[-1] ? sp[-1] : sp[0], size, gas)
+    let end = sp[0] < sp[-1] ? sp[-1] : sp[0]
+    let gas = touchMemory(m, f, end, size, gas, perWord: copyWord)
     if gas < 0 || size.isZero { return gas }
     memmove(
         f.pointee.memory + Int(truncatingIfNeeded: sp[0].l0),
@@ -207,11 +209,9 @@ func memoryCopy(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ ga
 @inline(never)
 func hashMemory(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ gas: Int) -> Int {
     let size = sp[-1]
-    var gas = touchMemory(m, f, sp[0], size, gas)
+    let gas = touchMemory(m, f, sp[0], size, gas, perWord: 6)
     if gas < 0 { return gas }
     let count = Int(truncatingIfNeeded: size.l0)
-    gas &-= 6 &* wordCount(count)
-    if gas < 0 { return gas }
     let start = f.pointee.memory + (count == 0 ? 0 : Int(truncatingIfNeeded: sp[0].l0))
     sp[-1] =
         count == 64

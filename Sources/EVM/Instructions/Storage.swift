@@ -11,9 +11,10 @@ func storageLoad(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ g
         let slot = state.slot(f.pointee.account, sp[0])
         let schedule = m.pointee.schedule
         if m.pointee.tracer != nil { traceStorage(m, f, sp[0]) }
-        if schedule.pointee.hasAccessLists, state.warm(slot) {
+        if schedule.pointee.hasAccessLists, !state.isWarm(slot) {
             gas &-= schedule.pointee.coldSlotSurcharge
             if gas < 0 { return gas }
+            state.warm(slot)
         }
         sp[0] = state.value(slot)
         return gas
@@ -117,10 +118,11 @@ func log(
         m.pointee.halt = .writeProtection
         return -1
     }
-    var gas = touchMemory(m, f, sp[0], sp[-1], gas)
-    if gas < 0 { return gas }
+    guard sp[-1].fitsUInt64, sp[-1].l0 < memoryLimit else { return -1 }
     let size = Int(truncatingIfNeeded: sp[-1].l0)
-    gas &-= 8 &* size
+    var gas = gas &- 8 &* size
+    if gas < 0 { return gas }
+    gas = touchMemory(m, f, sp[0], sp[-1], gas)
     if gas < 0 { return gas }
     let start = f.pointee.memory + (size == 0 ? 0 : Int(truncatingIfNeeded: sp[0].l0))
     let log = Log(

@@ -209,7 +209,7 @@ public enum ParityError {
         case .returnDataOutOfBounds: "Out of bounds"
         case .precompileFailed: "Built-in failed"
         case .writeProtection, .callDepthExceeded, .insufficientBalance, .addressCollision,
-            .nonceOverflow, .initCodeTooLarge, .invalidCodePrefix:
+            .nonceOverflow, .initCodeTooLarge, .invalidCodePrefix, .cancelled:
             halt.gethText
         }
     }

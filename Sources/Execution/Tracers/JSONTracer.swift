@@ -160,7 +160,7 @@ extension Halt {
         case .writeProtection: opcode == .sstore || opcode == .call || opcode == .selfdestruct
         case .reverted, .invalidJump, .invalidOpcode, .returnDataOutOfBounds, .callDepthExceeded,
             .insufficientBalance, .addressCollision, .nonceOverflow, .codeTooLarge,
-            .invalidCodePrefix, .codeStoreOutOfGas, .precompileFailed:
+            .invalidCodePrefix, .codeStoreOutOfGas, .precompileFailed, .cancelled:
             false
         }
     }

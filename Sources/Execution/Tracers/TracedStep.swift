@@ -44,7 +44,7 @@ struct TracedStep {
             case .outOfGas, .stackUnderflow, .stackOverflow, .invalidOpcode, .writeProtection,
                 .callDepthExceeded, .insufficientBalance, .addressCollision, .nonceOverflow,
                 .initCodeTooLarge, .codeTooLarge, .invalidCodePrefix, .codeStoreOutOfGas,
-                .precompileFailed, .reentrancySentry:
+                .precompileFailed, .reentrancySentry, .cancelled:
                 0
             }
         var step = self

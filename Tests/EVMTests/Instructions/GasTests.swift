@@ -280,7 +280,7 @@ struct StorageGasTests {
 
     @Test func `storage cannot be written with the stipend alone`() {
         for decoding in [Decoding.never, .always] {
-            for (gas, halt) in [(2306 as Gas, Halt.outOfGas as Halt?), (2307, nil)] {
+            for (gas, halt) in [(2306 as Gas, Halt.reentrancySentry as Halt?), (2307, nil)] {
                 let machine = TestMachine(.istanbul, code: assemble("0 0 SSTORE"))
                 machine.evm.decoding = decoding
                 #expect(machine.call(gas: gas).halt == halt)

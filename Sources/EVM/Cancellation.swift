@@ -1,0 +1,38 @@
+/// Ending runs from outside, such as when their time is up.
+
+import Synchronization
+
+/// Ends the runs of the virtual machine that were given it, from any thread and for good. What runs
+/// halts as `cancelled` at its next jump or call, all frames of it, and takes back its changes.
+///
+/// The interpreters look at one word, zero or negative, together with the gas at the entry of a block.
+///
+/// SAFETY: the word is made in `init` and freed in `deinit`; whoever reads it holds a reference.
+public final class Cancellation: @unchecked Sendable {
+    let word: UnsafeMutablePointer<Atomic<Int>>
+
+    /// Nothing is cancelled yet.
+    public init() {
+        word = .allocate(capacity: 1)
+        word.initialize(to: Atomic(0))
+    }
+
+    deinit {
+        word.deinitialize(count: 1)
+        word.deallocate()
+    }
+
+    /// Ends what runs and what will be run with it.
+    public func cancel() { word.pointee.store(.min, ordering: .relaxed) }
+
+    /// Whether it was cancelled.
+    public var isCancelled: Bool { word.pointee.load(ordering: .relaxed) < 0 }
+
+    /// For runs that nobody ends.
+    static let never = Cancellation()
+}
+
+extension Machine {
+    @inline(always)
+    var isCancelled: Bool { cancellation.pointee.load(ordering: .relaxed) < 0 }
+}
