@@ -11,6 +11,9 @@ public final class ExecutionPool: Sendable {
     private let queueLimit: Int
     private let pending = Atomic<Int>(0)
 
+    /// Ends what runs too long on the threads.
+    let limiter = RunLimiter()
+
     /// Starts the threads.
     ///
     /// - Parameter queueLimit: calls that may wait for one.

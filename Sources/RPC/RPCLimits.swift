@@ -51,8 +51,10 @@ public struct RPCLimits: Sendable {
     /// Time for one message with all its calls; what is not begun by then is answered with −32002.
     public var messageSeconds: Int64 = 30
 
-    /// Gas of one `eth_call`, or of one attempt of `eth_estimateGas`, as in geth (`RPCGasCap`). It
-    /// also bounds the time: so much gas is spent in about a second.
+    /// Time for one `eth_call` or `eth_estimateGas`, as in geth (`RPCEVMTimeout`).
+    public var callTime = Duration.seconds(5)
+
+    /// Gas of one `eth_call`, or of one attempt of `eth_estimateGas`, as in geth (`RPCGasCap`).
     public var callGas: UInt64 = 50_000_000
 
     /// Addresses, and alternatives for one topic, of a log filter, as in geth.

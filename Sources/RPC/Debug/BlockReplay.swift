@@ -61,14 +61,17 @@ final class BlockReplay {
     func skip(to index: Int, deadline: ContinuousClock.Instant) throws {
         while next < index {
             guard .now < deadline else { throw RPCError.timedOut }
-            try run(tracer: nil)
+            try run(tracer: nil, cancellation: nil)
         }
     }
 
     /// Executes the next transaction.
     @discardableResult
-    func run(tracer: (any Tracer)?) throws -> TransactionOutcome {
+    func run(
+        tracer: (any Tracer)?, cancellation: Cancellation?
+    ) throws -> TransactionOutcome {
         defer { next += 1 }
+        executor.context.cancellation = cancellation
         return try executor.process(transaction(next), tracer: tracer)
     }
 

@@ -28,7 +28,10 @@ extension DebugNamespace {
         else { throw RPCError.server("transaction not found") }
         let trace = try TransactionTrace(
             options, of: replay.subject(location.index), limit: context.limits.traceBytes, context)
-        return EncodedJSON(try trace.run { tracer in try replay.run(tracer: tracer) })
+        return EncodedJSON(
+            try trace.run { tracer, cancellation in
+                try replay.run(tracer: tracer, cancellation: cancellation)
+            })
     }
 
     private func traceBlockByNumber(
@@ -73,7 +76,9 @@ extension DebugNamespace {
             let left = context.limits.traceBytes - writer.bytes.count
             let trace = try TransactionTrace(
                 options, of: replay.subject(index), limit: left, context)
-            let result = try trace.run { tracer in try replay.run(tracer: tracer) }
+            let result = try trace.run { tracer, cancellation in
+                try replay.run(tracer: tracer, cancellation: cancellation)
+            }
             writer.object { writer in
                 writer.key("txHash")
                 writer.hash(hash)
@@ -92,7 +97,7 @@ extension DebugNamespace {
         if case .tag(.pending) = reference {
             throw RPCError.server("tracing on top of pending is not supported")
         }
-        let scene: CallScene
+        var scene: CallScene
         if let index = options?.transactionIndex {
             let block = try chain.requireBlock(reference ?? .tag(.latest))
             guard block.number > 0 else { throw RPCError.server("no transaction in genesis") }
@@ -114,7 +119,8 @@ extension DebugNamespace {
             options, of: TraceSubject(), limit: context.limits.traceBytes, context)
         let call = try scene.call(request)
         return EncodedJSON(
-            try trace.run { tracer in
+            try trace.run { tracer, cancellation in
+                scene.context.cancellation = cancellation
                 do throws(TransactionError) {
                     return try scene.execute(
                         call, gasCap: context.limits.callGas, tracer: tracer)
@@ -131,13 +137,16 @@ extension DebugNamespace {
 struct TransactionTrace {
     private let recorder: any TraceRecorder
     private let limit: Int
+    private let time: Duration
+    private let context: RPCContext
 
     /// - Parameter limit: bytes that the trace may have.
     init(
         _ options: TraceParameter?, of subject: TraceSubject, limit: Int, _ context: RPCContext
     ) throws(RPCError) {
         self.limit = limit
-        _ = try options?.timeout(context.limits)
+        self.context = context
+        time = try options?.timeout(context.limits) ?? context.limits.traceTime
         let kind = try options?.kind.get() ?? .structLogger(TraceOptions())
         recorder = kind.recorder(of: subject, limit: limit)
     }
@@ -145,8 +154,12 @@ struct TransactionTrace {
     /// Runs a transaction and answers with its trace.
     ///
     /// - Throws: rather than to answer with a part of the trace that nobody asked for.
-    func run(_ body: (any Tracer) throws -> TransactionOutcome) throws -> Bytes {
-        let outcome = try body(recorder)
+    func run(
+        _ body: (any Tracer, Cancellation) throws -> TransactionOutcome
+    ) throws -> Bytes {
+        let outcome = try context.limited(to: time, else: .traceTimedOut) { cancellation in
+            try body(recorder, cancellation)
+        }
         do throws(TraceTooLarge) {
             return try recorder.result(of: outcome, limit: limit)
         } catch {

@@ -26,9 +26,12 @@ extension EthNamespace {
         context: RPCContext, _ request: TransactionRequest, _ block: BlockReference?,
         _ overrides: StateOverridesParameter?, _ blockOverrides: BlockOverridesParameter?
     ) throws -> HexData {
-        let scene = try CallScene(chain(), block, overrides, blockOverrides)
+        var scene = try CallScene(chain(), block, overrides, blockOverrides)
         let call = try scene.call(request)
-        let outcome = try scene.run(call, gasCap: context.limits.callGas)
+        let outcome = try context.limited { cancellation in
+            scene.context.cancellation = cancellation
+            return try scene.run(call, gasCap: context.limits.callGas)
+        }
         if let halt = outcome.halt { throw RPCError(halt, output: outcome.output) }
         return HexData(outcome.output)
     }
@@ -37,9 +40,11 @@ extension EthNamespace {
         context: RPCContext, _ request: TransactionRequest, _ block: BlockReference?,
         _ overrides: StateOverridesParameter?, _ blockOverrides: BlockOverridesParameter?
     ) throws -> UInt64 {
-        try estimateGas(
-            for: request, in: try CallScene(chain(), block, overrides, blockOverrides),
-            gasCap: context.limits.callGas)
+        var scene = try CallScene(chain(), block, overrides, blockOverrides)
+        return try context.limited { cancellation in
+            scene.context.cancellation = cancellation
+            return try estimateGas(for: request, in: scene, gasCap: context.limits.callGas)
+        }
     }
 
     /// The gas that a transaction needs, for those that come without.
@@ -56,12 +61,15 @@ extension EthNamespace {
         context: RPCContext, _ request: TransactionRequest, _ block: BlockReference?,
         _ overrides: StateOverridesParameter?
     ) throws -> AccessListResult {
-        let scene = try CallScene(chain(), block, overrides, nil)
+        var scene = try CallScene(chain(), block, overrides, nil)
         var call = try scene.call(request)
         let ignored = try scene.ignoredInAccessList(call)
         for _ in 0..<Self.accessListRounds {
             let tracer = AccessListTracer(ignoring: ignored, startingWith: call.accessList)
-            let outcome = try scene.run(call, gasCap: context.limits.callGas, tracer: tracer)
+            let outcome = try context.limited { cancellation in
+                scene.context.cancellation = cancellation
+                return try scene.run(call, gasCap: context.limits.callGas, tracer: tracer)
+            }
             let found = tracer.accessList
             if found == call.accessList {
                 return AccessListResult(
@@ -77,7 +85,9 @@ extension EthNamespace {
         context: RPCContext, _ request: SimulationRequest, _ block: BlockReference?
     ) throws -> [SimulatedBlock] {
         var simulation = try Simulation(request, on: block, chain(), limits: context.limits)
-        return try simulation.run(deadline: context.deadline, limits: context.limits)
+        return try context.limited(to: .seconds(context.limits.messageSeconds), else: .timedOut) {
+            try simulation.run(context, cancellation: $0)
+        }
     }
 
     /// A list settles in two or three runs, unless the code looks at its own gas.
@@ -86,7 +96,7 @@ extension EthNamespace {
 
 /// The block and the state that a call runs in.
 struct CallScene {
-    let context: ExecutionContext
+    var context: ExecutionContext
     let state: any StateReader
 
     init(

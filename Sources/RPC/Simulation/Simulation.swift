@@ -53,14 +53,14 @@ struct Simulation {
     }
 
     /// Makes all blocks.
-    mutating func run(deadline: ContinuousClock.Instant, limits: RPCLimits) throws
-        -> [SimulatedBlock]
-    {
+    mutating func run(
+        _ rpc: RPCContext, cancellation: Cancellation
+    ) throws -> [SimulatedBlock] {
         var results: [SimulatedBlock] = []
         var parent = (header: base, hash: baseHash)
-        for calls in try completed(request.blocks, limit: limits.simulatedBlocks) {
-            guard .now < deadline else { throw RPCError.timedOut }
-            let block = try simulate(calls, on: parent, deadline: deadline)
+        for calls in try completed(request.blocks, limit: rpc.limits.simulatedBlocks) {
+            guard .now < rpc.deadline else { throw RPCError.timedOut }
+            let block = try simulate(calls, on: parent, cancellation)
             hashes[block.result.block.header.number] = block.hash
             parent = (block.result.block.header, block.hash)
             results.append(block)
@@ -119,10 +119,11 @@ struct Simulation {
 
     private mutating func simulate(
         _ calls: SimulationRequest.BlockCalls, on parent: (header: Header, hash: Hash256),
-        deadline: ContinuousClock.Instant
+        _ cancellation: Cancellation
     ) throws -> SimulatedBlock {
         var header = preliminaryHeader(calls.block, on: parent)
         var context = ExecutionContext(header: header, config: config)
+        context.cancellation = cancellation
         if let fee = calls.block.blobBaseFee { context.block.blobBaseFee = fee }
         if let overrides = calls.state {
             try overrides.check(precompiles: Precompiles.addresses(at: context.fork))
@@ -137,7 +138,7 @@ struct Simulation {
             context: context, validates: request.validates,
             tracesTransfers: request.tracesTransfers)
         for call in calls.calls {
-            guard .now < deadline else { throw RPCError.timedOut }
+            if cancellation.isCancelled { throw RPCError.timedOut }
             try body.run(call, state: executor.state, gasLeft: &gasLeft)
         }
         let withdrawals = calls.block.withdrawals ?? []

@@ -1,0 +1,95 @@
+import Dispatch
+import EVM
+import Synchronization
+
+/// Cancels runs of the virtual machine whose time is up.
+///
+/// It looks at the clock a few times a second, and only while something runs; the interpreters never
+/// do. A run so ends up to a tenth of a second after its time.
+final class RunLimiter: Sendable {
+    private struct Runs {
+        var active: [Int: (deadline: ContinuousClock.Instant, cancellation: Cancellation)] = [:]
+        var next = 0
+        /// Whether the clock is going to be looked at.
+        var isWatched = false
+    }
+
+    private let runs = Mutex(Runs())
+    private static let interval = DispatchTimeInterval.milliseconds(100)
+
+    /// Runs what must not run beyond an instant.
+    ///
+    /// - Throws: `error` if it did; its own result is then none.
+    func run<Value>(
+        until deadline: ContinuousClock.Instant, else error: RPCError,
+        _ body: (Cancellation) throws -> Value
+    ) throws -> Value {
+        let cancellation = Cancellation()
+        let (run, mustWatch) = runs.withLock { runs in
+            runs.next &+= 1
+            runs.active[runs.next] = (deadline, cancellation)
+            defer { runs.isWatched = true }
+            return (runs.next, !runs.isWatched)
+        }
+        if mustWatch { watch() }
+        let result = Result { try body(cancellation) }
+        runs.withLock { $0.active[run] = nil }
+        if cancellation.isCancelled { throw error }
+        return try result.get()
+    }
+
+    private func watch() {
+        DispatchQueue.global().asyncAfter(deadline: .now() + Self.interval) { [weak self] in
+            self?.look()
+        }
+    }
+
+    private func look() {
+        let now = ContinuousClock.now
+        let mustWatch = runs.withLock { runs in
+            for run in runs.active.values where run.deadline <= now { run.cancellation.cancel() }
+            runs.isWatched = !runs.active.isEmpty
+            return runs.isWatched
+        }
+        if mustWatch { watch() }
+    }
+}
+
+extension RPCContext {
+    /// Runs the virtual machine for a time at most, and not beyond that of the message.
+    ///
+    /// - Parameter body: must give what it runs the cancellation.
+    func limited<Value>(
+        to time: Duration, else error: RPCError, _ body: (Cancellation) throws -> Value
+    ) throws -> Value {
+        try pool.limiter.run(until: min(deadline, .now + time), else: error, body)
+    }
+
+    /// Runs calls for the time that the server gives them.
+    func limited<Value>(_ body: (Cancellation) throws -> Value) throws -> Value {
+        let time = limits.callTime
+        return try limited(to: time, else: .aborted(after: time), body)
+    }
+}
+
+extension RPCError {
+    /// A call took longer than it may, in geth's words.
+    static func aborted(after time: Duration) -> RPCError {
+        .server("execution aborted (timeout = \(time.goText))")
+    }
+
+    /// A trace took longer than it may, in geth's words.
+    static let traceTimedOut = RPCError.server("execution timeout")
+}
+
+extension Duration {
+    /// As Go writes it, to the millisecond: `5s`, `1m30s`, `250ms`.
+    fileprivate var goText: String {
+        let milliseconds = components.attoseconds / 1_000_000_000_000_000
+        guard components.seconds > 0 else { return "\(milliseconds)ms" }
+        let minutes = components.seconds / 60
+        var fraction = milliseconds == 0 ? "" : ".\(String(1000 + milliseconds).dropFirst())"
+        while fraction.hasSuffix("0") { fraction.removeLast() }
+        return (minutes > 0 ? "\(minutes)m" : "") + "\(components.seconds % 60)\(fraction)s"
+    }
+}

@@ -1,0 +1,43 @@
+import RPC
+import Testing
+
+/// Calls whose code does not end get an answer all the same.
+struct TimeLimitTests {
+    /// JUMPDEST, PUSH0, JUMP, at an address without a contract; and so much gas that it takes years.
+    private static let call =
+        #"{"to":"0x00000000000000000000000000000000000000ff","gas":"0xfffffffffffff"}"#
+    private static let overrides =
+        #"{"0x00000000000000000000000000000000000000ff":{"code":"0x5b5f56"}}"#
+
+    private func node() throws -> TestNode {
+        var limits = RPCLimits()
+        limits.callTime = .milliseconds(50)
+        limits.callGas = 1 << 60
+        return try .devnet(limits: limits)
+    }
+
+    @Test(arguments: ["eth_call", "eth_estimateGas", "eth_createAccessList"])
+    func `a call is aborted when its time is up`(method: String) async throws {
+        let failure = try await node().failure(
+            method, "[\(Self.call), \"latest\", \(Self.overrides)]")
+        #expect(failure.code == -32_000)
+        #expect(failure.message == "execution aborted (timeout = 50ms)")
+    }
+
+    @Test(arguments: ["callTracer", "prestateTracer", ""])
+    func `a trace is aborted when its time is up`(tracer: String) async throws {
+        let failure = try await node().failure(
+            "debug_traceCall",
+            """
+            [\(Self.call), "latest", {"tracer":"\(tracer)","timeout":"30ms","limit":10,
+            "stateOverrides":\(Self.overrides)}]
+            """)
+        #expect(failure.message == "execution timeout")
+    }
+
+    @Test func `the next call is answered as ever`() async throws {
+        let node = try node()
+        _ = try await node.failure("eth_call", "[\(Self.call), \"latest\", \(Self.overrides)]")
+        #expect(try await node.call("eth_call", "[\(Self.call), \"latest\"]").stringValue == "0x")
+    }
+}
