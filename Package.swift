@@ -88,6 +88,11 @@ let targets: [Target] = [
         path: "Benchmarks/apus-bench", swiftSettings: safe),
 
     .target(name: "TestSupport", dependencies: ["State"], path: "Tests/TestSupport"),
+    // What `make fuzz` runs under libFuzzer; here on its corpus and random changes of it.
+    .target(
+        name: "FuzzTargets", dependencies: ["EVM"], path: "Fuzz/Targets", exclude: ["Fuzz.swift"],
+        swiftSettings: safe),
+    .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "TestSupport"]),
     .testTarget(name: "PrimitivesTests", dependencies: ["Primitives", "TestSupport"]),
     .testTarget(
         name: "CryptographyTests", dependencies: ["Cryptography", "CKeccak", "TestSupport"]),

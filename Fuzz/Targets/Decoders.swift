@@ -4,7 +4,7 @@ import EthereumTypes
 import Primitives
 
 /// Reads items of every kind, and opens lists to some depth.
-func fuzzRLP(_ input: Bytes) {
+package func fuzzRLP(_ input: Bytes) {
     var copy = RLPEncoder()
     if transcribe(RLPDecoder(input), depth: 0, into: &copy) {
         precondition(copy.bytes == input, "RLP that was accepted encodes differently.")
@@ -45,7 +45,7 @@ private func transcribe(
 }
 
 /// Reads a text, and reads again what is written of it.
-func fuzzJSON(_ input: Bytes) {
+package func fuzzJSON(_ input: Bytes) {
     guard let value = try? JSONValue(parsing: input) else { return }
     let again = try? JSONValue(parsing: value.encoded())
     precondition(again == value, "JSON that was accepted reads differently when written.")
@@ -53,7 +53,7 @@ func fuzzJSON(_ input: Bytes) {
 }
 
 /// Transactions as they travel: alone, and with their blobs.
-func fuzzTransaction(_ input: Bytes) {
+package func fuzzTransaction(_ input: Bytes) {
     if let transaction = try? Transaction(encoded: input) {
         precondition(
             transaction.encoded() == input, "A transaction that was accepted encodes differently.")
@@ -69,7 +69,7 @@ func fuzzTransaction(_ input: Bytes) {
 }
 
 /// Blocks, and the parts of them that are stored.
-func fuzzBlock(_ input: Bytes) {
+package func fuzzBlock(_ input: Bytes) {
     if let block = try? Block(encoded: input) {
         precondition(block.encoded() == input, "A block that was accepted encodes differently.")
     }

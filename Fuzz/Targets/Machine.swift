@@ -6,7 +6,7 @@ import Primitives
 import State
 
 /// Runs the precompile that the first byte chooses on the rest.
-func fuzzPrecompiles(_ input: Bytes) {
+package func fuzzPrecompiles(_ input: Bytes) {
     guard let first = input.first else { return }
     let addresses = Precompiles.addresses(at: .osaka)
     let address = addresses[Int(first) % addresses.count]
@@ -23,7 +23,7 @@ func fuzzPrecompiles(_ input: Bytes) {
 /// gas, output, logs, refund and state must be the same each time.
 ///
 /// The first two bytes choose the fork and the gas, the third the length of a second contract.
-func fuzzInterpreters(_ input: Bytes) {
+package func fuzzInterpreters(_ input: Bytes) {
     guard input.count > 3 else { return }
     let fork = Fork.allCases[Int(input[0]) % Fork.allCases.count]
     let gas = [300, 5_000, 60_000, 400_000][Int(input[1]) % 4] as Gas
@@ -41,24 +41,16 @@ func fuzzInterpreters(_ input: Bytes) {
 
 /// All that can be seen of a run.
 private struct Outcome: Equatable {
-    let hasSucceeded: Bool
-    let hasReverted: Bool
-    let gasLeft: Gas
-    let output: Bytes
+    let result: MessageResult
     let logs: [Log]
     let refund: Int
     let diff: StateDiff
 
     init(_ world: World, _ gas: Gas, _ fork: Fork, tracer: (any Tracer)?) {
         let state = JournaledState(reader: world)
-        let result = call(
+        result = call(
             World.contract, data: Bytes(0..<100), gas: gas, fork: fork, state: state,
             tracer: tracer)
-        hasSucceeded = result.halt == nil
-        // Which of several faults in one block is named may differ.
-        hasReverted = result.halt == .reverted
-        gasLeft = result.gasLeft
-        output = result.output
         logs = state.logs
         refund = state.refund
         state.finishTransaction(emptyAccounts: .deleteTouched)
