@@ -1,5 +1,6 @@
 //  Running many fixture files at once.
 
+import EVM
 public import EthereumTypes
 public import Foundation
 import Primitives
@@ -30,6 +31,8 @@ public struct FixtureRun: Sendable {
     public var offset = 0
     /// Files in work at the same time.
     public var jobs: Int
+    /// When code of state tests is decoded: `never` and `always` test one interpreter alone.
+    package var decoding = Decoding.whenHot
 
     /// A run of all cases in the files, unless told otherwise.
     public init(
@@ -82,8 +85,9 @@ public struct FixtureRun: Sendable {
             var results: [CaseResult] = []
             switch format {
             case .stateTest:
-                for test in try StateTestCase.cases(in: file)
+                for var test in try StateTestCase.cases(in: file)
                 where matches(test.name, test.fork.name) {
+                    test.decoding = decoding
                     results.append(test.run())
                 }
             case .blockTest(let databases):

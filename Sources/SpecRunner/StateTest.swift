@@ -13,7 +13,7 @@ public struct StateTestCase: Sendable {
     public let fork: Fork
     /// The position in `post.<fork>`.
     public let index: Int
-    let context: ExecutionContext
+    private(set) var context: ExecutionContext
     let state: InMemoryState
     let transaction: StateTestTransaction
     let expectation: StateTestExpectation
@@ -38,6 +38,12 @@ struct StateTestExpectation: Sendable {
 }
 
 extension StateTestCase {
+    /// When code is decoded: each way must give the same results.
+    package var decoding: Decoding {
+        get { context.decoding }
+        set { context.decoding = newValue }
+    }
+
     /// The cases of a file.
     public static func cases(in file: JSONValue) throws(FixtureError) -> [StateTestCase] {
         guard let tests = file.objectValue else { throw FixtureError("not an object") }

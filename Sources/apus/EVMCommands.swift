@@ -1,6 +1,7 @@
 //  `apus evm`: the node's execution without a node, and the official tests on it.
 
 import ArgumentParser
+import EVM
 import EthereumTypes
 import Foundation
 import Node
@@ -12,12 +13,22 @@ struct EVMCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evm",
         abstract: "Run code, state transitions and official tests, without a node.",
-        // The official test generator knows geth's tool by these words.
-        version: "evm version apus/\(apusVersion)",
+        version: versionLine,
         subcommands: [
             EVMRunCommand.self, EVMTransitionCommand.self, StateTestCommand.self,
             BlockTestCommand.self, EngineTestCommand.self,
         ])
+
+    // The official test generator knows geth's tool by these words, and asks for them with `-v`.
+    private static let versionLine = "evm version apus/\(apusVersion)"
+
+    @Flag(name: .customShort("v"), help: "Show the version.")
+    var showsVersion = false
+
+    func run() async throws {
+        guard showsVersion else { throw CleanExit.helpRequest(self) }
+        print(Self.versionLine)
+    }
 }
 
 /// `apus evm statetest`.
@@ -28,7 +39,22 @@ struct StateTestCommand: AsyncParsableCommand {
 
     @OptionGroup var options: FixtureOptions
 
-    func run() async throws { try await options.run(.stateTest) }
+    @Option(help: "What runs the code: auto, bytecode or decoded. The results are the same.")
+    var engine = Engine.auto
+
+    enum Engine: String, ExpressibleByArgument, CaseIterable {
+        case auto, bytecode, decoded
+    }
+
+    func run() async throws {
+        let decoding: Decoding =
+            switch engine {
+            case .auto: .whenHot
+            case .bytecode: .never
+            case .decoded: .always
+            }
+        try await options.run(.stateTest, decoding)
+    }
 }
 
 /// `apus evm blocktest`.
@@ -87,11 +113,12 @@ struct FixtureOptions: ParsableArguments {
         }
     }
 
-    func run(_ format: FixtureFormat) async throws {
+    func run(_ format: FixtureFormat, _ decoding: Decoding = .whenHot) async throws {
         var run = FixtureRun(
             format: format, paths: paths, nameFilter: nameFilter,
             fork: fork.flatMap { Fork(name: $0) }, stride: stride)
         if let jobs { run.jobs = jobs }
+        run.decoding = decoding
         let progress = Progress()
         let summary = try await run.execute { event in
             switch event {

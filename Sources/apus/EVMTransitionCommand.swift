@@ -46,7 +46,13 @@ struct EVMTransitionCommand: ParsableCommand {
     @Option(name: .customLong("output.body"), help: "A file, stdout or stderr.")
     var outputBody = ""
 
-    @Option(name: .customLong("state.fork"), help: "The rules, for example Cancun.")
+    @Option(
+        name: .customLong("state.fork"),
+        help: ArgumentHelp(
+            """
+            The rules: \(Transition.forkNames.joined(separator: ", ")); or a transition between \
+            two, such as ShanghaiToCancunAtTime15k.
+            """))
     var fork = "GrayGlacier"
 
     @Option(name: .customLong("state.chainid"), help: "The chain's id.")

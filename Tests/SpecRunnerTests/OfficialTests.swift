@@ -1,7 +1,9 @@
 // The official tests of Ethereum. State tests are run all; of the blockchain tests, each of which makes
-// a database, every n-th file. APUS_FIXTURE_STRIDE sets n for all of them; 1 runs everything.
-// APUS_FIXTURE_OFFSET says which of each n; CI takes it from the commit, so that all get their turn.
+// a database, and of the state tests in one interpreter alone, every n-th file. APUS_FIXTURE_STRIDE
+// sets n for all of them; 1, as in `make conformance`, runs everything. APUS_FIXTURE_OFFSET says which
+// of each n; CI takes it from the commit, so that all get their turn.
 
+import EVM
 import Foundation
 import SpecRunner
 import Synchronization
@@ -16,6 +18,16 @@ struct OfficialTests {
     ])
     func `state tests`(archive: String, stride: Int) async throws {
         try await check(archive, as: .stateTest, stride: stride)
+    }
+
+    @Test(arguments: [Decoding.never, .always])
+    func `state tests in one interpreter alone`(decoding: Decoding) async throws {
+        for (archive, stride) in [
+            ("eest-state-tests", 7), ("legacy-state-tests-frontier-constantinople", 12),
+            ("legacy-state-tests-istanbul-cancun", 12),
+        ] {
+            try await check(archive, as: .stateTest, stride: stride, decoding)
+        }
     }
 
     @Test(arguments: [
@@ -34,22 +46,28 @@ struct OfficialTests {
     }
 
     private func check(
-        _ archive: String, as format: FixtureFormat, stride: Int
+        _ archive: String, as format: FixtureFormat, stride: Int, _ decoding: Decoding = .whenHot
     ) async throws {
         let environment = ProcessInfo.processInfo.environment
         var run = FixtureRun(
             format: format, paths: [try Fixtures.folder(archive).path],
             stride: environment["APUS_FIXTURE_STRIDE"].flatMap { Int($0) } ?? stride)
         run.offset = environment["APUS_FIXTURE_OFFSET"].flatMap { Int($0) } ?? 0
+        run.decoding = decoding
         let failures = Failures()
+        let files = Atomic(0)
+        let what = "\(archive)\(decoding == .whenHot ? "" : ", decoding \(decoding)")"
         let summary = try await run.execute { event in
             switch event {
             case .result(let result):
                 if !result.passed { failures.add(result.line) }
             case .file(let path, let error):
                 if let error { failures.add("\(path): \(error)") }
+                let count = files.add(1, ordering: .relaxed).newValue
+                if count.isMultiple(of: 500) { print("\(what): \(count) files") }
             }
         }
+        print("\(what): \(summary.line)")
         for line in failures.first(20) { Issue.record("\(line)") }
         #expect(summary.passed > 0)
         #expect(summary.failed == 0)

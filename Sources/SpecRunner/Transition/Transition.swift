@@ -35,6 +35,18 @@ public struct Transition: Sendable {
         self.reward = reward
     }
 
+    /// The forks, by the names that geth's tool and the fixtures have for them.
+    public static let forkNames: [String] = Fork.allCases.compactMap { fork in
+        switch fork {
+        case .dao: nil
+        case .tangerineWhistle: "EIP150"
+        case .spuriousDragon: "EIP158"
+        case .petersburg: "ConstantinopleFix"
+        case .paris: "Merge"
+        default: fork.name.filter { $0 != " " }
+        }
+    }
+
     /// The chain that the name of a fork, or of a transition between two, stands for.
     public static func config(
         fork name: String, chainId: UInt64
@@ -60,8 +72,10 @@ public struct Transition: Sendable {
         let header = try environment.header(at: fork, config: config)
         let before = InMemoryState(accounts: alloc)
         let reader = TransitionReader(state: before, hashes: environment.blockHashes)
+        var context = ExecutionContext(header: header, config: config, fork: fork)
+        context.requiresSystemContracts = false
         let executor = BlockExecutor(
-            context: ExecutionContext(header: header, config: config, fork: fork),
+            context: context,
             state: JournaledState(reader: reader),
             stateRoot: { (diff) throws(StateReadError) in
                 var state = before

@@ -100,6 +100,18 @@ import Testing
         #expect(london["currentDifficulty"]?.stringValue == "0x20000")
     }
 
+    @Test func `without the system contracts there are no requests`() throws {
+        // State tests are filled on such states.
+        let environment = environment([
+            "parentBeaconBlockRoot": .string(Hash256.zero.description),
+            "currentExcessBlobGas": "0x0",
+        ])
+        let result = try run(fork: "Prague", environment: environment, transactions: [transfer()])
+        let json = try JSONValue(parsing: result.json)
+        #expect(json["requests"]?.arrayValue?.isEmpty == true)
+        #expect(json["gasUsed"]?.stringValue == "0x5208")
+    }
+
     @Test func `withdrawals are paid and committed to`() throws {
         let withdrawal: JSONValue = [
             "index": "0x1", "validatorIndex": "0x2", "address": .string(Self.receiver),
