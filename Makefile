@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
 SWIFT_TEST := swift test -c $(CONFIGURATION)
 
-.PHONY: help run build test test-swift test-one test-clients check format bench bench-chain bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
+.PHONY: help run build test test-swift test-one test-clients conformance check format bench bench-chain bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -70,6 +70,16 @@ $(VENV)/ready: examples/web3py/requirements.txt
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r examples/web3py/requirements.txt
 	@touch $@
+
+# Programs that both interpreters must agree on.
+PROGRAMS ?= 3000000
+CONFORMANCE := SpecRunnerTests|EVMTests|CryptographyTests|TrieTests|PrimitivesTests|EthereumTypesTests|ExecutionTests|ChainTests
+
+conformance:  ## Run every official corpus whole, and PROGRAMS random programs on both interpreters (half an hour)
+	@scripts/setup test
+	@[ -n "$$APUS_FIXTURES" ] || { echo "conformance: set APUS_FIXTURES to the official fixtures" >&2; exit 1; }
+	@swift build -c $(CONFIGURATION) --build-tests
+	@APUS_FIXTURE_STRIDE=1 APUS_DIFFERENTIAL_PROGRAMS=$(PROGRAMS) $(SWIFT_TEST) --skip-build --filter '^($(CONFORMANCE))\.'
 
 check:  ## Lint the sources and check the architecture
 	@swift format lint --strict --recursive --parallel Sources Tests Benchmarks Package.swift

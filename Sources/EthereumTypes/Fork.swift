@@ -87,7 +87,7 @@ public enum Fork: UInt8, CaseIterable, Comparable, Hashable, Sendable {
     }
 
     /// Whether the fork only changes blob parameters.
-    public var isBlobParameterOnly: Bool { self >= .bpo1 }
+    public var isBlobParameterOnly: Bool { self >= .bpo1 && self <= .bpo5 }
 
     /// Whether blocks of this fork are made by proof of stake.
     public var isPostMerge: Bool { self >= .paris }
