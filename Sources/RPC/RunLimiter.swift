@@ -15,6 +15,9 @@ final class RunLimiter: Sendable {
     }
 
     private let runs = Mutex(Runs())
+
+    /// A queue of its own has a thread also while all others are busy, which is when it matters.
+    private let clock = DispatchQueue(label: "run-limiter", qos: .userInitiated)
     private static let interval = DispatchTimeInterval.milliseconds(100)
 
     /// Runs what must not run beyond an instant.
@@ -39,7 +42,7 @@ final class RunLimiter: Sendable {
     }
 
     private func watch() {
-        DispatchQueue.global().asyncAfter(deadline: .now() + Self.interval) { [weak self] in
+        clock.asyncAfter(deadline: .now() + Self.interval) { [weak self] in
             self?.look()
         }
     }

@@ -22,9 +22,7 @@ struct CancellationTests {
         let cancellation = Cancellation()
         let evm = machine(code, cancellation: cancellation)
         evm.decoding = decoding
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(20)) {
-            cancellation.cancel()
-        }
+        Self.cancel(cancellation)
         #expect(run(evm).halt == .cancelled)
         #expect(cancellation.isCancelled)
     }
@@ -32,9 +30,7 @@ struct CancellationTests {
     @Test func `a traced run ends as well`() {
         let cancellation = Cancellation()
         let evm = machine(Self.loop, cancellation: cancellation, tracer: SilentTracer())
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(20)) {
-            cancellation.cancel()
-        }
+        Self.cancel(cancellation)
         #expect(run(evm).halt == .cancelled)
     }
 
@@ -53,6 +49,13 @@ struct CancellationTests {
         #expect(result.halt == nil)
         #expect(counter.steps == 1 + 1000 * 7 + 1)
         #expect(counter.ends == counter.steps)
+    }
+
+    /// Cancels a little later, from a thread that no busy test can keep from running.
+    private static func cancel(_ cancellation: Cancellation) {
+        DispatchQueue(label: "cancellation").asyncAfter(deadline: .now() + .milliseconds(20)) {
+            cancellation.cancel()
+        }
     }
 
     private func machine(
