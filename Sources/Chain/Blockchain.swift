@@ -251,6 +251,27 @@ public actor Blockchain {
         }
     }
 
+    /// Removes a part of the history that is not retained any more, without waiting for a block.
+    ///
+    /// Called again and again in the background it brings the database to a retention that was
+    /// lowered. Each call is one batch of bounded size that says how far it came, so that it goes on
+    /// after a crash where it was.
+    ///
+    /// - Returns: how far it is now; `nil` if there was nothing to do.
+    public func pruneHistory() throws(ChainError) -> PruningProgress? {
+        let view = head.view
+        guard case .blocks(let count) = options.history, view.number > count,
+            view.oldestState < view.number - count
+        else { return nil }
+        var batch = WriteBatch(for: database)
+        try pruneHistory(in: view, head: view.number, &batch)
+        try durability.writeBuffered(batch)
+        // They still show what is removed.
+        branches.removeAll()
+        try refresh()
+        return PruningProgress(oldest: head.view.oldestState, wanted: view.number - count)
+    }
+
     // MARK: - Backwards
 
     /// Undoes all blocks after one, in one batch, and what was changed by hand since.

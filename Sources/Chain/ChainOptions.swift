@@ -1,3 +1,5 @@
+public import Primitives
+
 /// When a commit is brought to the disk.
 public enum SyncMode: Hashable, Sendable {
     /// Before the commit returns: nothing is lost at a power failure.
@@ -12,6 +14,14 @@ public enum HistoryRetention: Hashable, Sendable {
     case all
     /// So many blocks before the head.
     case blocks(UInt64)
+}
+
+/// How far the removal of old history has come.
+public struct PruningProgress: Hashable, Sendable {
+    /// The first block whose state can still be read.
+    public let oldest: BlockNumber
+    /// The first block whose state is to be retained.
+    public let wanted: BlockNumber
 }
 
 /// How the chain is kept.

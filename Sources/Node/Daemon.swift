@@ -123,6 +123,10 @@ struct Daemon {
                 .init(service: TaskService { [plugins] in await plugins.run() }),
                 .init(service: TaskService(body: producer)),
                 .init(
+                    service: TaskService { [blockchain, logger] in
+                        await blockchain.keepHistoryPruned(logger: logger)
+                    }),
+                .init(
                     service: SystemdService(status: status) { [blockchain] in
                         await blockchain.answers()
                     }),

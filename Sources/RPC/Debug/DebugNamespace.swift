@@ -17,6 +17,7 @@ struct DebugNamespace: Sendable {
             RPCMethod("debug_getRawBlock", ["block"], execution: getRawBlock),
             RPCMethod("debug_getRawReceipts", ["block"], execution: getRawReceipts),
             RPCMethod("debug_getRawTransaction", ["hash"], execution: getRawTransaction),
+            RPCMethod("debug_getBadBlocks", execution: getBadBlocks),
         ] + traceMethods
     }
 
@@ -43,4 +44,38 @@ struct DebugNamespace: Sendable {
         }
         return services.pool.transaction(hash).map { HexData($0.transaction.encoded()) }
     }
+
+    private func getBadBlocks(_: RPCContext) -> [BadBlockResult] {
+        services.blockchain.badBlocks.map {
+            BadBlockResult(bad: $0, config: services.blockchain.config)
+        }
+    }
+}
+
+/// A block that was found invalid: geth's members, and why.
+private struct BadBlockResult: RPCResult {
+    let bad: BadBlock
+    let config: ChainConfig
+
+    func write(to writer: inout JSONWriter) {
+        let block = bad.block
+        let fork = config.fork(of: block.header)
+        writer.object { writer in
+            writer.key("hash")
+            writer.hash(bad.hash)
+            writer.key("block")
+            BlockResult(
+                block: block,
+                senders: block.transactions.map { $0.recoverSender(at: fork) ?? .zero },
+                transactionHashes: block.transactions.map { $0.hash() }, detail: .full,
+                hash: bad.hash
+            ).write(to: &writer)
+            writer.key("rlp")
+            writer.hexData(block.encoded())
+            writer.key("reason")
+            writer.string(bad.reason.description)
+        }
+    }
+
+    static let schema: JSONValue = ["type": "object", "title": "BadBlock"]
 }
