@@ -62,10 +62,11 @@ import Testing
                 transactions.append(
                     RecoveredTransaction(unsigned.signed(with: key), sender: key.address))
             }
-            let committed = try #require(
-                try await source.chain.produce { [transactions] (head) throws(ChainError) in
-                    try TestChain.build(on: head, transactions)
-                })
+            let produced = try await source.chain.produce(seal: { _ in }) {
+                [transactions] (head) throws(ChainError) in
+                try TestChain.build(on: head, transactions)
+            }
+            let committed = try #require(produced)
             #expect(committed.receipts.count == 2)
             forks.insert(source.chain.config.fork(of: committed.block.header))
             try await other.chain.importBlock(committed.block)

@@ -68,7 +68,7 @@ import Testing
         #expect(try await chain.pruneHistory() == nil)
         #expect(chain.head.view.oldestState == 7)
         for number in 11...14 as ClosedRange<BlockNumber> {
-            _ = try await chain.produce { (head) throws(ChainError) in
+            _ = try await chain.produce(seal: { _ in }) { (head) throws(ChainError) in
                 try TestChain.build(on: head, [])
             }
             #expect(chain.head.view.oldestState == max(7, number - 6))
