@@ -76,11 +76,15 @@ struct TestChain {
     static func build(
         on head: Head, _ transactions: [RecoveredTransaction]
     ) throws(ChainError) -> BuiltBlock {
+        // With London's first block the limit doubles (EIP-1559).
+        let startsBaseFee =
+            head.header.baseFeePerGas == nil
+            && head.view.config.blockNumber(of: .london) == head.number + 1
         let builder = BlockBuilder(
             on: try head.view.parentBlock(),
             attributes: PayloadAttributes(
                 timestamp: head.header.timestamp + 1, coinbase: Address(w0: 9, w1: 9, w2: 9),
-                prevRandao: .zero, gasLimit: head.header.gasLimit),
+                prevRandao: .zero, gasLimit: head.header.gasLimit * (startsBaseFee ? 2 : 1)),
             config: head.view.config)
         do {
             for transaction in transactions { try builder.add(transaction) }
