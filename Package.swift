@@ -117,6 +117,7 @@ let targets: [Target] = [
         path: "examples/plugin/Sources/LargestTransfer", swiftSettings: safe),
     .testTarget(
         name: "PluginAPITests", dependencies: ["PluginAPI", "LargestTransfer", "TestSupport"]),
+    .testTarget(name: "SyncTests", dependencies: ["Sync", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
     // The real daemon as a child process.
     .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives", "TestSupport"]),
