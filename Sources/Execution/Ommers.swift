@@ -2,8 +2,8 @@
 //  both.
 
 import Cryptography
-import EthereumTypes
-import Primitives
+public import EthereumTypes
+public import Primitives
 import State
 
 /// EELS `MAX_OMMER_DEPTH`: an ommer is at most this many blocks older than the one that names it.
@@ -70,7 +70,7 @@ public struct BlockReward: Hashable, Sendable {
 }
 
 /// What whoever made the block and its ommers gets: EELS `pay_rewards`.
-func blockRewards(ommers: [Header], in context: ExecutionContext) -> [BlockReward] {
+public func blockRewards(ommers: [Header], in context: ExecutionContext) -> [BlockReward] {
     guard let reward = blockReward(at: context.fork) else { return [] }
     let inclusion = reward.divided(by: 32) &* UInt256(ommers.count)
     var rewards = [

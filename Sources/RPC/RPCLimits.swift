@@ -69,6 +69,9 @@ public struct RPCLimits: Sendable {
     /// Time for the trace of one transaction unless its caller says otherwise, as in geth.
     public var traceTime = Duration.seconds(5)
 
+    /// Blocks that one `trace_filter` may execute again.
+    public var traceFilterBlocks: UInt64 = 1_000
+
     /// Bytes of one trace. A transaction of 30 million gas may take millions of steps.
     public var traceBytes = 128 << 20
 

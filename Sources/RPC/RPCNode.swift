@@ -29,6 +29,8 @@ public final class RPCNode: Sendable {
         if let folder = services.checkpoints {
             methods += CheckpointNamespace(services: services, folder: folder).methods
         }
+        methods += TraceNamespace(services: services).methods
+        methods += OtterscanNamespace(services: services).methods
         if let devnet = services.devnet {
             methods += DevnetNamespace(services: services, devnet: devnet).methods
         }

@@ -17,6 +17,7 @@ final class BlockReplay {
     let parent: ParentBlock
     let executor: BlockExecutor
     private var next = 0
+    private var codes: [Hash256: Bytes] = [:]
 
     /// Begins the block: all that comes before its first transaction.
     ///
@@ -75,9 +76,22 @@ final class BlockReplay {
         return try executor.process(transaction(next), tracer: tracer)
     }
 
+    /// Where the code is found that accounts had before a change: in the state before the block, or
+    /// in what its transactions have made.
+    var codeReader: any StateReader {
+        StateOverlay(base: parent.state, diff: StateDiff(code: codes))
+    }
+
+    /// What changed since it was last asked for, or since the block began.
+    func takeDiff() -> StateDiff {
+        let diff = executor.state.takeDiff()
+        codes.merge(diff.code) { _, new in new }
+        return diff
+    }
+
     /// The state at this point of the block, to run something else on.
     func state() -> StateOverlay {
-        StateOverlay(base: parent.state, diff: executor.state.takeDiff())
+        StateOverlay(base: parent.state, diff: takeDiff())
     }
 }
 
