@@ -1,7 +1,7 @@
 import Cryptography
-import EthereumTypes
+public import EthereumTypes
 public import Primitives
-import State
+public import State
 public import Storage
 
 // The whole latest state, for dumps, exports and verification.
@@ -60,6 +60,81 @@ extension ChainView {
                 isWanted = body(ListedSlot(slotHash: hash, slot: slot.slot, value: slot.after))
             }
         }
+    }
+
+    /// The same at an earlier block, without what was made by hand since.
+    public func forEachAccount(
+        at number: BlockNumber, from start: Hash256 = .zero, _ body: (ListedAccount) -> Bool
+    ) throws(ChainError) {
+        guard number < self.number else { return try forEachAccount(from: start, body) }
+        let state = try earlierWorld(number)
+        try storing { () throws(StorageError) in
+            try state.forEachAccount(from: start) { (listed) in body(listed) }
+        }
+    }
+
+    /// The same at an earlier block, without what was made by hand since.
+    public func forEachSlot(
+        of address: Address, at number: BlockNumber, from start: Hash256 = .zero,
+        _ body: (ListedSlot) -> Bool
+    ) throws(ChainError) {
+        guard number < self.number else {
+            return try forEachSlot(of: address, from: start, body)
+        }
+        let state = try earlierWorld(number)
+        try storing { () throws(StorageError) in
+            try state.forEachSlot(of: keccak256(address), from: start) { (listed) in body(listed) }
+        }
+    }
+
+    /// The accounts that are not the same after two blocks.
+    ///
+    /// - Throws: `tooManyChanges` if the blocks between them changed very much.
+    public func modifiedAccounts(
+        after start: BlockNumber, through end: BlockNumber
+    ) throws(ChainError) -> [Address] {
+        guard start < end, end <= number else { return [] }
+        _ = try earlierWorld(start)
+        return try storing { () throws(StorageError) in
+            try world.modifiedAccounts(
+                after: start, through: end, limit: ChainLimits.changesPerProof)
+        }
+    }
+
+    /// The state roots within a block of the chain: after each of the changes that it made, one after
+    /// the other.
+    ///
+    /// - Throws: `tooManyChanges` if the chain changed very much since.
+    public func roots(
+        after diffs: [StateDiff], in number: BlockNumber
+    ) throws(ChainError) -> [Hash256] {
+        guard number > 0, number <= self.number &+ 1 else { throw .unknownBlock(number) }
+        let before = number - 1
+        let world = try earlierWorld(before)
+        let overrides = try overrides(before: number)
+        var diffs = diffs
+        if !overrides.isEmpty, let first = diffs.first {
+            var whole = try stateReading { () throws(StateReadError) in
+                try StateDiff(applying: overrides, to: world)
+            }
+            whole.merge(first)
+            diffs[0] = whole
+        }
+        let (head, root) = (self.number, header.stateRoot)
+        return try storing { () throws(StorageError) in
+            try self.world.roots(
+                applying: diffs, after: before, head: head, headRoot: root,
+                limit: ChainLimits.changesPerProof)
+        }
+    }
+
+    /// The state after a retained block, without what was changed by hand since the head.
+    func earlierWorld(_ number: BlockNumber) throws(ChainError) -> WorldState {
+        guard number <= self.number else { throw .unknownBlock(number) }
+        guard number >= oldestState else {
+            throw .stateUnavailable(number, oldest: oldestState)
+        }
+        return number == self.number ? world : WorldState(snapshot, at: .after(number))
     }
 
     /// Makes all tries of the head's state again from its values, and compares them with what is

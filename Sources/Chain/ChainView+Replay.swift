@@ -59,17 +59,9 @@ extension ChainView {
     public func forEachAccount(
         after number: BlockNumber, _ body: (ListedAccount) -> Bool
     ) throws(ChainError) {
-        guard number >= oldestState, number <= self.number else {
-            throw .stateUnavailable(number, oldest: oldestState)
-        }
+        let state = try earlierWorld(number)
         try storing { () throws(StorageError) in
-            if number == self.number {
-                try world.forEachAccount { (listed) throws(StorageError) in body(listed) }
-            } else {
-                try world.forEachAccount(after: number) { (listed) throws(StorageError) in
-                    body(listed)
-                }
-            }
+            try state.forEachAccount { (listed) throws(StorageError) in body(listed) }
         }
     }
 }

@@ -72,6 +72,9 @@ public struct RPCLimits: Sendable {
     /// Blocks that one `trace_filter` may execute again.
     public var traceFilterBlocks: UInt64 = 1_000
 
+    /// Slots of one `debug_storageRangeAt`.
+    public var listedSlots = 10_000
+
     /// Bytes of one trace. A transaction of 30 million gas may take millions of steps.
     public var traceBytes = 128 << 20
 

@@ -1,7 +1,7 @@
 public import EthereumTypes
 public import Primitives
 
-/// An account of the latest state, as a listing gives it.
+/// An account, as a listing gives it.
 public struct ListedAccount: Hashable, Sendable {
     /// The key that the listing is ordered by.
     public var addressHash: Hash256
@@ -18,7 +18,7 @@ public struct ListedAccount: Hashable, Sendable {
     }
 }
 
-/// A storage slot of the latest state, as a listing gives it.
+/// A storage slot, as a listing gives it.
 public struct ListedSlot: Hashable, Sendable {
     /// The key that the listing is ordered by.
     public var slotHash: Hash256
@@ -36,77 +36,84 @@ public struct ListedSlot: Hashable, Sendable {
 }
 
 extension WorldState {
-    /// Calls a function with accounts of the latest state in the order of their addresses' hashes,
-    /// until it returns `false`.
+    /// Calls a function with the accounts of the state in the order of their addresses' hashes, until
+    /// it returns `false`.
     public func forEachAccount(
         from start: Hash256 = .zero,
         _ body: (ListedAccount) throws(StorageError) -> Bool
     ) throws(StorageError) {
-        let cursor = snapshot.cursor(.accounts)
-        try cursor.seek(Key.hash(start))
-        while cursor.isValid {
-            guard let hash = Hash256(cursor.key) else { throw .corrupted("account key") }
-            let record = try FlatAccount(cursor.value)
-            let listed = ListedAccount(
-                addressHash: hash, address: record.address, account: record.account)
-            guard try body(listed) else { return }
-            try cursor.advance()
-        }
-    }
-
-    /// Calls a function with the accounts as they were after an earlier block, in the order of
-    /// their addresses' hashes, until it returns `false`. Reads all accounts and their history.
-    ///
-    /// - Parameter number: a retained block.
-    public func forEachAccount(
-        after number: BlockNumber, _ body: (ListedAccount) throws(StorageError) -> Bool
-    ) throws(StorageError) {
-        let latest = snapshot.cursor(.accounts)
-        let history = snapshot.cursor(.accountHistory)
-        try latest.seek([])
-        try history.seek([])
-        while latest.isValid || history.isValid {
-            let latestKey = latest.isValid ? latest.key : nil
-            let historyKey = history.isValid ? Bytes(history.key.prefix(32)) : nil
-            guard
-                let key = [latestKey, historyKey].compactMap(\.self).min(by: {
-                    $0.lexicographicallyPrecedes($1)
-                }), let hash = Hash256(key)
-            else { throw .corrupted("account key") }
-            var value = latestKey == key ? latest.value : []
-            if historyKey == key {
-                try history.seek(Key.history(key, number + 1))
-                if history.isValid, history.key.starts(with: key) { value = history.value }
-                // Whatever else the history has of this account comes before this.
-                try history.seek(Key.history(key, .max) + [0])
-            }
-            if latestKey == key { try latest.advance() }
-            guard !value.isEmpty else { continue }
+        try forEachValue(.accounts, prefix: [], from: Key.hash(start)) {
+            (key, value) throws(StorageError) in
+            guard let hash = Hash256(key) else { throw .corrupted("account key") }
             let record = try FlatAccount(value)
-            let listed = ListedAccount(
-                addressHash: hash, address: record.address, account: record.account)
-            guard try body(listed) else { return }
+            return try body(
+                ListedAccount(
+                    addressHash: hash, address: record.address, account: record.account))
         }
     }
 
-    /// Calls a function with the slots of an account in the latest state in the order of their
-    /// hashes, until it returns `false`.
+    /// Calls a function with the slots of an account in the order of their hashes, until it returns
+    /// `false`.
     public func forEachSlot(
         of addressHash: Hash256, from start: Hash256 = .zero,
         _ body: (ListedSlot) throws(StorageError) -> Bool
     ) throws(StorageError) {
         let prefix = Key.hash(addressHash)
-        let cursor = snapshot.cursor(.storage)
-        try cursor.seek(Key.slot(addressHash, start))
-        while cursor.isValid {
-            let key = cursor.key
-            guard key.starts(with: prefix) else { return }
+        try forEachValue(.storage, prefix: prefix, from: Key.slot(addressHash, start)) {
+            (key, value) throws(StorageError) in
             guard let hash = Hash256(key.dropFirst(32)) else { throw .corrupted("storage key") }
-            let record = try FlatSlot(cursor.value)
-            guard
-                try body(ListedSlot(slotHash: hash, slot: record.slot, value: record.value))
-            else { return }
-            try cursor.advance()
+            let record = try FlatSlot(value)
+            return try body(ListedSlot(slotHash: hash, slot: record.slot, value: record.value))
+        }
+    }
+
+    /// Calls a function with the keys and values of `accounts` or `storage` at the moment, in order.
+    ///
+    /// A key that has a value at an earlier moment has one now or an entry in the history; both are
+    /// gone through side by side.
+    private func forEachValue(
+        _ family: Family, prefix: Bytes, from start: Bytes,
+        _ body: (Bytes, Bytes) throws(StorageError) -> Bool
+    ) throws(StorageError) {
+        let latest = snapshot.cursor(family)
+        try latest.seek(start)
+        func latestKey() -> Bytes? {
+            guard latest.isValid else { return nil }
+            let key = latest.key
+            return key.starts(with: prefix) ? key : nil
+        }
+        guard case .after = moment else {
+            while let key = latestKey() {
+                guard try body(key, latest.value) else { return }
+                try latest.advance()
+            }
+            return
+        }
+        let size = start.count
+        let history = snapshot.cursor(family == .accounts ? .accountHistory : .storageHistory)
+        try history.seek(start)
+        func historyKey() -> Bytes? {
+            guard history.isValid else { return nil }
+            let key = Bytes(history.key.prefix(size))
+            return key.starts(with: prefix) ? key : nil
+        }
+        while true {
+            let now = latestKey()
+            let then = historyKey()
+            let key: Bytes
+            switch (now, then) {
+            case (nil, nil): return
+            case (let one?, nil), (nil, let one?): key = one
+            case (let one?, let other?): key = one.lexicographicallyPrecedes(other) ? one : other
+            }
+            if let value = try flatValue(family, key) {
+                guard try body(key, value) else { return }
+            }
+            if now == key { try latest.advance() }
+            // Past the last entry of the key.
+            if then == key {
+                try history.seek(key + Bytes(repeating: 0xff, count: 9))
+            }
         }
     }
 }

@@ -49,7 +49,7 @@ extension WorldState {
     }
 
     /// The latest storage trie of an account, empty if there is no such account.
-    private func storageTrie(ofLatest addressHash: Hash256) throws(StorageError) -> MerkleTrie {
+    func storageTrie(ofLatest addressHash: Hash256) throws(StorageError) -> MerkleTrie {
         let root = try latestAccount(addressHash)?.account.storageRoot ?? .emptyTrieRoot
         return storageTrie(of: addressHash, root: root)
     }
@@ -128,7 +128,7 @@ public struct StorageProof: Hashable, Sendable {
 }
 
 /// The values that keys had before the first of some blocks, of all keys that these changed.
-private struct EarlierValues {
+struct EarlierValues {
     /// Values of `accounts`; empty where there was none.
     var accounts: [Hash256: Bytes] = [:]
     /// Values of `storage` by account and slot; empty where there was none.
@@ -169,7 +169,7 @@ private struct EarlierValues {
 
 extension MerkleTrie {
     /// Sets a slot to a value of `storage`, empty for none.
-    fileprivate mutating func set(
+    mutating func set(
         _ slot: Hash256, earlierValue: Bytes
     ) throws(StorageError) {
         try set(slot, to: earlierValue.isEmpty ? nil : try FlatSlot(earlierValue).trieValue)

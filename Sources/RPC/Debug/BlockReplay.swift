@@ -69,8 +69,8 @@ final class BlockReplay {
     /// Executes the next transaction.
     @discardableResult
     func run(
-        tracer: (any Tracer)?, cancellation: Cancellation?
-    ) throws -> TransactionOutcome {
+        tracer: (any Tracer)?, cancellation: Cancellation? = nil
+    ) throws(TransactionError) -> TransactionOutcome {
         defer { next += 1 }
         executor.context.cancellation = cancellation
         return try executor.process(transaction(next), tracer: tracer)

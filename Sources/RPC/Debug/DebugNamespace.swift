@@ -18,7 +18,7 @@ struct DebugNamespace: Sendable {
             RPCMethod("debug_getRawReceipts", ["block"], execution: getRawReceipts),
             RPCMethod("debug_getRawTransaction", ["hash"], execution: getRawTransaction),
             RPCMethod("debug_getBadBlocks", execution: getBadBlocks),
-        ] + traceMethods
+        ] + traceMethods + stateMethods + nodeMethods
     }
 
     private func getRawHeader(_: RPCContext, _ reference: BlockReference) throws -> HexData {

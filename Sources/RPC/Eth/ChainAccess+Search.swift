@@ -10,7 +10,7 @@ extension ChainAccess {
     func firstBlock(where isTrue: (any StateReader) throws -> Bool) throws -> BlockNumber? {
         guard try isTrue(view.state) else { return nil }
         var low = view.oldestState
-        if low == head.number || (try isTrue(view.state(at: low))) {
+        if try low == head.number || isTrue(view.state(at: low)) {
             if low == 0 { return 0 }
             _ = try view.state(at: low - 1)
             return low

@@ -1,3 +1,4 @@
+import Cryptography
 import EthereumTypes
 import Primitives
 import TestSupport
@@ -73,5 +74,137 @@ import RPC
         ] {
             #expect(try await node.failure(method, params).message == message)
         }
+    }
+
+    @Test func `a transaction is traced by any tracer of geth`() async throws {
+        let node = try TestNode.devnet(mode: .manual)
+        try await node.send(TestNode.transfer(nonce: 0))
+        let hash = try await node.send(
+            TestNode.transfer(
+                nonce: 1, value: 0, to: TestNode.emitter, data: [1, 2, 3, 4, 5], gasLimit: 80_000))
+        _ = try await node.call("evm_mine")
+        func trace(_ tracer: String, _ config: String = "{}") async throws -> JSONValue {
+            try await node.call(
+                "debug_traceTransaction",
+                #"["\#(hash)", {"tracer":"\#(tracer)","tracerConfig":\#(config),"timeout":"10s"}]"#)
+        }
+        let flat = try await trace("flatCallTracer")
+        #expect(flat[0]?["transactionHash"]?.stringValue == hash)
+        #expect(flat[0]?["transactionPosition"] == 1)
+        #expect(try await trace("4byteTracer") == ["0x01020304-1": 1])
+        #expect(try await trace("noopTracer") == [:])
+        #expect(try await trace("keccak256PreimageTracer") == [:])
+        let prestate = try await trace("prestateTracer")
+        #expect(prestate[TestNode.emitter.description]?["code"] == "0x5f355f5fa100")
+        #expect(prestate[TestNode.alice.address.description]?["nonce"] == 1)
+        let difference = try await trace("prestateTracer", #"{"diffMode":true}"#)
+        #expect(difference["post"]?[TestNode.alice.address.description]?["nonce"] == 2)
+        #expect(difference["pre"]?[TestNode.emitter.description] == nil)
+        let several = try await trace("muxTracer", #"{"4byteTracer":{},"flatCallTracer":null}"#)
+        #expect(several["4byteTracer"] == ["0x01020304-1": 1])
+        #expect(several["flatCallTracer"] == flat)
+
+        let failure = try await node.failure(
+            "debug_traceTransaction", #"["\#(hash)", {"timeout":"soon"}]"#)
+        #expect(failure.message == "time: invalid duration \"soon\"")
+        let unknown = try await node.failure(
+            "debug_traceTransaction", #"["\#(hash)", {"tracer":"fastTracer"}]"#)
+        #expect(unknown.message == "ReferenceError: fastTracer is not defined at <eval>:1:2(0)")
+        let both = try await node.failure(
+            "debug_traceTransaction",
+            #"["\#(hash)", {"tracer":"prestateTracer","tracerConfig":{"diffMode":true,"#
+                + #""includeEmpty":true}}]"#)
+        #expect(both.message == "cannot use diffMode with includeEmpty")
+    }
+
+    @Test func `a call is traced in the middle of a block`() async throws {
+        let node = try TestNode.devnet(mode: .manual)
+        for nonce in 0..<3 as Range<UInt64> { try await node.send(TestNode.transfer(nonce: nonce)) }
+        _ = try await node.call("evm_mine")
+        func balance(_ options: String) async throws -> JSONValue? {
+            try await node.call(
+                "debug_traceCall",
+                #"[{"to":"\#(TestNode.receiver)"}, "0x1", {"tracer":"prestateTracer"\#(options)}]"#
+            )[TestNode.receiver.description]?["balance"]
+        }
+        #expect(try await balance(#","txIndex":"0x0""#) == nil)
+        #expect(try await balance(#","txIndex":"0x2""#) == "0x2")
+        #expect(try await balance("") == "0x3")
+        let beyond = try await node.failure(
+            "debug_traceCall", #"[{}, "0x1", {"txIndex":"0x3"}]"#)
+        #expect(beyond.message.hasPrefix("transaction index 3 out of range for block 0x"))
+    }
+
+    @Test func `a block is traced from its encoding`() async throws {
+        let node = try TestNode.devnet()
+        try await node.send(TestNode.transfer(nonce: 0, value: 0, to: TestNode.emitter))
+        let raw = try await node.call("debug_getRawBlock", #"["0x1"]"#).stringValue ?? ""
+        #expect(
+            try await node.call("debug_traceBlock", #"["\#(raw)"]"#)
+                == (try await node.call("debug_traceBlockByNumber", #"["0x1"]"#)))
+        let junk = try await node.failure("debug_traceBlock", #"["0x01"]"#)
+        #expect(junk.message.hasPrefix("could not decode block: "))
+    }
+
+    @Test func `the state is listed as it was`() async throws {
+        let node = try TestNode.devnet()
+        // SSTORE(calldataload(0), 1).
+        let writer = Address(w0: 0xe0, w1: 0, w2: 0x55)
+        _ = try await node.call("anvil_setCode", #"["\#(writer)", "0x60015f355500"]"#)
+        for slot in 0..<3 as Range<UInt64> {
+            try await node.send(
+                TestNode.transfer(
+                    nonce: slot, value: 0, to: writer, data: Hash256(UInt256(slot)).bytes))
+        }
+        func range(_ block: Int, _ index: Int, _ start: String, _ count: Int) async throws
+            -> JSONValue
+        {
+            try await node.call(
+                "debug_storageRangeAt",
+                #"["0x\#(block)", \#(index), "\#(writer)", "\#(start)", \#(count)]"#)
+        }
+        #expect(try await range(1, 0, "0x", 10)["storage"]?.objectValue?.count == 0)
+        #expect(try await range(2, 0, "0x", 10)["storage"]?.objectValue?.count == 1)
+        let page = try await range(3, 0, "0x", 1)
+        #expect(page["storage"]?.objectValue?.count == 1)
+        let next = try #require(page["nextKey"]?.stringValue)
+        let rest = try await range(3, 0, next, 10)
+        #expect(rest["storage"]?.objectValue?.keys.first == next)
+        #expect(rest["nextKey"] == .null)
+
+        let dump = try await node.call("debug_dumpBlock", #"["0x2"]"#)
+        let account = dump["accounts"]?[writer.checksummed]
+        #expect(account?["storage"]?.objectValue?.count == 2)
+        let pages = try await node.call(
+            "debug_accountRange", #"["0x2", "0x", 2, true, true, false]"#)
+        #expect(pages["accounts"]?.objectValue?.count == 2)
+        #expect(pages["next"] != nil)
+
+        let modified = try await node.call("debug_getModifiedAccountsByNumber", "[2]")
+        #expect(modified.arrayValue?.contains(.string(writer.description)) == true)
+        #expect(
+            modified.arrayValue?.contains(.string(TestNode.bob.address.description)) == false)
+        let backwards = try await node.failure("debug_getModifiedAccountsByNumber", "[2, 1]")
+        #expect(
+            backwards.message
+                == "start block height (2) must be less than end block height (1)")
+        let hash = keccak256(writer)
+        #expect(
+            try await node.call("debug_preimage", #"["\#(hash)"]"#).stringValue
+                == writer.description)
+        #expect(
+            try await node.failure("debug_preimage", #"["\#(Hash256.zero)"]"#).message
+                == "unknown preimage")
+    }
+
+    @Test func `the head is set back`() async throws {
+        let node = try TestNode.devnet()
+        for nonce in 0..<3 as Range<UInt64> { try await node.send(TestNode.transfer(nonce: nonce)) }
+        _ = try await node.call("debug_setHead", #"["0x1"]"#)
+        #expect(try await node.call("eth_blockNumber") == "0x1")
+        #expect(try await node.failure("debug_setHead", #"["0x9"]"#).message.contains("not found"))
+        #expect(try await node.call("debug_chainConfig")["chainId"] == 31_337)
+        #expect((try await node.call("debug_memStats")["VmRSS"]?.uint64Value ?? 0) > 0)
+        #expect(try await node.call("debug_getBadBlocks") == [])
     }
 }
