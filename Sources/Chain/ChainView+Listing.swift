@@ -1,5 +1,5 @@
 import Cryptography
-public import EthereumTypes
+import EthereumTypes
 public import Primitives
 public import State
 public import Storage
