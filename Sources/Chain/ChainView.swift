@@ -244,6 +244,26 @@ public final class ChainView: Sendable {
         return parent
     }
 
+    /// What another block on a canonical block is built on, for blocks that are only looked at.
+    public func parentBlock(at number: BlockNumber) throws(ChainError) -> ParentBlock {
+        if number == self.number { return try parentBlock() }
+        guard number < self.number, let block = try block(number) else {
+            throw .unknownBlock(number)
+        }
+        return ParentBlock(
+            header: block.block.header, state: try state(at: number),
+            totalDifficulty: block.totalDifficulty,
+            stateRoot: { [self] (diff) throws(StateReadError) in
+                do throws(StorageError) {
+                    return try world.root(
+                        applying: diff, at: number, head: self.number,
+                        headRoot: header.stateRoot, limit: ChainLimits.changesPerProof)
+                } catch {
+                    throw StateReadError(message: error.description)
+                }
+            })
+    }
+
     /// What a block of the chain was executed on: the state of its parent, and what was changed by
     /// hand before it. For executing it again, to trace it.
     ///

@@ -25,21 +25,26 @@ public final class EVM {
     private let tracer: TracerReference?
     private let recorder: CallRecorder?
     private let cancellation: Cancellation
+    private let movedPrecompiles: MovedPrecompiles?
 
     // SAFETY: taken from the pool in `init`, given back in `deinit`, used by nobody else between.
     private let machine: MachinePointer
 
     /// A machine for a block on a state.
+    ///
+    /// - Parameter movedPrecompiles: made for the same fork. Code is not decoded then.
     public init(
         fork: Fork, block: BlockEnvironment, state: JournaledState, tracer: (any Tracer)? = nil,
-        recorder: CallRecorder? = nil, cancellation: Cancellation? = nil
+        recorder: CallRecorder? = nil, movedPrecompiles: MovedPrecompiles? = nil,
+        cancellation: Cancellation? = nil
     ) {
         self.fork = fork
         self.state = state
         self.tracer = tracer.map(TracerReference.init)
         self.recorder = recorder
         self.cancellation = cancellation ?? .never
-        let schedule = GasSchedule.of(fork)
+        self.movedPrecompiles = movedPrecompiles
+        let schedule = movedPrecompiles?.schedule ?? GasSchedule.of(fork)
         machine = MachinePool.take(schedule: schedule, state: state)
         machine.pointee.tracer = self.tracer.map(Unmanaged.passUnretained)
         machine.pointee.recorder = recorder.map(Unmanaged.passUnretained)
@@ -53,6 +58,8 @@ public final class EVM {
         machine.pointee.chainId = block.chainId
         machine.pointee.baseFee = block.baseFeePerGas
         machine.pointee.blobBaseFee = block.blobBaseFee
+        // Decoded code is kept by schedule, and this one does not stay.
+        if movedPrecompiles != nil { machine.pointee.decoding = .never }
     }
 
     deinit {

@@ -127,6 +127,8 @@ package struct GasSchedule: BitwiseCopyable {
     var bn254PairingBase = 100_000
     var bn254PairingPair = 80000
     var p256Verify = 6900
+    /// Where they stand in a simulation that moves some; nil in every fork.
+    var moved: Unmanaged<MovedPrecompiles>?
 
     /// Accounts that are empty when touched are deleted (EIP-161).
     var deletesEmptyAccounts = false

@@ -33,15 +33,72 @@ public enum Precompiles {
         return Precompile.allCases.map(\.address).filter { isPrecompile($0, schedule) }
     }
 
+    /// The precompiles of a fork by the names that EIP-7910 gives them.
+    public static func named(at fork: Fork) -> [String: Address] {
+        let schedule = GasSchedule.of(fork)
+        var named: [String: Address] = [:]
+        for precompile in Precompile.allCases where isPrecompile(precompile.address, schedule) {
+            named[precompile.name] = precompile.address
+        }
+        return named
+    }
+
     /// Whether an address is that of a precompile of a fork.
     public static func contains(_ address: Address, at fork: Fork) -> Bool {
         isPrecompile(address, GasSchedule.of(fork))
     }
 }
 
-/// The precompile at an address, or nil.
+/// Precompiles that stand elsewhere, or nowhere, for a simulation.
+///
+/// An address that is warm because the protocol has a precompile there stays so, as in geth.
+public final class MovedPrecompiles: Sendable {
+    // SAFETY: the schedule is written in `init`, only read afterwards, and freed with its one owner,
+    // which whoever uses the schedule holds. It points to its owner without a reference.
+    private nonisolated(unsafe) let memory: UnsafeMutablePointer<GasSchedule>
+    private let places: [Address: Precompile]
+
+    /// - Parameters:
+    ///   - moves: new places by the protocol's; of two moves to one place the one from the higher
+    ///     address counts. What is no precompile cannot be moved.
+    ///   - removed: places whose precompile gives way to the account's code.
+    public init(fork: Fork, moves: [Address: Address], removed: Set<Address>) {
+        let own = GasSchedule.of(fork)
+        var places: [Address: Precompile] = [:]
+        for precompile in Precompile.allCases where isPrecompile(precompile.address, own) {
+            places[precompile.address] = precompile
+        }
+        let origin = places
+        for address in removed.union(moves.keys) { places[address] = nil }
+        for (address, target) in moves.sorted(by: { $0.key < $1.key }) {
+            places[target] = origin[address]
+        }
+        self.places = places
+        memory = .allocate(capacity: 1)
+        memory.initialize(to: own.pointee)
+        memory.pointee.moved = Unmanaged.passUnretained(self)
+    }
+
+    deinit { memory.deallocate() }
+
+    var schedule: UnsafePointer<GasSchedule> { UnsafePointer(memory) }
+
+    func precompile(at address: Address) -> Precompile? { places[address] }
+}
+
+/// The precompile that answers at an address, or nil.
 @inline(always)
 func precompile(_ address: Address, _ schedule: UnsafePointer<GasSchedule>) -> Precompile? {
+    if let moved = schedule.pointee.moved {
+        return moved._withUnsafeGuaranteedRef { $0.precompile(at: address) }
+    }
+    return protocolPrecompile(address, schedule)
+}
+
+@inline(always)
+private func protocolPrecompile(
+    _ address: Address, _ schedule: UnsafePointer<GasSchedule>
+) -> Precompile? {
     guard address.w0 | address.w1 == 0, address.w2 != 0, address.w2 <= 0x100 else { return nil }
     if address.w2 <= UInt32(schedule.pointee.lastPrecompile) {
         return Precompile(rawValue: UInt8(address.w2))
@@ -49,9 +106,36 @@ func precompile(_ address: Address, _ schedule: UnsafePointer<GasSchedule>) -> P
     return address.w2 == 0x100 && schedule.pointee.hasP256Verify ? .p256Verify : nil
 }
 
+/// Whether the protocol has a precompile at an address, which is warm then.
 @inline(always)
 func isPrecompile(_ address: Address, _ schedule: UnsafePointer<GasSchedule>) -> Bool {
-    precompile(address, schedule) != nil
+    protocolPrecompile(address, schedule) != nil
+}
+
+extension Precompile {
+    /// The name in EIP-7910.
+    fileprivate var name: String {
+        switch self {
+        case .ecrecover: "ECREC"
+        case .sha256: "SHA256"
+        case .ripemd160: "RIPEMD160"
+        case .identity: "ID"
+        case .modexp: "MODEXP"
+        case .bn254Add: "BN254_ADD"
+        case .bn254Multiply: "BN254_MUL"
+        case .bn254Pairing: "BN254_PAIRING"
+        case .blake2F: "BLAKE2F"
+        case .pointEvaluation: "KZG_POINT_EVALUATION"
+        case .blsG1Add: "BLS12_G1ADD"
+        case .blsG1MSM: "BLS12_G1MSM"
+        case .blsG2Add: "BLS12_G2ADD"
+        case .blsG2MSM: "BLS12_G2MSM"
+        case .blsPairing: "BLS12_PAIRING_CHECK"
+        case .blsMapToG1: "BLS12_MAP_FP_TO_G1"
+        case .blsMapToG2: "BLS12_MAP_FP2_TO_G2"
+        case .p256Verify: "P256VERIFY"
+        }
+    }
 }
 
 // MARK: Costs

@@ -22,6 +22,8 @@ public struct ExecutionContext: Sendable {
     public var requiresSystemContracts = true
     /// When code is decoded; the official tests run with each.
     package var decoding = Decoding.whenHot
+    /// Precompiles that a simulation has moved; nil: all are in their places.
+    public var movedPrecompiles: MovedPrecompiles?
 
     /// The context of a block by the rules of a fork.
     public init(config: ChainConfig, fork: Fork, block: BlockEnvironment) {

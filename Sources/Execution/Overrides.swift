@@ -24,6 +24,12 @@ public struct StateOverride: Hashable, Sendable {
     /// The storage.
     public var storage: Storage?
 
+    /// Whether nothing is overridden.
+    var isEmpty: Bool {
+        nonce == nil && balance == nil && code == nil
+            && (storage == nil || storage == .changed([:]))
+    }
+
     /// Overrides of what is given.
     public init(
         nonce: Nonce? = nil, balance: Wei? = nil, code: Bytes? = nil, storage: Storage? = nil
@@ -41,7 +47,7 @@ extension StateDiff {
         overriding state: any StateReader, with overrides: [Address: StateOverride]
     ) throws(StateReadError) {
         self.init()
-        for (address, override) in overrides {
+        for (address, override) in overrides where !override.isEmpty {
             let before = try state.account(address)
             var after = before ?? .empty
             if let nonce = override.nonce { after.nonce = nonce }

@@ -143,7 +143,8 @@ private struct TransactionExecution {
     private func processMessage(_ recipient: Address) -> MessageResult {
         let evm = EVM(
             fork: context.fork, block: context.block, state: state, tracer: tracer,
-            recorder: recorder, cancellation: context.cancellation)
+            recorder: recorder, movedPrecompiles: context.movedPrecompiles,
+            cancellation: context.cancellation)
         evm.decoding = context.decoding
         let message = Message(
             kind: transaction.to == nil ? .create : .call,

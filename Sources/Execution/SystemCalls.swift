@@ -2,12 +2,12 @@
 //  transactions, and the requests to the consensus layer that come of them.
 
 import EVM
-import EthereumTypes
-import Primitives
+public import EthereumTypes
+public import Primitives
 import State
 
 /// Addresses and limits of the system contracts.
-enum SystemContract {
+public enum SystemContract {
     /// Who calls them: 0xfffffffffffffffffffffffffffffffffffffffe.
     static let caller = Address(w0: .max, w1: .max, w2: 0xffff_fffe)
     /// EELS `SYSTEM_TRANSACTION_GAS`.
@@ -25,6 +25,20 @@ enum SystemContract {
     /// EIP-7251: 0x0000bbddc7ce488642fb579f8b00f3a590007251.
     static let consolidationRequests = Address(
         w0: 0x0000_bbdd_c7ce_4886, w1: 0x42fb_579f_8b00_f3a5, w2: 0x9000_7251)
+}
+
+extension SystemContract {
+    /// The system contracts of a fork by the names that EIP-7910 gives them.
+    public static func named(at fork: Fork, config: ChainConfig) -> [String: Address] {
+        var named: [String: Address] = [:]
+        if fork >= .cancun { named["BEACON_ROOTS_ADDRESS"] = beaconRoots }
+        guard fork >= .prague else { return named }
+        named["CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS"] = consolidationRequests
+        named["DEPOSIT_CONTRACT_ADDRESS"] = config.depositContractAddress
+        named["HISTORY_STORAGE_ADDRESS"] = historyStorage
+        named["WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS"] = withdrawalRequests
+        return named
+    }
 }
 
 /// Calls a system contract: EELS `process_unchecked_system_transaction`. Without code nothing

@@ -208,7 +208,7 @@ extension WorldState {
 
 extension AccountChange {
     /// Whether the account is not what it was before.
-    fileprivate var changesSomething: Bool {
+    var changesSomething: Bool {
         before != after || storageWasCleared || storage.contains { $0.before != $0.after }
     }
 }

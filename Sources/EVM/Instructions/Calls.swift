@@ -41,7 +41,7 @@ func call(
         // What the call itself costs; the warm price is in the table.
         let account = state.index(of: target)
         let precompile = precompile(target, schedule)
-        if schedule.pointee.hasAccessLists, state.warm(account), precompile == nil {
+        if schedule.pointee.hasAccessLists, state.warm(account), !isPrecompile(target, schedule) {
             gas &-= schedule.pointee.coldAccountSurcharge
         }
         if m.pointee.tracer != nil {

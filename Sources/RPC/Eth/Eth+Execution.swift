@@ -112,9 +112,10 @@ struct CallScene {
         _ context: ExecutionContext, _ state: any StateReader,
         _ overrides: StateOverridesParameter?, _ blockOverrides: BlockOverridesParameter?
     ) throws {
-        self.context = blockOverrides.map { context.applying($0.overrides) } ?? context
+        var scene = blockOverrides.map { context.applying($0.overrides) } ?? context
+        scene.movedPrecompiles = try overrides?.movedPrecompiles(at: scene.fork)
+        self.context = scene
         if let overrides {
-            try overrides.check(precompiles: Precompiles.addresses(at: self.context.fork))
             let difference = try StateDiff(overriding: state, with: overrides.overrides)
             self.state = StateOverlay(base: state, diff: difference)
         } else {
@@ -185,7 +186,7 @@ struct CallScene {
 }
 
 /// Collects the accounts and slots that code touches, in the order of the first touch.
-private final class AccessListTracer: Tracer {
+final class AccessListTracer: Tracer {
     private let ignored: Set<Address>
     private var order: [Address] = []
     private var slots: [Address: [UInt256]] = [:]

@@ -1,3 +1,5 @@
+import Cryptography
+import EVM
 import EthereumTypes
 import Execution
 import Primitives
@@ -5,8 +7,8 @@ import Primitives
 /// The third parameter of `eth_call`: accounts that a call finds changed (geth's `StateOverride`).
 struct StateOverridesParameter: RPCParameter {
     let overrides: [Address: Execution.StateOverride]
-    /// Accounts whose precompile is to be moved elsewhere.
-    let moved: Set<Address>
+    /// Where precompiles are to go, by the address where they stand.
+    let moved: [Address: Address]
 
     static func decode(_ text: JSONText) throws(RPCParameterError) -> StateOverridesParameter {
         guard let members = text.members else {
@@ -15,14 +17,12 @@ struct StateOverridesParameter: RPCParameter {
             )
         }
         var overrides: [Address: Execution.StateOverride] = [:]
-        var moved: Set<Address> = []
+        var moved: [Address: Address] = [:]
         for (name, member) in members {
             let address = try Address.decode(JSONText(.string(name)))
             let fields = try ObjectFields(
                 member, type: "override.OverrideAccount", name: "OverrideAccount")
-            if try fields.read("movePrecompileToAddress", Address.self) != nil {
-                moved.insert(address)
-            }
+            moved[address] = try fields.read("movePrecompileToAddress", Address.self)
             overrides[address] = try account(fields, address)
         }
         return StateOverridesParameter(overrides: overrides, moved: moved)
@@ -43,7 +43,33 @@ struct StateOverridesParameter: RPCParameter {
             storage: state.map { .replaced($0) } ?? difference.map { .changed($0) })
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "StateOverride"]
+    /// The precompiles as the overrides leave them; nil if all stay. One that is overridden in any
+    /// way gives way to the account, as in geth (`StateOverride.Apply`).
+    func movedPrecompiles(at fork: Fork) throws(RPCError) -> MovedPrecompiles? {
+        for (address, target) in moved.sorted(by: { $0.key < $1.key }) {
+            guard Precompiles.contains(address, at: fork) else {
+                throw .server("account \(address.checksummed) is not a precompile")
+            }
+            guard overrides[target] == nil else {
+                throw .server("account \(target.checksummed) is already overridden")
+            }
+        }
+        let removed = overrides.keys.filter { Precompiles.contains($0, at: fork) }
+        if removed.isEmpty { return nil }
+        return MovedPrecompiles(fork: fork, moves: moved, removed: Set(removed))
+    }
+
+    static let schema: JSONValue = [
+        "type": "object", "title": "StateOverride",
+        "additionalProperties": [
+            "type": "object",
+            "properties": [
+                "balance": UInt256.schema, "nonce": UInt256.schema, "code": HexData.schema,
+                "state": ["type": "object"], "stateDiff": ["type": "object"],
+                "movePrecompileToAddress": Address.schema,
+            ],
+        ],
+    ]
 }
 
 /// Storage slots with their values.

@@ -10,13 +10,15 @@ struct SimulatedBody {
     /// A call as far as it can be shown before the hash of its block is known.
     private struct Call {
         let outcome: TransactionOutcome
-        /// Logs, and transfers as logs if they are asked for.
-        let logs: [Log]
+        /// Logs, and transfers as logs if they are asked for, with their numbers in the block.
+        let logs: [(index: Int, log: Log)]
     }
 
     private let context: ExecutionContext
     private let validates: Bool
     private let tracesTransfers: Bool
+    /// Logs so far, those of calls that failed among them, as geth counts.
+    private var logCount = 0
     private(set) var transactions: [Transaction] = []
     private(set) var hashes: [Hash256] = []
     private(set) var senders: [Address] = []
@@ -40,7 +42,7 @@ struct SimulatedBody {
         let transaction = try complete(request, state: state, gasLeft: gasLeft)
         let sender = request.from ?? .zero
         let recovered = RecoveredTransaction(transaction, sender: sender)
-        let tracer = tracesTransfers ? TransferTracer() : nil
+        let tracer = LogTracer(firstIndex: logCount, tracesTransfers: tracesTransfers)
         let outcome: TransactionOutcome
         do throws(TransactionError) {
             outcome = try processTransaction(
@@ -64,7 +66,8 @@ struct SimulatedBody {
             Receipt(
                 type: transaction.type, outcome: .status(outcome.succeeded),
                 cumulativeGasUsed: gasUsed, logs: outcome.logs))
-        calls.append(Call(outcome: outcome, logs: tracer?.logs ?? outcome.logs))
+        logCount = tracer.nextIndex
+        calls.append(Call(outcome: outcome, logs: outcome.succeeded ? tracer.logs : []))
     }
 
     /// The transaction that a call amounts to.
@@ -105,19 +108,17 @@ struct SimulatedBody {
     /// The results of the calls as JSON.
     func encoded(blockHash: Hash256, header: Header) -> Bytes {
         var writer = JSONWriter()
-        var logIndex = 0
         writer.array { writer in
             for (index, call) in calls.enumerated() {
                 let place = TransactionPlace(
                     blockHash: blockHash, blockNumber: header.number,
                     blockTimestamp: header.timestamp, index: index,
                     baseFeePerGas: header.baseFeePerGas)
-                let logs = call.logs.enumerated().map { offset, log in
+                let logs = call.logs.map { number, log in
                     LogResult(
                         log: log, place: place, transactionHash: hashes[index],
-                        logIndex: logIndex + offset, isRemoved: false)
+                        logIndex: number, isRemoved: false)
                 }
-                logIndex += logs.count
                 write(call.outcome, logs, to: &writer)
             }
         }
@@ -156,17 +157,24 @@ struct SimulatedBody {
     }
 }
 
-/// Collects logs, with moves of ether as logs among them (ERC-7528): those of calls that failed are
-/// gone.
-private final class TransferTracer: Tracer {
+/// Collects and counts logs, if wanted with moves of ether as logs among them (ERC-7528). Those of
+/// calls that failed are gone, but counted.
+private final class LogTracer: Tracer {
+    private let tracesTransfers: Bool
+    private(set) var nextIndex: Int
     /// Logs of the frames that are running, outermost first; of the whole call at the end.
-    private var frames: [[Log]] = [[]]
+    private var frames: [[(index: Int, log: Log)]] = [[]]
 
     private static let transfer = keccak256(utf8: "Transfer(address,address,uint256)")
     private static let ether = Address(
         w0: 0xeeee_eeee_eeee_eeee, w1: 0xeeee_eeee_eeee_eeee, w2: 0xeeee_eeee)
 
-    var logs: [Log] { frames[0] }
+    init(firstIndex: Int, tracesTransfers: Bool) {
+        nextIndex = firstIndex
+        self.tracesTransfers = tracesTransfers
+    }
+
+    var logs: [(index: Int, log: Log)] { frames[0] }
 
     func callEnter(_ entry: CallEntry) {
         frames.append([])
@@ -174,7 +182,7 @@ private final class TransferTracer: Tracer {
         case .delegateCall, .callCode: return
         case .call, .staticCall, .create, .create2, .selfDestruct: break
         }
-        guard !entry.value.isZero else { return }
+        guard tracesTransfers, !entry.value.isZero else { return }
         log(
             Log(
                 address: Self.ether,
@@ -190,7 +198,8 @@ private final class TransferTracer: Tracer {
     }
 
     func log(_ log: Log) {
-        frames[frames.count - 1].append(log)
+        frames[frames.count - 1].append((nextIndex, log))
+        nextIndex += 1
     }
 }
 

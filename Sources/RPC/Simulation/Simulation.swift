@@ -41,15 +41,9 @@ struct Simulation {
         base = header
         baseHash = hash
         gasLeft = limits.callGas
-        if number == chain.head.number {
-            let parent = try chain.view.parentBlock()
-            baseState = parent.state
-            stateRoot = parent.stateRoot
-        } else {
-            // Roots are made from the latest trie; those on top of an earlier block are left zero.
-            baseState = try chain.view.state(at: number)
-            stateRoot = { (_) throws(StateReadError) in .zero }
-        }
+        let parent = try chain.view.parentBlock(at: number)
+        baseState = parent.state
+        stateRoot = parent.stateRoot
     }
 
     /// Makes all blocks.
@@ -126,7 +120,7 @@ struct Simulation {
         context.cancellation = cancellation
         if let fee = calls.block.blobBaseFee { context.block.blobBaseFee = fee }
         if let overrides = calls.state {
-            try overrides.check(precompiles: Precompiles.addresses(at: context.fork))
+            context.movedPrecompiles = try overrides.movedPrecompiles(at: context.fork)
             changes.merge(try StateDiff(overriding: state(), with: overrides.overrides))
         }
         let executor = BlockExecutor(
@@ -234,16 +228,4 @@ private struct SimulatedState: StateReader {
 
 extension RPCError {
     fileprivate static let tooManyBlocks = RPCError(code: -38_026, message: "too many blocks")
-}
-
-extension StateOverridesParameter {
-    /// Checks what is asked of precompiles.
-    func check(precompiles: [Address]) throws(RPCError) {
-        for address in moved.sorted() {
-            guard precompiles.contains(address) else {
-                throw .server("account \(address.checksummed) is not a precompile")
-            }
-            throw .server("movePrecompileToAddress is not supported")
-        }
-    }
 }
