@@ -87,6 +87,14 @@ extension Devnet {
         try change { $0.coinbase = coinbase }
     }
 
+    /// Sets what the headers of all blocks from now on carry.
+    ///
+    /// - Precondition: at most 32 bytes: no node would take a header with more.
+    public func setExtraData(_ extraData: Bytes) throws(DevnetError) {
+        precondition(extraData.count <= 32, "a header carries at most 32 bytes of extra data")
+        try change { $0.extraData = extraData }
+    }
+
     /// Who gets the fees.
     public var coinbase: Address { state.withLock { $0.settings.coinbase } }
 

@@ -78,6 +78,26 @@ extension Devnet {
         return chain.head
     }
 
+    /// Begins anew: the genesis block is the head, settings are those that the devnet was made with,
+    /// and the pool, snapshots and impersonations are gone.
+    public func reset() async throws(DevnetError) {
+        await turnstile.enter()
+        defer { turnstile.leave() }
+        var settings = DevnetSettings(coinbase: options.coinbase)
+        settings.clock.interval = options.blockTimestampInterval
+        let gone = state.withLock { Array($0.snapshots.keys) }
+        var items: [String: Bytes?] = [Self.settingsItem: settings.encoded()]
+        for id in gone { items[Self.snapshotItem(id)] = .some(nil) }
+        do { _ = try await chain.rollback(to: 0, items: items) } catch { throw .chain(error) }
+        state.withLock { state in
+            state.settings = settings
+            state.snapshots = [:]
+            state.impersonated = []
+        }
+        pool.removeAll()
+        updatePool()
+    }
+
     func takeBack(to number: BlockNumber) async throws(DevnetError) {
         do { _ = try await chain.rollback(to: number) } catch { throw .chain(error) }
         updatePool()

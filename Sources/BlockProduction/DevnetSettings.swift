@@ -17,6 +17,8 @@ package struct DevnetSettings: Hashable, Sendable {
     package var gasLimit: Gas?
     /// For all blocks from now on.
     var coinbase: Address
+    /// For all blocks from now on; nil is what the options say.
+    package var extraData: Bytes?
 
     package init(coinbase: Address) { self.coinbase = coinbase }
 
@@ -28,7 +30,7 @@ package struct DevnetSettings: Hashable, Sendable {
         PayloadAttributes(
             timestamp: timestamp, coinbase: coinbase,
             prevRandao: nextPrevRandao ?? keccak256(parentHash),
-            gasLimit: gasLimit ?? parent.gasLimit, extraData: extraData,
+            gasLimit: gasLimit ?? parent.gasLimit, extraData: self.extraData ?? extraData,
             baseFeePerGas: nextBaseFee)
     }
 
@@ -46,8 +48,8 @@ package struct DevnetSettings: Hashable, Sendable {
     }
 }
 
-/// rlp([offset, [interval]?, [next timestamp]?, [base fee]?, [randomness]?, [gas limit]?, coinbase]),
-/// the offset as the bits of a signed number, an absent value as an empty list.
+/// rlp([offset, [interval]?, [next timestamp]?, [base fee]?, [randomness]?, [gas limit]?, coinbase,
+/// [extra data]?]), the offset as the bits of a signed number, an absent value as an empty list.
 extension DevnetSettings {
     package func encoded() -> Bytes {
         RLPEncoder.list { list in
@@ -58,6 +60,7 @@ extension DevnetSettings {
             list.list { list in if let value = nextPrevRandao { list.append(value) } }
             list.list { list in if let value = gasLimit { list.append(value) } }
             list.append(coinbase)
+            list.list { list in if let value = extraData { list.append(value) } }
         }
     }
 
@@ -72,6 +75,11 @@ extension DevnetSettings {
         var prevRandao = try list.list()
         var gasLimit = try list.list()
         coinbase = try list.address()
+        // Earlier settings have no extra data.
+        if !list.isAtEnd {
+            var extra = try list.list()
+            if !extra.isAtEnd { extraData = Bytes(try extra.bytes()) }
+        }
         try list.finish()
         clock = DevnetClock(
             offset: offset,

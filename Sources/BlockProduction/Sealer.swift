@@ -160,7 +160,7 @@ public final class Sealer: Sendable {
 
     /// The next gas limit on the way to a target: less than one part in 1,024 from the parent's
     /// (Yellow Paper 4.4.4), and not below 5,000.
-    package static func gasLimit(after parent: Gas, towards target: Gas?) -> Gas {
+    public static func gasLimit(after parent: Gas, towards target: Gas?) -> Gas {
         guard let target = target.map({ max($0, minimumGasLimit) }) else { return parent }
         let bound = parent / 1_024
         let step = bound > 0 ? bound - 1 : 0

@@ -145,7 +145,8 @@ private struct TransactionExecution {
             fork: context.fork, block: context.block, state: state, tracer: tracer,
             recorder: recorder, movedPrecompiles: context.movedPrecompiles,
             cancellation: context.cancellation)
-        evm.decoding = context.decoding
+        // Decoded code knows the precompiles' usual places.
+        if context.movedPrecompiles == nil { evm.decoding = context.decoding }
         let message = Message(
             kind: transaction.to == nil ? .create : .call,
             caller: sender,

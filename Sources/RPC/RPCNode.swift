@@ -31,8 +31,11 @@ public final class RPCNode: Sendable {
         }
         methods += TraceNamespace(services: services).methods
         methods += OtterscanNamespace(services: services).methods
+        methods += AdminNamespace(services: services).methods
+        methods += TestingNamespace(services: services).methods
         if let devnet = services.devnet {
             methods += DevnetNamespace(services: services, devnet: devnet).methods
+            methods += MinerNamespace(devnet: devnet).methods
         }
         methods += ApusNamespace(services: services).methods
         engine = services.engine.map { _ in EngineState() }

@@ -13,6 +13,8 @@ public struct RPCServices: Sendable {
     let devnet: Devnet?
     let accounts: SigningAccounts
     let clientVersion: String
+    /// The folder that keeps the chain, for `admin_datadir`.
+    let dataDirectory: String
     let limits: RPCLimits
     /// Where copies of the chain may be made; nil for nowhere.
     public var checkpoints: CheckpointFolder?
@@ -32,13 +34,14 @@ public struct RPCServices: Sendable {
     ///   - clientVersion: what `web3_clientVersion` answers.
     public init(
         blockchain: Blockchain, pool: TransactionPool, devnet: Devnet?, keys: [PrivateKey],
-        clientVersion: String, limits: RPCLimits = RPCLimits()
+        clientVersion: String, dataDirectory: String = "", limits: RPCLimits = RPCLimits()
     ) {
         self.blockchain = blockchain
         self.pool = pool
         self.devnet = devnet
         accounts = SigningAccounts(keys)
         self.clientVersion = clientVersion
+        self.dataDirectory = dataDirectory
         self.limits = limits
     }
 }

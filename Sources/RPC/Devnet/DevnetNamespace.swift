@@ -16,7 +16,7 @@ struct DevnetNamespace: Sendable {
 
     var methods: [RPCMethod] {
         miningMethods + clockMethods + snapshotMethods + accountMethods + nextBlockMethods
-            + poolMethods + infoMethods
+            + poolMethods + infoMethods + chainMethods + tokenMethods + stateMethods
     }
 
     /// Declares a method that only does something under both of its names.

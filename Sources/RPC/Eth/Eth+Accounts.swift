@@ -12,6 +12,7 @@ extension EthNamespace {
             RPCMethod(
                 "eth_getTransactionCount", ["address", "block"], instant: getTransactionCount),
             RPCMethod("eth_sign", ["address", "message"], instant: sign),
+            RPCMethod("personal_sign", ["message", "address"], instant: personalSign),
             RPCMethod(
                 "eth_signTypedData_v4", ["address", "typedData"],
                 aliases: ["eth_signTypedData", "eth_signTypedData_v3"], execution: signTypedData),
@@ -34,6 +35,13 @@ extension EthNamespace {
     private func sign(_: RPCContext, _ address: Address, _ message: HexData) throws -> HexData {
         let key = try services.accounts.key(of: address)
         return HexData(key.sign(personalMessageHash(message.bytes)).rpcBytes)
+    }
+
+    /// The same with its parameters the other way round, as wallets have it.
+    private func personalSign(
+        _ context: RPCContext, _ message: HexData, _ address: Address
+    ) throws -> HexData {
+        try sign(context, address, message)
     }
 
     /// Signs typed data (EIP-712), given as an object or as a string that holds one.

@@ -28,8 +28,12 @@ extension EthNamespace {
             RPCMethod(
                 "eth_getUncleByBlockHashAndIndex", ["hash", "index"], execution: getOmmerByHash),
             RPCMethod("eth_getBlockReceipts", ["block"], execution: getBlockReceipts),
+            RPCMethod("eth_getBlockAccessList", ["block"], instant: getBlockAccessList),
         ]
     }
+
+    /// The access list of a block (EIP-7928), which no block of the forks up to Osaka has.
+    private func getBlockAccessList(_: RPCContext, _: BlockReference) -> JSONValue { .null }
 
     private func getBlockByNumber(
         _: RPCContext, _ tag: BlockTag, _ isFull: Bool?

@@ -38,7 +38,7 @@ extension EthNamespace {
     }
 
     private func getFilterLogs(context: RPCContext, _ id: String) throws -> [LogResult] {
-        try chain().logs(try hub.criteria(of: id), limit: context.limits.logs)
+        try chain().logs(try hub.criteria(of: id), context.limits)
     }
 
     private func uninstallFilter(_: RPCContext, _ id: String) -> Bool { hub.uninstall(id) }

@@ -13,13 +13,13 @@ extension EthNamespace {
         context: RPCContext, _ criteria: LogFilterParameter
     ) throws -> [LogResult] {
         try criteria.check(context.limits)
-        return try chain().logs(criteria, limit: context.limits.logs)
+        return try chain().logs(criteria, context.limits)
     }
 }
 
 extension ChainAccess {
     /// The logs that match, in the order of the chain.
-    func logs(_ criteria: LogFilterParameter, limit: Int) throws -> [LogResult] {
+    func logs(_ criteria: LogFilterParameter, _ limits: RPCLimits) throws -> [LogResult] {
         switch criteria.range {
         case .block(let hash):
             guard let logs = try view.logs(matching: criteria.filter, inBlock: hash) else {
@@ -37,8 +37,12 @@ extension ChainAccess {
                 throw RPCError.invalidParams("block range extends beyond current head block")
             }
             guard first <= head.number else { return [] }
+            guard last - first < limits.logBlocks else {
+                throw RPCError.invalidParams("exceed maximum block range: \(limits.logBlocks)")
+            }
             return try view.logs(
-                matching: criteria.filter, in: first...min(last, head.number), limit: limit
+                matching: criteria.filter, in: first...min(last, head.number),
+                limit: limits.logs
             ).map(LogResult.init)
         }
     }

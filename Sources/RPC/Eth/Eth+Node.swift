@@ -1,6 +1,8 @@
 import BlockProduction
 import Chain
+import EVM
 import EthereumTypes
+import Execution
 import Primitives
 
 /// What the node is and where its chain ends.
@@ -15,6 +17,7 @@ extension EthNamespace {
             RPCMethod("eth_coinbase", instant: coinbase),
             RPCMethod("eth_protocolVersion", instant: protocolVersion),
             RPCMethod("eth_capabilities", instant: capabilities),
+            RPCMethod("eth_config", instant: configuration),
         ]
     }
 
@@ -46,6 +49,26 @@ extension EthNamespace {
     /// The number of `eth/68`, the protocol that nodes speak to each other today.
     private func protocolVersion(_: RPCContext) -> UInt64 { 68 }
 
+    /// The rules now, next and last on the schedule (EIP-7910).
+    private func configuration(_: RPCContext) throws -> JSONValue {
+        let chain = chain()
+        let genesis = try chain.view.header(0)?.timestamp ?? 0
+        let scheduled = chain.config.scheduledForks
+        let isActive = { (time: Timestamp) in time <= chain.head.header.timestamp }
+        let describe = { (entry: (fork: Fork, time: Timestamp)) in
+            chain.config.json(
+                of: entry.fork, from: entry.time, genesisHash: services.blockchain.genesisHash,
+                genesisTime: genesis)
+        }
+        let current =
+            scheduled.last { isActive($0.time) } ?? (chain.config.fork(of: chain.head.header), 0)
+        let next = scheduled.first { !isActive($0.time) }
+        return [
+            "current": describe(current), "next": next.map(describe) ?? .null,
+            "last": next == nil ? .null : scheduled.last.map(describe) ?? .null,
+        ]
+    }
+
     /// Which blocks the node can answer for (execution-apis, `eth_capabilities`).
     private func capabilities(_: RPCContext) -> JSONValue {
         let head = services.blockchain.head
@@ -61,6 +84,50 @@ extension EthNamespace {
             ],
             "state": retained, "tx": everything, "logs": everything, "receipts": everything,
             "blocks": everything, "stateproofs": retained,
+        ]
+    }
+}
+
+extension ChainConfig {
+    /// The forks that begin at a time, in order; of several that begin together the newest.
+    fileprivate var scheduledForks: [(fork: Fork, time: Timestamp)] {
+        var scheduled: [(fork: Fork, time: Timestamp)] = []
+        for fork in Fork.allCases {
+            guard let time = timestamp(of: fork) else { continue }
+            if scheduled.last?.time == time { scheduled.removeLast() }
+            scheduled.append((fork, time))
+        }
+        return scheduled
+    }
+
+    /// A fork as `eth_config` describes it (EIP-7910).
+    fileprivate func json(
+        of fork: Fork, from time: Timestamp, genesisHash: Hash256, genesisTime: Timestamp
+    ) -> JSONValue {
+        let identifier = forkIdentifier(
+            genesisHash: genesisHash, genesisTime: genesisTime, number: .max, timestamp: time)
+        let blobs = blobParameters(at: fork).map { parameters -> JSONValue in
+            [
+                "baseFeeUpdateFraction": .number(String(parameters.baseFeeUpdateFraction)),
+                "max": .number(String(parameters.max)),
+                "target": .number(String(parameters.target)),
+            ]
+        }
+        let addresses = { (named: [String: Address]) -> JSONValue in
+            .object(
+                JSONObject(
+                    named.sorted { $0.key < $1.key }
+                        .map { (key: $0.key, value: .string($0.value.description)) }))
+        }
+        return [
+            "activationTime": .number(String(genesisTime >= time ? 0 : time)),
+            "blobSchedule": blobs ?? .null,
+            "chainId": .string(UInt256(chainId).hexQuantity),
+            "forkId": .string(
+                Hex.encode(
+                    (0..<4).map { UInt8(truncatingIfNeeded: identifier.hash >> (24 - 8 * $0)) })),
+            "precompiles": addresses(Precompiles.named(at: fork)),
+            "systemContracts": addresses(SystemContract.named(at: fork, config: self)),
         ]
     }
 }

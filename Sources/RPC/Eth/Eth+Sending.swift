@@ -15,6 +15,11 @@ extension EthNamespace {
                 command: sendRawTransactionSync),
             RPCMethod("eth_sendTransaction", ["transaction"], command: sendTransaction),
             RPCMethod(
+                "eth_sendTransactionSync", ["transaction", "timeoutMilliseconds"],
+                command: sendTransactionSync),
+            RPCMethod(
+                "eth_resend", ["transaction", "gasPrice", "gasLimit"], command: resend),
+            RPCMethod(
                 "eth_sendUnsignedTransaction", ["transaction"], command: sendUnsignedTransaction),
             RPCMethod("eth_pendingTransactions", execution: pendingTransactions),
         ]
@@ -31,6 +36,23 @@ extension EthNamespace {
         let wanted = timeout.map { $0.value.clampedToUInt64 } ?? Self.defaultSyncMilliseconds
         let milliseconds = min(wanted, Self.maximumSyncMilliseconds)
         let hash = try await submit(data.bytes, context)
+        return try await receipt(of: hash, within: milliseconds, context)
+    }
+
+    /// The same for a transaction that the node signs (anvil).
+    private func sendTransactionSync(
+        context: RPCContext, _ request: TransactionRequest, _ timeout: LenientQuantity?
+    ) async throws -> ReceiptResult {
+        let wanted = timeout.map { $0.value.clampedToUInt64 } ?? Self.defaultSyncMilliseconds
+        let hash = try await sendTransaction(context: context, request)
+        return try await receipt(
+            of: hash, within: min(wanted, Self.maximumSyncMilliseconds), context)
+    }
+
+    /// Waits until a transaction is in a block.
+    private func receipt(
+        of hash: Hash256, within milliseconds: UInt64, _ context: RPCContext
+    ) async throws -> ReceiptResult {
         let end = ContinuousClock.now + .milliseconds(Int64(milliseconds))
         while true {
             let receipt = try await context.execute { try ChainAccess(services).receipt(of: hash) }
@@ -80,6 +102,42 @@ extension EthNamespace {
         }
         transaction.impersonate(from)
         return try await submit(transaction, sidecar: nil, context)
+    }
+
+    /// Replaces a transaction that waits by itself with another price (geth). The transaction is
+    /// found by its contents, so it must be given as it was sent.
+    private func resend(
+        context: RPCContext, _ request: TransactionRequest, _ gasPrice: UInt256?,
+        _ gasLimit: UInt64?
+    ) async throws -> Hash256 {
+        guard let nonce = request.nonce else {
+            throw RPCError.server("missing transaction nonce in transaction spec")
+        }
+        guard let from = request.from else { throw RPCError.server("unknown account") }
+        let waiting = services.pool.content(of: from)
+        guard
+            let found = (waiting.pending + waiting.queued).first(where: {
+                $0.transaction.nonce == nonce && $0.transaction.to == request.to
+                    && $0.transaction.value == request.value ?? .zero
+                    && $0.transaction.data == request.data ?? []
+            })
+        else {
+            throw RPCError.server("transaction \(Hash256.zero) not found")
+        }
+        var replacement = found.transaction
+        if let gasPrice, !gasPrice.isZero {
+            replacement.maxFeePerGas = gasPrice
+            if replacement.type == .legacy || replacement.type == .accessList {
+                replacement.maxPriorityFeePerGas = gasPrice
+            }
+        }
+        if let gasLimit, gasLimit > 0 { replacement.gasLimit = gasLimit }
+        if services.devnet?.isImpersonated(from) ?? false {
+            replacement.impersonate(from)
+        } else {
+            replacement.sign(with: try services.accounts.key(of: from))
+        }
+        return try await submit(replacement, sidecar: nil, context)
     }
 
     private func pendingTransactions(_: RPCContext) -> [TransactionResult] {

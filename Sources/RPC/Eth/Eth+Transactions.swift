@@ -22,6 +22,9 @@ extension EthNamespace {
                 "eth_getRawTransactionByBlockHashAndIndex", ["hash", "index"],
                 execution: getRawTransactionByBlockHash),
             RPCMethod("eth_getTransactionReceipt", ["hash"], execution: getTransactionReceipt),
+            RPCMethod(
+                "eth_getTransactionBySenderAndNonce", ["address", "nonce"],
+                execution: getTransactionBySenderAndNonce),
         ]
     }
 
@@ -82,6 +85,35 @@ extension EthNamespace {
         _: RPCContext, _ hash: Hash256
     ) throws -> ReceiptResult? {
         try chain().receipt(of: hash)
+    }
+
+    /// An account's transaction with a nonce (reth, anvil): in the pool, or in the block where the
+    /// nonce of the account went beyond it, which is found by bisection.
+    private func getTransactionBySenderAndNonce(
+        _: RPCContext, _ sender: Address, _ nonce: UInt64
+    ) throws -> TransactionResult? {
+        let chain = chain()
+        let nonceAfter = { (number: BlockNumber) throws -> Nonce in
+            try chain.view.state(at: number).account(sender)?.nonce ?? 0
+        }
+        guard try nonceAfter(chain.head.number) > nonce else {
+            let waiting = services.pool.content(of: sender)
+            return (waiting.pending + waiting.queued).first { $0.transaction.nonce == nonce }.map {
+                TransactionResult(
+                    transaction: $0.transaction, hash: $0.hash, sender: sender, place: nil)
+            }
+        }
+        var low = chain.view.oldestState
+        var high = chain.head.number
+        while low < high {
+            let middle = low + (high - low) / 2
+            if try nonceAfter(middle) > nonce { high = middle } else { low = middle + 1 }
+        }
+        let block = try chain.view.block(high)
+        let index = block?.block.transactions.indices.first { index in
+            block?.senders[index] == sender && block?.block.transactions[index].nonce == nonce
+        }
+        return index.flatMap { Self.transaction(of: block, UInt64($0)) }
     }
 
     private static func transaction(of block: StoredBlock?, _ index: UInt64) -> TransactionResult? {

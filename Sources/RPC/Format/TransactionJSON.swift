@@ -90,12 +90,9 @@ struct TransactionFields: RPCResult {
             writer.key("gas")
             writer.hexQuantity(transaction.gasLimit)
             writer.key("gasPrice")
-            if transaction.type.hasFeeCaps {
-                writer.null()
-                writer.feeCaps(of: transaction)
-            } else {
-                writer.hexQuantity(transaction.gasPrice)
-            }
+            // What is paid at most, where the fee depends on the block.
+            writer.hexQuantity(transaction.maxFeePerGas)
+            if transaction.type.hasFeeCaps { writer.feeCaps(of: transaction) }
             writer.key("value")
             writer.hexQuantity(transaction.value)
             writer.key("input")
