@@ -14,6 +14,7 @@ let nio: [Target.Dependency] = [
     .product(name: "NIOPosix", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
     .product(name: "NIOWebSocket", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
 ]
 
 let httpClient: Target.Dependency = .product(
@@ -84,7 +85,7 @@ let targets: [Target] = [
         swiftSettings: safe),
     .executableTarget(
         name: "apus-bench",
-        dependencies: ["SpecRunner", "Node", "Analytics", "PluginAPI", log],
+        dependencies: ["SpecRunner", "Node", "Analytics", "PluginAPI", log] + nio,
         path: "Benchmarks/apus-bench", swiftSettings: safe),
 
     .target(name: "TestSupport", dependencies: ["State"], path: "Tests/TestSupport"),
@@ -136,6 +137,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),

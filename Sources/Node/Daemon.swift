@@ -57,12 +57,11 @@ struct Daemon {
     /// - Returns: the TCP port.
     /// - Throws: `StartupError` if an address cannot be had.
     func listen(defaultAccess access: RPCAccess) async throws(StartupError) -> Int {
-        let allowed =
-            settings.httpNamespaces.map { names in
-                names == ["all"] ? RPCAccess.all : .namespaces(Set(names))
-            } ?? access
+        let http = try allowed(settings.httpNamespaces, "http-api") ?? access
+        let webSocket = try allowed(settings.webSocketNamespaces, "ws-api") ?? http
         var listener = RPCListener(
-            host: settings.host, port: settings.port, http: allowed, webSocket: allowed)
+            host: settings.host, port: settings.port, http: http, webSocket: webSocket)
+        listener.certificate = settings.certificate
         listener.virtualHosts = settings.allowedHosts
         listener.allowedOrigins = settings.allowedOrigins
         let port: Int
@@ -100,6 +99,25 @@ struct Daemon {
                 "cannot listen on \(role.host), port \(role.port), for the consensus client: "
                     + "\(error); --engine-port chooses another")
         }
+    }
+
+    /// What a list of namespaces and methods allows; nil where there is none.
+    private func allowed(
+        _ names: [String]?, _ setting: String
+    ) throws(StartupError) -> RPCAccess? {
+        guard let names else { return nil }
+        if names == ["all"] { return .all }
+        // Whoever calls these chooses the chain: their own port asks for a token.
+        if let name = names.first(where: { $0 == "engine" || $0.hasPrefix("engine_") }) {
+            throw StartupError(
+                .configuration, "\(setting): '\(name)' is served by --engine-port alone")
+        }
+        if let unknown = rpc.dispatcher.table.unknown(among: names) {
+            throw StartupError(
+                .configuration,
+                "\(setting): '\(unknown)' is neither a namespace nor a method of this node")
+        }
+        return .namespaces(Set(names))
     }
 
     /// Serves until SIGTERM or SIGINT, then ends in order: no new requests, no new blocks, all on

@@ -3,6 +3,7 @@ import Cryptography
 public import Logging
 public import PluginAPI
 public import Primitives
+public import RPC
 
 /// What every way of running the daemon can be told, with its defaults.
 public struct NodeSettings: Sendable {
@@ -14,8 +15,14 @@ public struct NodeSettings: Sendable {
     public var host: String
     /// Path of the Unix socket, if one is wanted.
     public var ipcPath: String?
-    /// Namespaces on HTTP and WebSocket; nil for the mode's default.
+    /// Namespaces, and single methods, on HTTP; nil for the mode's default.
     public var httpNamespaces: [String]?
+    /// Those on WebSocket; nil for the same as on HTTP.
+    public var webSocketNamespaces: [String]?
+    /// With what the port speaks TLS; nil: it does not.
+    public var certificate: TLSCertificate?
+    /// Limits of the JSON-RPC server.
+    public var rpcLimits: RPCLimits
     /// Web origins that may call; `*` for any.
     public var allowedOrigins: [String]
     /// Host names, besides localhost and the bound address, that requests may name.
@@ -99,6 +106,16 @@ public struct NodeSettings: Sendable {
         ipcPath = settings.text("ipc")
         let namespaces = settings.list("http-api")
         httpNamespaces = namespaces.isEmpty ? nil : namespaces
+        let webSocket = settings.list("ws-api")
+        webSocketNamespaces = webSocket.isEmpty ? nil : webSocket
+        switch (settings.text("tls-cert"), settings.text("tls-key")) {
+        case (let chain?, let key?):
+            certificate = TLSCertificate(chainFile: chain, keyFile: key)
+        case (nil, nil): certificate = nil
+        case (.some, nil), (nil, .some):
+            throw StartupError(.configuration, "tls-cert and tls-key belong together")
+        }
+        rpcLimits = try RPCLimits(from: &settings)
         allowedOrigins = settings.list("allow-origin")
         allowedHosts = settings.list("allow-host")
         let mebibytes = try settings.integer("cache", in: 8...1_048_576) ?? 256
@@ -128,5 +145,36 @@ public struct NodeSettings: Sendable {
         logLevel =
             try settings.value("log-level", expecting: "a log level") { Logger.Level(rawValue: $0) }
             ?? .notice
+    }
+}
+
+extension RPCLimits {
+    /// The defaults with what the settings say instead.
+    init(from settings: inout Settings) throws(StartupError) {
+        self.init()
+        if let value = try settings.integer("rpc-body-limit", in: 1_024...1 << 30) {
+            messageBytes = Int(value)
+        }
+        if let value = try settings.integer("rpc-batch-limit", in: 1...1_000_000) {
+            batchCount = Int(value)
+        }
+        if let value = try settings.integer("rpc-response-limit", in: 1_024...1 << 32) {
+            batchResponseBytes = Int(value)
+        }
+        if let value = try settings.integer("rpc-timeout", in: 1...86_400) {
+            messageSeconds = Int64(value)
+        }
+        if let value = try settings.integer("rpc-gas-cap", in: 21_000...UInt64(Int64.max)) {
+            callGas = value
+        }
+        if let value = try settings.integer("rpc-log-range", in: 1...UInt64(Int64.max)) {
+            logBlocks = value
+        }
+        if let value = try settings.integer("rpc-max-connections", in: 1...1_000_000) {
+            connections = Int(value)
+        }
+        if let value = try settings.integer("rpc-threads", in: 1...1_024) {
+            executionThreads = Int(value)
+        }
     }
 }

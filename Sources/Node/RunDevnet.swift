@@ -43,7 +43,8 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
 
     var services = RPCServices(
         blockchain: blockchain, pool: pool, devnet: devnet,
-        keys: settings.accounts.accounts.map(\.key), clientVersion: clientVersion)
+        keys: settings.accounts.accounts.map(\.key), clientVersion: clientVersion,
+        dataDirectory: folder, limits: settings.node.rpcLimits)
     services.checkpoints = settings.node.checkpointFolder.map { CheckpointFolder(path: $0) }
     let rpc = RPCNode(services: services, plugins: plugins.methods, logger: logger)
     let daemon = Daemon(

@@ -42,7 +42,8 @@ public func runNode(_ settings: NodeSettings) async throws {
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(policy: .network))
     var services = RPCServices(
-        blockchain: blockchain, pool: pool, devnet: nil, keys: [], clientVersion: clientVersion)
+        blockchain: blockchain, pool: pool, devnet: nil, keys: [],
+        clientVersion: clientVersion, dataDirectory: folder, limits: settings.rpcLimits)
     services.checkpoints = settings.checkpointFolder.map { CheckpointFolder(path: $0) }
     services.seals = seals
 

@@ -63,6 +63,10 @@ public struct RPCLimits: Sendable {
     /// Logs in one answer. A client that wants more asks for fewer blocks at a time.
     public var logs = 100_000
 
+    /// Blocks that one search for logs may span. The index finds logs in any range; this only bounds
+    /// what a slip of a client costs.
+    public var logBlocks: UInt64 = 10_000_000
+
     /// Blocks of one `eth_simulateV1`, as in geth.
     public var simulatedBlocks: UInt64 = 256
 
@@ -89,6 +93,12 @@ public struct RPCLimits: Sendable {
 
     /// Blocks that one `anvil_mine` may make.
     public var minedBlocks: UInt64 = 1_000_000
+
+    /// Blocks that one `anvil_reorg` may replace.
+    public var reorgBlocks: UInt64 = 10_000
+
+    /// Bytes of a state dump before it is wrapped. Its answer has twice as many digits.
+    public var stateDumpBytes = 256 << 20
 
     /// Time for a silent HTTP connection before it is closed, as in geth (`IdleTimeout`).
     public var idleSeconds: Int64 = 120

@@ -21,8 +21,53 @@ struct SharedOptions: ParsableArguments {
 
     @Option(
         name: .customLong("http-api"),
-        help: "Namespaces served over HTTP and WebSocket, separated by commas, or 'all'.")
+        help: "Namespaces or methods served over HTTP, separated by commas, or 'all'.")
     var httpAPI: String?
+
+    @Option(
+        name: .customLong("ws-api"),
+        help: "Those served over WebSocket (default: the same as over HTTP).")
+    var webSocketAPI: String?
+
+    @Option(
+        name: .customLong("tls-cert"),
+        help: "PEM file with a certificate: HTTP and WebSocket then speak TLS.")
+    var tlsCertificate: String?
+
+    @Option(name: .customLong("tls-key"), help: "PEM file with the certificate's key.")
+    var tlsKey: String?
+
+    @Option(
+        name: .customLong("rpc-body-limit"),
+        help: "Bytes of one request or message (default 33554432).")
+    var bodyLimit: String?
+
+    @Option(name: .customLong("rpc-batch-limit"), help: "Calls of one batch (default 1000).")
+    var batchLimit: String?
+
+    @Option(
+        name: .customLong("rpc-response-limit"),
+        help: "Bytes of the answer to a batch (default 25000000).")
+    var responseLimit: String?
+
+    @Option(name: .customLong("rpc-timeout"), help: "Seconds for one message (default 30).")
+    var timeout: String?
+
+    @Option(name: .customLong("rpc-gas-cap"), help: "Gas of one eth_call (default 50000000).")
+    var gasCap: String?
+
+    @Option(
+        name: .customLong("rpc-log-range"),
+        help: "Blocks that one search for logs may span (default 10000000).")
+    var logRange: String?
+
+    @Option(
+        name: .customLong("rpc-max-connections"), help: "Open connections (default 4096).")
+    var maxConnections: String?
+
+    @Option(
+        name: .customLong("rpc-threads"), help: "Threads for calls (default one per core).")
+    var threads: String?
 
     @Option(
         name: .customLong("allow-origin"),
@@ -102,6 +147,11 @@ struct SharedOptions: ParsableArguments {
     private var ownFlags: [String: String] {
         [
             "port": port, "host": host, "ipc": ipc, "http-api": httpAPI,
+            "ws-api": webSocketAPI, "tls-cert": tlsCertificate, "tls-key": tlsKey,
+            "rpc-body-limit": bodyLimit, "rpc-batch-limit": batchLimit,
+            "rpc-response-limit": responseLimit, "rpc-timeout": timeout, "rpc-gas-cap": gasCap,
+            "rpc-log-range": logRange, "rpc-max-connections": maxConnections,
+            "rpc-threads": threads,
             "allow-origin": allowOrigin, "allow-host": allowHost, "cache": cache,
             "checkpoint-dir": checkpointDirectory, "history": history, "sync-mode": syncMode,
             "block-time": blockTime,

@@ -38,6 +38,12 @@ public struct MethodTable: Sendable {
 
     subscript(name: String) -> RPCMethod? { byName[name] }
 
+    /// The first of these names that is neither a namespace nor a method.
+    public func unknown(among names: [String]) -> String? {
+        let namespaces = Set(byName.keys.map(RPCMethod.namespace))
+        return names.first { byName[$0] == nil && !namespaces.contains($0) }
+    }
+
     private static func names(_ methods: [RPCMethod]) -> [String] {
         methods.flatMap { [$0.name] + $0.aliases }
     }

@@ -159,7 +159,7 @@ public enum RPCAccess: Sendable, Hashable {
     /// Everything but the Engine API, which only its own port serves: whoever calls it chooses the
     /// chain.
     case all
-    /// The methods of these namespaces and no others.
+    /// What is in these namespaces, and methods that are listed by their whole names.
     case namespaces(Set<String>)
 
     /// What the port of the Engine API serves: the namespace itself and the state beside it.
@@ -168,7 +168,8 @@ public enum RPCAccess: Sendable, Hashable {
     func permits(_ name: String) -> Bool {
         switch self {
         case .all: RPCMethod.namespace(of: name) != "engine"
-        case .namespaces(let namespaces): namespaces.contains(RPCMethod.namespace(of: name))
+        case .namespaces(let names):
+            names.contains(RPCMethod.namespace(of: name)) || names.contains(name)
         }
     }
 }

@@ -28,6 +28,7 @@ extension EthNamespace {
         case "newPendingTransactions":
             let isFull = try options?.decode(Bool.self) ?? false
             return .pendingTransactions(isFull ? .full : .hashes)
+        case "syncing": return .syncing
         default:
             throw RPCError(
                 code: RPCErrorCode.methodNotFound,

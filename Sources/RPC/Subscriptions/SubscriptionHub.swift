@@ -292,6 +292,7 @@ final class SubscriptionHub: Sendable {
                 case .newHeads, .blockHashes: result.heads = true
                 case .logs: result.logs = true
                 case .pendingTransactions: result.transactions = true
+                case .syncing: break
                 }
             }
             return result
@@ -356,6 +357,8 @@ enum SubscriptionTopic: Sendable {
     case blockHashes
     case logs(LogFilterParameter)
     case pendingTransactions(TransactionDetail)
+    /// When catching up with other nodes begins and ends: never, where the node makes its chain.
+    case syncing
 }
 
 private struct Subscription {

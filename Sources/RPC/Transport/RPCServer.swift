@@ -3,6 +3,7 @@ public import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import NIOWebSocket
 public import Primitives
 import Synchronization
@@ -23,6 +24,9 @@ public struct RPCListener: Sendable {
     public var allowedOrigins: [String] = []
     /// Decides what the value of an Authorization header is worth; nil lets everyone in.
     public var authorize: (@Sendable (_ authorization: String?) -> RPCAccess?)?
+
+    /// With what the port speaks TLS; nil: it does not.
+    public var certificate: TLSCertificate?
 
     /// A port with the strictest of what can be set: no other hosts, no origins.
     public init(host: String, port: Int, http: RPCAccess?, webSocket: RPCAccess?) {
@@ -49,6 +53,29 @@ public struct RPCListener: Sendable {
             }
         }
         return listener
+    }
+}
+
+/// A certificate with its chain and its key, in PEM files.
+public struct TLSCertificate: Hashable, Sendable {
+    /// The file with the certificate, and those that vouch for it.
+    public var chainFile: String
+    /// The file with the private key.
+    public var keyFile: String
+
+    /// The certificate in these files.
+    public init(chainFile: String, keyFile: String) {
+        self.chainFile = chainFile
+        self.keyFile = keyFile
+    }
+
+    /// - Throws: if a file cannot be read, or the two do not belong together.
+    func context() throws -> NIOSSLContext {
+        let chain = try NIOSSLCertificate.fromPEMFile(chainFile)
+        let key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
+        return try NIOSSLContext(
+            configuration: .makeServerConfiguration(
+                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key)))
     }
 }
 
@@ -90,7 +117,12 @@ public final class RPCServer: Sendable {
     /// - Returns: the port that was bound.
     @discardableResult
     public func listen(_ listener: RPCListener) async throws -> Int {
+        let security = try listener.certificate?.context()
         let channel = try await bootstrap { channel in
+            if let security {
+                try channel.pipeline.syncOperations.addHandler(
+                    NIOSSLServerHandler(context: security))
+            }
             try self.configureHTTP(channel, listener)
         }.bind(host: listener.host, port: listener.port).get()
         keep(channel)
@@ -100,6 +132,7 @@ public final class RPCServer: Sendable {
             metadata: [
                 "rpc.host": "\(listener.host)", "rpc.port": "\(port)",
                 "rpc.websocket": "\(listener.webSocket != nil)",
+                "rpc.tls": "\(listener.certificate != nil)",
             ])
         return port
     }

@@ -19,6 +19,7 @@ final class SessionHandler: ChannelInboundHandler {
     private var backlogBytes = 0
     private var isFlushScheduled = false
     private var isQuiescing = false
+    private var isDropped = false
 
     init(dispatcher: RPCDispatcher, access: RPCAccess) {
         self.dispatcher = dispatcher
@@ -105,15 +106,23 @@ final class SessionHandler: ChannelInboundHandler {
     /// Writes a notification, unless the client is too far behind with reading the ones before.
     private func notify(_ message: Bytes, _ context: ChannelHandlerContext) {
         guard context.channel.isActive else { return }
+        if isDropped { return }
         guard backlogBytes + message.count <= limits.subscriberBacklogBytes else {
-            context.close(promise: nil)
-            return
+            return drop(context)
         }
         backlogBytes += message.count
         let promise = context.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         promise.futureResult.whenComplete { _ in bound.value.backlogBytes -= message.count }
         write(message, promise: promise, context)
+    }
+
+    /// Cuts off a subscriber that is too far behind: it is told so, and has a second to read it.
+    private func drop(_ context: ChannelHandlerContext) {
+        isDropped = true
+        context.triggerUserOutboundEvent(SubscriberTooSlow(), promise: nil)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: .seconds(1)) { bound.value.close(promise: nil) }
     }
 
     /// Writes now and flushes once all that this turn of the loop has to say is written.
@@ -166,3 +175,6 @@ final class SessionHandler: ChannelInboundHandler {
         context.close(promise: nil)
     }
 }
+
+/// A subscriber lags too far behind with reading and is disconnected.
+struct SubscriberTooSlow {}

@@ -55,6 +55,21 @@ final class WebSocketHandler: ChannelDuplexHandler {
         context.close(mode: mode, promise: promise)
     }
 
+    func triggerUserOutboundEvent(
+        context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
+    ) {
+        guard event is SubscriberTooSlow else {
+            context.triggerUserOutboundEvent(event, promise: promise)
+            return
+        }
+        if !isClosing {
+            var payload = Self.code(.policyViolation)
+            payload.writeString("too far behind with reading notifications")
+            sendClose(payload, context)
+        }
+        promise?.succeed()
+    }
+
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard event is IdleStateHandler.IdleStateEvent else {
             context.fireUserInboundEventTriggered(event)
