@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Primitives
 import Synchronization
 
@@ -114,10 +115,11 @@ final class RawClient: Sendable {
     private let collector: Collector
     private let channel: any Channel
 
-    init(port: Int) async throws {
+    init(port: Int, security: NIOSSLContext? = nil) async throws {
         let collector = Collector()
         self.collector = collector
-        channel = try await Self.bootstrap(collector).connect(host: "127.0.0.1", port: port).get()
+        channel = try await Self.bootstrap(collector, security)
+            .connect(host: "127.0.0.1", port: port).get()
     }
 
     init(unixSocket path: String) async throws {
@@ -126,10 +128,16 @@ final class RawClient: Sendable {
         channel = try await Self.bootstrap(collector).connect(unixDomainSocketPath: path).get()
     }
 
-    private static func bootstrap(_ collector: Collector) -> ClientBootstrap {
+    private static func bootstrap(
+        _ collector: Collector, _ security: NIOSSLContext? = nil
+    ) -> ClientBootstrap {
         ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let security {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: security, serverHostname: "localhost"))
+                    }
                     try channel.pipeline.syncOperations.addHandler(collector)
                 }
             }
@@ -144,6 +152,10 @@ final class RawClient: Sendable {
     /// Stops reading, as a client does that hangs.
     func pauseReading() async throws {
         try await channel.setOption(.autoRead, value: false).get()
+    }
+
+    func resumeReading() async throws {
+        try await channel.setOption(.autoRead, value: true).get()
     }
 
     var bytes: Bytes { collector.received.withLock { $0.bytes } }

@@ -142,6 +142,25 @@ import RPC
         }
     }
 
+    @Test func `a subscriber that is cut off is told why if it reads on`() async throws {
+        var limits = RPCLimits()
+        limits.subscriberBacklogBytes = 1 << 20
+        try await withServer(limits: limits) { _, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.upgrade().status == 101)
+            try await client.pauseReading()
+            try await client.sendFrame(
+                #"{"jsonrpc":"2.0","id":1,"method":"test_notify","params":[20,1000000]}"#)
+            try await Task.sleep(for: .milliseconds(100))
+            try await client.resumeReading()
+            #expect(try await client.waitUntilClosed())
+            let last = try #require(Frame.parse(client.bytes).last)
+            #expect(last.opcode == 8)
+            #expect(last.payload.prefix(2) == [0x03, 0xf0])
+            #expect(String(decoding: last.payload.dropFirst(2), as: UTF8.self).contains("behind"))
+        }
+    }
+
     @Test func `a foreign origin cannot upgrade`() async throws {
         try await withServer { _, port in
             let client = try await RawClient(port: port)
