@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
 SWIFT_TEST := swift test -c $(CONFIGURATION)
 
-.PHONY: help run build test test-swift test-one test-clients conformance check format bench bench-chain bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
+.PHONY: help run build test test-swift test-one test-clients conformance check format bench bench-chain bench-rpc docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -63,6 +63,8 @@ test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py against a real daemon, and
 	@$(VENV)/bin/python examples/web3py/first_light.py --apus $(BINARY)
 	@$(VENV)/bin/python examples/web3py/first_light.py --eth-tester
 	@$(VENV)/bin/python examples/feed/test_follow.py --apus $(BINARY)
+	@$(VENV)/bin/python -m pytest -c Tests/clients/pytest.ini --rootdir Tests/clients \
+	    --apus $(abspath $(BINARY)) Tests/clients
 
 $(VENV)/ready: examples/web3py/requirements.txt
 	@scripts/setup test
@@ -102,6 +104,14 @@ bench-chain:  ## Measure the chain: imports (fixtures: set APUS_FIXTURES), or MO
 	@scripts/setup bench
 	@swift build -c $(CONFIGURATION) --product apus-bench
 	@.build/$(CONFIGURATION)/apus-bench chain $(MODE) $(COUNT)
+
+bench-rpc: $(BINARY)  ## Measure JSON-RPC beside nginx and a bare NIO server
+	@scripts/setup bench
+	@swift build -c $(CONFIGURATION) --product apus-bench
+	@python3 Benchmarks/rpc/bench_rpc.py --apus $(BINARY) --bench .build/$(CONFIGURATION)/apus-bench
+
+docs:  ## Write docs/rpc.md from the table of methods
+	@APUS_WRITE_DOCS=1 $(SWIFT_TEST) --filter MethodReferenceTests
 
 bench-evm: $(BINARY) $(VENV)/bench-ready  ## Measure the EVM against pyrevm (programs: set APUS_FIXTURES)
 	@swift build -c $(CONFIGURATION) --product apus-bench

@@ -4,6 +4,8 @@
 //      apus-bench devnet [BLOCKS [CHAINS]]     makes blocks in process (10,000 in each of 3 chains)
 //      apus-bench chain MODE [COUNT]           see ChainBenchmark.swift
 //
+//      apus-bench echo                 answers HTTP requests with their bodies, for comparison
+//
 //  The vectors of the precompiles are read from the folder that APUS_FIXTURES names.
 
 import Foundation
@@ -26,6 +28,7 @@ enum Benchmarks {
                 arguments.dropFirst().first ?? "import", count: numbers.first)
             _exit(0)
         }
+        if arguments.first == "echo" { return try await echoServer() }
         let words = arguments.filter { $0 != "--json" }
         let format: Report.Format = arguments.contains("--json") ? .json : .table
         var report = Report(format: format, words: Array(words))
