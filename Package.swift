@@ -29,6 +29,7 @@ let targets: [Target] = [
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CGMP", providers: [.apt(["libgmp-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CXGBoost", providers: [.apt(["libxgboost-dev"])]),
 
     // The one C kernel: batched Keccak with run-time dispatch.
     .target(name: "CKeccak"),
@@ -76,6 +77,9 @@ let targets: [Target] = [
             .product(name: "TOMLKit", package: "TOMLKit"),
         ],
         swiftSettings: safe),
+    .target(
+        name: "Prediction", dependencies: ["EthereumTypes", "CXGBoost"],
+        swiftSettings: mayBeUnsafe),
     .executableTarget(
         name: "apus",
         dependencies: [
@@ -120,6 +124,7 @@ let targets: [Target] = [
         name: "PluginAPITests", dependencies: ["PluginAPI", "LargestTransfer", "TestSupport"]),
     .testTarget(name: "SyncTests", dependencies: ["Sync", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
+    .testTarget(name: "PredictionTests", dependencies: ["Prediction"]),
     // The real daemon as a child process.
     .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives", "TestSupport"]),
     .testTarget(name: "TidyTests"),

@@ -15,15 +15,21 @@ public enum BaseFee {
 /// - Returns: the initial base fee if the parent has none (it is before London).
 public func nextBaseFee(parent: Header) -> Wei {
     guard let baseFee = parent.baseFeePerGas else { return BaseFee.initial }
-    let target = parent.gasLimit / BaseFee.elasticityMultiplier
-    guard target > 0, parent.gasUsed != target else { return baseFee }
+    return nextBaseFee(
+        baseFeePerGas: baseFee, gasUsed: parent.gasUsed, gasLimit: parent.gasLimit)
+}
 
-    if parent.gasUsed > target {
-        let delta = max(scaledDelta(baseFee, parent.gasUsed - target, target), .one)
+/// The base fee that the child of a block with these numbers must have.
+public func nextBaseFee(baseFeePerGas baseFee: Wei, gasUsed: Gas, gasLimit: Gas) -> Wei {
+    let target = gasLimit / BaseFee.elasticityMultiplier
+    guard target > 0, gasUsed != target else { return baseFee }
+
+    if gasUsed > target {
+        let delta = max(scaledDelta(baseFee, gasUsed - target, target), .one)
         let (sum, overflow) = baseFee.addingReportingOverflow(delta)
         return overflow ? .max : sum
     }
-    let delta = scaledDelta(baseFee, target - parent.gasUsed, target)
+    let delta = scaledDelta(baseFee, target - gasUsed, target)
     return delta < baseFee ? baseFee &- delta : .zero
 }
 
