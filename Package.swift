@@ -78,12 +78,12 @@ let targets: [Target] = [
         ],
         swiftSettings: safe),
     .target(
-        name: "Prediction", dependencies: ["EthereumTypes", "CXGBoost"],
+        name: "Prediction", dependencies: ["PluginAPI", "CXGBoost"],
         swiftSettings: mayBeUnsafe),
     .executableTarget(
         name: "apus",
         dependencies: [
-            "Node", "Analytics", "PluginAPI", "SpecRunner",
+            "Node", "Analytics", "PluginAPI", "Prediction", "SpecRunner",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: safe),

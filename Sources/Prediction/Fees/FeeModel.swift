@@ -29,6 +29,8 @@ public struct FeeModel: Sendable, Hashable, Codable {
     /// The names of the features in order: a model is only good for the features it was trained on.
     let features: [String]
     let parameters: TreeParameters
+    /// The hash of block 0 of the chain it learned from; `nil` if that is not known.
+    let chain: String?
     /// The first block that it learned from.
     public let trainedFrom: BlockNumber
     /// The last block that it learned from.
@@ -53,12 +55,14 @@ public struct FeeModel: Sendable, Hashable, Codable {
     ///
     /// - Parameters:
     ///   - blocks: without a gap.
+    ///   - chain: the hash of block 0, to know later which blocks the model has seen.
     ///   - progress: told the share that is done after each boosting round; `false` ends the training.
     /// - Throws: `tooFewRows` if there are fewer than 1,000 blocks after the warm-up, `constantTarget`
     ///   if the fee never moves.
     public static func train(
         _ blocks: ArraySlice<FeeBlock>, horizons: [Int] = usualHorizons,
-        parameters: TreeParameters = TreeParameters(), progress: (Double) -> Bool = { _ in true }
+        parameters: TreeParameters = TreeParameters(), chain: String? = nil,
+        progress: (Double) -> Bool = { _ in true }
     ) throws(LearningError) -> FeeModel {
         guard let first = blocks.first, let last = blocks.last else {
             throw .tooFewRows(have: 0, need: leastRows)
@@ -86,7 +90,7 @@ public struct FeeModel: Sendable, Hashable, Codable {
         }
         return FeeModel(
             version: currentVersion, features: FeeFeatures.names, parameters: parameters,
-            trainedFrom: first.number, trainedTo: last.number, dataHash: dataHash(of: blocks),
+            chain: chain, trainedFrom: first.number, trainedTo: last.number, dataHash: dataHash(of: blocks),
             models: models)
     }
 
