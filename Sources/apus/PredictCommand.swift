@@ -1,6 +1,7 @@
 import ArgumentParser
 import EthereumTypes
 import Foundation
+import Node
 import Prediction
 import Primitives
 
@@ -42,7 +43,7 @@ struct TrainCommand: AsyncParsableCommand {
     var out: String
 
     func run() async throws {
-        await runToEnd {
+        await runToEnd(on: file) {
             let table = try readTable(file)
             var progress = ProgressLine("training")
             let model = try ChangeModel.train(
@@ -83,7 +84,7 @@ struct TrainFeesCommand: AsyncParsableCommand {
     var out: String
 
     func run() async throws {
-        await runToEnd {
+        await runToEnd(on: file) {
             let blocks = try readBlocks(file)
             var progress = ProgressLine("training")
             let model = try FeeModel.train(blocks[...], progress: { progress.show($0) })
@@ -119,11 +120,11 @@ struct BacktestCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        await runToEnd {
+        await runToEnd(on: file) {
             let blocks = try readBlocks(file)
             let horizons = horizons.split(separator: ",").compactMap { Int($0) }
             guard !horizons.isEmpty, horizons.allSatisfy({ (2...1_000).contains($0) }) else {
-                throw ValidationError("horizons are numbers from 2 to 1000")
+                throw StartupError(.usage, "--horizons are numbers from 2 to 1000")
             }
             var progress = ProgressLine("backtest")
             let report = try FeeBacktest.run(
@@ -139,6 +140,21 @@ struct BacktestCommand: AsyncParsableCommand {
             if let svg {
                 try Data(report.drawing.utf8).write(to: URL(fileURLWithPath: svg))
             }
+        }
+    }
+}
+
+/// Runs a command's work on a file, and ends the process with the status that fits.
+private func runToEnd(on file: String, _ work: () throws -> Void) async -> Never {
+    await runToEnd {
+        do {
+            try work()
+        } catch let error as CSVTable.Failure {
+            throw StartupError(.data, "\(file): \(error)")
+        } catch let error as ChangeModel.TrainingError {
+            throw StartupError(.data, "\(file): \(error)")
+        } catch let error as LearningError {
+            throw StartupError(.data, "\(file): \(error)")
         }
     }
 }
@@ -170,7 +186,10 @@ private func percent(_ share: Double) -> String {
 }
 
 private func readTable(_ file: String) throws -> CSVTable {
-    try CSVTable(String(contentsOfFile: file, encoding: .utf8))
+    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+        throw StartupError(.noInput, "cannot read \(file)")
+    }
+    return try CSVTable(text)
 }
 
 /// Blocks from a table without labels.
@@ -178,17 +197,18 @@ private func readBlocks(_ file: String) throws -> [FeeBlock] {
     let table = try readTable(file)
     let columns = table.columns.prefix(5).compactMap { table.column($0) }
     guard columns.count == 5 else {
-        throw ValidationError(
-            "\(file) has not the five columns: number, time, gas used, gas limit, base fee")
+        throw StartupError(
+            .data, "\(file) has not the five columns: number, time, gas used, gas limit, base fee")
     }
     var blocks: [FeeBlock] = []
     for row in 0..<table.rows {
         let values = columns.map { UInt64(exactly: $0[row]) }
         guard let number = values[0], let time = values[1], let used = values[2],
             let limit = values[3], let fee = values[4]
-        else { throw ValidationError("\(file), line \(row + 2): not whole numbers") }
+        else { throw StartupError(.data, "\(file), line \(row + 2): not whole numbers") }
         if let last = blocks.last, number != last.number + 1 {
-            throw ValidationError("\(file), line \(row + 2): block \(last.number + 1) is missing")
+            throw StartupError(
+                .data, "\(file), line \(row + 2): block \(last.number + 1) is missing")
         }
         blocks.append(
             FeeBlock(

@@ -23,8 +23,8 @@ struct TipHistory: Sendable {
         /// Wei a gas.
         let tip: UInt256
         /// For each of `waits`: the share of the last blocks from which so many blocks, the next one
-        /// first, had at least one that took this tip.
-        let inclusion: [Double]
+        /// first, had at least one that took this tip; `nil` while it is not known.
+        let inclusion: [Double?]
     }
 
     private var entries: [Entry] = []
@@ -65,8 +65,9 @@ struct TipHistory: Sendable {
         }
     }
 
-    private func inclusion(_ tip: UInt256, _ blocks: Int) -> Double {
-        guard entries.count >= blocks else { return 0 }
+    /// `nil` while there are not as many blocks.
+    private func inclusion(_ tip: UInt256, _ blocks: Int) -> Double? {
+        guard entries.count >= blocks else { return nil }
         let starts = 0...(entries.count - blocks)
         let included = starts.count { start in
             entries[start..<(start + blocks)].contains { tip >= $0.needed }

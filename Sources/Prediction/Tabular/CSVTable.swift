@@ -5,7 +5,7 @@
 /// are kept as text, to say in an answer what was learned from when.
 public struct CSVTable: Sendable, Hashable {
     /// Why a text is no such table.
-    public enum Failure: Error, Sendable, Hashable {
+    public enum Failure: Error, Sendable, Hashable, CustomStringConvertible {
         /// There is no header, or no line after it.
         case empty
         /// Two columns have the same name, or one has none.
@@ -18,6 +18,22 @@ public struct CSVTable: Sendable, Hashable {
         case invalidQuotes(line: Int)
         /// There are more cells than ``CSVTable/maxCells``.
         case tooLarge(cells: Int)
+
+        /// One sentence for a person.
+        public var description: String {
+            switch self {
+            case .empty: "it has no line of numbers after its header"
+            case .invalidHeader(let name):
+                name.isEmpty ? "a column has no name" : "two columns are named \(name)"
+            case .raggedLine(let line, let cells, let columns):
+                "line \(line) has \(cells) cells, and the header \(columns)"
+            case .invalidNumber(let line, let column, let text):
+                "line \(line), column \(column): '\(text)' is no number"
+            case .invalidQuotes(let line):
+                "line \(line): a quotation mark is not closed, or within a cell"
+            case .tooLarge(let cells): "it has \(cells) cells, and \(maxCells) is the most"
+            }
+        }
     }
 
     /// The most cells that are read: 80 MB of numbers.

@@ -130,12 +130,23 @@ public struct ChangeModel: Sendable, Hashable, Codable {
     }
 
     /// Why a table cannot be learned from.
-    public enum TrainingError: Error, Sendable, Hashable {
+    public enum TrainingError: Error, Sendable, Hashable, CustomStringConvertible {
         /// There is no column of this name.
         case unknownColumn(String)
         /// The horizon is not between 1 and a tenth of the rows.
         case invalidHorizon(Int, rows: Int)
+        /// The rows give no model.
         case learning(LearningError)
+
+        /// One sentence for a person.
+        public var description: String {
+            switch self {
+            case .unknownColumn(let name): "there is no column named \(name)"
+            case .invalidHorizon(let horizon, let rows):
+                "a horizon of \(horizon) rows is not between 1 and a tenth of the \(rows) rows"
+            case .learning(let error): error.description
+            }
+        }
     }
 
     /// Trains and measures.
