@@ -32,7 +32,8 @@ public final class PredictionPlugin: NodePlugin {
         files = configuration.text("directory").map(ModelFiles.init)
         trainEvery = try configuration.integer("train-every", in: 0...10_000_000) ?? 0
         guard trainEvery == 0 || files != nil else {
-            throw PluginError("prediction.train-every needs prediction.directory to keep the model in")
+            throw PluginError(
+                "prediction.train-every needs prediction.directory to keep the model in")
         }
         guard let files else {
             fees = Mutex(FeeTracker(model: nil))
@@ -58,9 +59,11 @@ public final class PredictionPlugin: NodePlugin {
         let predict = RESTParameter<GivenFeatures>.body("features", "The features of the moment.")
         return PluginOffer(
             methods: [
-                RPCMethod("prediction_fees", execution: { (context: RPCContext) in
-                    try self.feesAnswer(handle.view.chain)
-                }),
+                RPCMethod(
+                    "prediction_fees",
+                    execution: { (context: RPCContext) in
+                        try self.feesAnswer(handle.view.chain)
+                    }),
                 RPCMethod(
                     "prediction_feeWait", ["fee", "blocks"],
                     execution: { (_: RPCContext, fee: UInt256, blocks: UInt64) in

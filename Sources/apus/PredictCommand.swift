@@ -56,7 +56,8 @@ struct TrainCommand: AsyncParsableCommand {
             let path = ModelFiles(directory: out).change
             try ModelFiles.write(model, to: path)
             let record = model.record
-            print("""
+            print(
+                """
                 \(path): \(model.algorithm.rawValue), \(model.rows) rows, \(model.from) to \(model.to)
                 unseen outcomes   \(record.outcomes), \(record.from) to \(record.to)
                 best rule         \(record.baseline.rawValue)

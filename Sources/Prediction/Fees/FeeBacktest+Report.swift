@@ -4,8 +4,9 @@ extension FeeBacktest {
     /// The figures for a terminal.
     public var table: String {
         var lines = [
-            "blocks \(testedFrom) to \(testedTo); errors are of the fee's logarithm, skill is over the best rule",
-            "  ahead  best rule      rule    model   skill   95 % interval    bounded  pinball  raw    coverage  worst  width   model heard",
+            "blocks \(testedFrom) to \(testedTo); errors are of the fee's logarithm",
+            "  ahead  best rule      rule    model   skill   95 % interval    bounded"
+                + "  pinball    raw   cover   worst   width     heard",
         ]
         for row in rows {
             let cells = [
@@ -49,7 +50,9 @@ extension FeeBacktest {
         }
         for (index, row) in rows.enumerated() {
             let x = left + step * (Double(index) + 0.5)
-            func skill(_ value: Double) -> Double { y((min(max(value, -0.2), 0.3) + 0.2) / 0.5, 55) }
+            func skill(_ value: Double) -> Double {
+                y((min(max(value, -0.2), 0.3) + 0.2) / 0.5, 55)
+            }
             if let low = row.skillLow, let high = row.skillHigh {
                 parts.append(line(x, skill(low), x, skill(high), "#336699", 3))
             }

@@ -90,7 +90,8 @@ public struct FeeModel: Sendable, Hashable, Codable {
         }
         return FeeModel(
             version: currentVersion, features: FeeFeatures.names, parameters: parameters,
-            chain: chain, trainedFrom: first.number, trainedTo: last.number, dataHash: dataHash(of: blocks),
+            chain: chain, trainedFrom: first.number, trainedTo: last.number,
+            dataHash: dataHash(of: blocks),
             models: models)
     }
 

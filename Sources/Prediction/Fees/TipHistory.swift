@@ -40,7 +40,9 @@ struct TipHistory: Sendable {
         for (transaction, receipt) in zip(block.transactions, receipts) {
             let gas = receipt.cumulativeGasUsed - min(before, receipt.cumulativeGasUsed)
             before = receipt.cumulativeGasUsed
-            guard let tip = transaction.effectiveTip(baseFee: header.baseFeePerGas) else { continue }
+            guard let tip = transaction.effectiveTip(baseFee: header.baseFeePerGas) else {
+                continue
+            }
             tips.append((tip, gas))
         }
         tips.sort { $0.tip < $1.tip }
