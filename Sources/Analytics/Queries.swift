@@ -60,6 +60,17 @@ struct AnalyticsQueries: Sendable {
                 try NetworkReport(self.handle.view(of: context.view), days: days)
             },
             RESTRoute(
+                .get, "/api/analytics/export/{table}",
+                "A table of a range of blocks, with the columns of ethereum-etl.", role: .admin,
+                mediaTypes: ExportFormat.allCases.map(\.mediaType),
+                RESTParameter<ExportTable>.path("table", "Which table."),
+                RESTParameter<UInt64>.query("from", "The first block.", default: 0),
+                RESTParameter<UInt64?>.query("to", "The last block; the head by default."),
+                RESTParameter<ExportFormat>.query("format", "csv or ndjson.", default: .csv)
+            ) { context, table, first, last, format in
+                try Export(table, format, first, last, in: context.view).answer
+            },
+            RESTRoute(
                 .get, "/api/analytics/{address}", "What an account did.", role: .reader,
                 cost: .execution, address, days, answer: report),
             RESTRoute(
@@ -107,17 +118,6 @@ struct AnalyticsQueries: Sendable {
                 cost: .execution, address, limit
             ) { context, address, limit in
                 try ContactPage(self.handle.view(of: context.view), address, limit)
-            },
-            RESTRoute(
-                .get, "/api/analytics/export/{table}",
-                "A table of a range of blocks, with the columns of ethereum-etl.", role: .admin,
-                mediaTypes: ExportFormat.allCases.map(\.mediaType),
-                RESTParameter<ExportTable>.path("table", "Which table."),
-                RESTParameter<UInt64>.query("from", "The first block.", default: 0),
-                RESTParameter<UInt64?>.query("to", "The last block; the head by default."),
-                RESTParameter<ExportFormat>.query("format", "csv or ndjson.", default: .csv)
-            ) { context, table, first, last, format in
-                try Export(table, format, first, last, in: context.view).answer
             },
         ]
     }

@@ -220,13 +220,19 @@ final class PluginIndex: CommitParticipant {
     private func step(_ view: ChainView, for budget: Duration) throws -> Bool {
         guard let columns, state.withLock({ $0.failure == nil }) else { return true }
         let database = view.snapshot.database
-        let cursor = try self.cursor(columns, view.snapshot)
+        // Not the snapshot of the view: it may be older than what the index wrote last.
+        let cursor = try self.cursor(columns, database.snapshot())
         guard let cursor else {
             try begin(view, columns)
             return view.number == view.oldestState
         }
         guard try view.canonicalHash(cursor.number) == cursor.hash else {
             try goBack(from: cursor, columns, view)
+            return false
+        }
+        // The blocks in between cannot be executed again: the state before them is gone.
+        guard cursor.number >= view.oldestState else {
+            try state.withLock { _ in try reset(columns, database) }
             return false
         }
         let end = ContinuousClock.now + budget
@@ -264,7 +270,7 @@ final class PluginIndex: CommitParticipant {
         }
         let start = BlockReference(number: view.oldestState, hash: hash)
         try state.withLock { state in
-            let changes = PluginBatch(columns, view.snapshot)
+            let changes = PluginBatch(columns, view.snapshot.database.snapshot())
             try plugin.indexBegins(IndexStart(block: start, chain: view), changes)
             var batch = WriteBatch(for: view.snapshot.database)
             changes.write(to: &batch)
@@ -281,9 +287,10 @@ final class PluginIndex: CommitParticipant {
         from cursor: BlockReference, _ columns: PluginColumns, _ view: ChainView
     ) throws {
         try state.withLock { state in
-            let changes = PluginBatch(columns, view.snapshot)
+            let snapshot = view.snapshot.database.snapshot()
+            let changes = PluginBatch(columns, snapshot)
             guard
-                try view.snapshot.value(columns.meta, MetaKey.start) != cursor.bytes,
+                try snapshot.value(columns.meta, MetaKey.start) != cursor.bytes,
                 let parent = try view.header(hash: cursor.hash)?.parentHash
             else { return try reset(columns, view.snapshot.database) }
             try changes.undo(cursor)

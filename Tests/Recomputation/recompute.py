@@ -113,8 +113,8 @@ for _ in range(BLOCKS):
         act()
     rpc("evm_increaseTime", random.randrange(1, 7200))
     rpc("evm_mine")
-    if random.randrange(6) == 0:
-        head = int(rpc("eth_blockNumber"), 16)
+    head = int(rpc("eth_blockNumber"), 16)
+    if random.randrange(6) == 0 and head > 9:
         depth = random.randrange(1, min(6, head - 9) + 1)
         # Takes the last blocks back; others take their place.
         rpc("anvil_rollback", depth)
