@@ -22,7 +22,7 @@ public enum MethodReference {
     private static let introduction = [
         "# JSON-RPC methods",
         "",
-        "Made from the table of methods: a test compares, and `make docs` writes it anew. How they are",
+        "Made from the table of methods by `make docs`; a test compares the names. How they are",
         "served, and what is as elsewhere, is in [json-rpc.md](json-rpc.md). `rpc_discover` answers with",
         "the same as an OpenRPC document, for what the caller may use.",
         "",
@@ -99,6 +99,7 @@ extension RPCLimits {
             ),
             ("executionQueue", "\(executionQueue)", "calls that wait for such a thread"),
             ("messageSeconds", "\(messageSeconds)", "time for one message with all its calls"),
+            ("callTime", "\(callTime)", "time for one call, as geth"),
             ("callGas", "\(callGas)", "gas of a call, as geth"),
             (
                 "logFilterAlternatives", "\(logFilterAlternatives)",
