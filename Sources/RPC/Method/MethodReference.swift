@@ -110,7 +110,10 @@ extension RPCLimits {
             ("simulatedBlocks", "\(simulatedBlocks)", "blocks of one `eth_simulateV1`, as geth"),
             ("traceTime", "\(traceTime)", "time for the trace of one transaction, as geth"),
             ("traceBytes", "\(traceBytes)", "bytes of one trace"),
-            ("traceFilterBlocks", "\(traceFilterBlocks)", "blocks that one `trace_filter` looks at"),
+            (
+                "traceFilterBlocks", "\(traceFilterBlocks)",
+                "blocks that one `trace_filter` looks at"
+            ),
             ("listedSlots", "\(listedSlots)", "slots of one listing of the state"),
             ("feeHistoryBlocks", "\(feeHistoryBlocks)", "blocks of one `eth_feeHistory`, as geth"),
             (
