@@ -15,7 +15,21 @@ struct EngineChainTests {
     /// Makes the call that a file holds.
     private func call(_ request: JSONValue, on node: TestNode) async throws -> JSONValue {
         let method = try #require(request["method"]?.stringValue)
-        return try await node.call(method, try #require(request["params"]).description)
+        let params = try #require(request["params"]?.arrayValue)
+        return try await node.call(
+            method, JSONValue.array(params.map(Self.hexadecimal)).description)
+    }
+
+    /// The file has execution requests as Go writes bytes: in base 64.
+    private static func hexadecimal(_ parameter: JSONValue) -> JSONValue {
+        guard let items = parameter.arrayValue else { return parameter }
+        return .array(
+            items.map { item in
+                guard let text = item.stringValue, !text.hasPrefix("0x"),
+                    let bytes = Data(base64Encoded: text)
+                else { return item }
+                return .string(Hex.encode(bytes))
+            })
     }
 
     private func choose(_ name: String, on node: TestNode) async throws {
