@@ -10,7 +10,7 @@ extension Blockchain {
         while !Task.isCancelled {
             var reported: ContinuousClock.Instant?
             do {
-                while let progress = try await pruneHistory(), !Task.isCancelled {
+                while let progress = try pruneHistory(), !Task.isCancelled {
                     if reported.map({ clock.now - $0 >= .seconds(10) }) ?? true {
                         reported = clock.now
                         logger.notice(
