@@ -279,7 +279,9 @@ public struct NetworkTotals: Hashable, Sendable, TableValue {
         activeAddresses += later.activeAddresses
         newAddresses += later.newAddresses
         gasUsed += later.gasUsed
-        gasLimit += later.gasLimit
+        // A devnet without a gas limit has the largest number in each block.
+        let (limit, overflow) = gasLimit.addingReportingOverflow(later.gasLimit)
+        gasLimit = overflow ? .max : limit
         baseFeeSum = baseFeeSum &+ later.baseFeeSum
         burned = burned &+ later.burned
         tips = tips &+ later.tips

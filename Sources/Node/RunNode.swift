@@ -76,7 +76,7 @@ public func runNode(_ settings: NodeSettings) async throws {
             await pool.follow(blockchain, now: wallClock)
         }
     case .follower(let role):
-        let http = HTTPClient(eventLoopGroupProvider: .singleton)
+        let http = HTTPClient.forNodes()
         let follower = Follower(
             client: RPCClient(url: role.upstream, http: http), chain: blockchain, seals: seals,
             sealers: Set(role.sealers), logger: logger)

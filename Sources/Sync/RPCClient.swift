@@ -77,6 +77,17 @@ public struct RPCClient: Sendable {
     private static let maximumAnswer = 64 << 20
 }
 
+extension HTTPClient {
+    /// A client for calls to nodes: one that cannot be reached is told at once, and not tried again
+    /// and again until the time of the call is up.
+    public static func forNodes() -> HTTPClient {
+        var configuration = Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(5)
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+}
+
 /// Why a call to another node has no result.
 public enum RPCClientError: Error, Sendable, CustomStringConvertible {
     /// The node cannot be reached, or did not answer in time.

@@ -142,7 +142,10 @@ import Testing
         arguments: ["chain-rpc-compat", "chain-ethtest", "chain-sync"])
     func `the genesis of a real chain survives JSON`(archive: String) throws {
         let genesis = try Genesis(json: Fixtures.bytes(Fixtures.file(archive, "genesis.json")))
-        #expect(try Genesis(json: genesis.json.encoded()) == genesis)
+        let read = try Genesis(json: genesis.json.encoded())
+        #expect(read.config == genesis.config)
+        #expect(read.alloc == genesis.alloc)
+        #expect(read.header(stateRoot: .zero) == genesis.header(stateRoot: .zero))
         var decoder = RLPDecoder(try Fixtures.bytes(Fixtures.file(archive, "chain.rlp")))
         let first = try decoder.block()
         let header = genesis.header(stateRoot: .zero)

@@ -55,6 +55,8 @@ final class SyncNode: Sendable {
     }
 
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    /// Used by all tests, and never ended.
+    static let http = HTTPClient.forNodes()
 
     static func key(_ index: Int) -> PrivateKey {
         guard let key = PrivateKey(UInt256(index)) else { preconditionFailure("not a key") }
@@ -84,7 +86,7 @@ final class SyncNode: Sendable {
     /// Follows a node on a port.
     func follower(port: Int, sealers: Set<Address> = []) -> Follower {
         Follower(
-            client: RPCClient(url: "http://127.0.0.1:\(port)", http: .shared), chain: chain,
+            client: RPCClient(url: "http://127.0.0.1:\(port)", http: Self.http), chain: chain,
             seals: seals, sealers: sealers, logger: Self.quiet)
     }
 

@@ -36,11 +36,11 @@ struct EngineChainTests {
         let request = try Fixtures.json(Fixtures.file(name, "headfcu.json"))
         let answer = try await call(request, on: node)
         #expect(answer["payloadStatus"]?["status"] == "VALID", "\(answer)")
-        let wanted = request["params"]?[0]?["headBlockHash"]?.stringValue
-        #expect(node.blockchain.head.hash.description == wanted)
-        for tag in ["latest", "safe", "finalized"] {
+        let choice = try #require(request["params"]?[0])
+        #expect(node.blockchain.head.hash.description == choice["headBlockHash"]?.stringValue)
+        for (tag, name) in [("latest", "head"), ("safe", "safe"), ("finalized", "finalized")] {
             let block = try await node.call("eth_getBlockByNumber", "[\"\(tag)\",false]")
-            #expect(block["hash"]?.stringValue == wanted)
+            #expect(block["hash"] == choice["\(name)BlockHash"], "\(tag)")
         }
     }
 

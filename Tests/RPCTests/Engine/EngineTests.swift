@@ -364,12 +364,15 @@ import RPC
         #expect(partly[1] == .null)
 
         // And the block that has the transaction brings them along.
-        let update = try await node.call(
-            "engine_forkchoiceUpdatedV3", "[\(choice(genesisHash)),\(attributes(1_012))]")
-        let id = try #require(update["payloadId"]?.stringValue)
+        // A payload stays as it is once it is fetched: each try is a job of its own, with more time.
         var payload = JSONValue.null
-        for _ in 0..<500 where payload["executionPayload"]?["transactions"]?[0] == nil {
-            try await Task.sleep(for: .milliseconds(10))
+        for attempt: UInt64 in 0..<10
+        where payload["executionPayload"]?["transactions"]?[0] == nil {
+            let update = try await node.call(
+                "engine_forkchoiceUpdatedV3",
+                "[\(choice(genesisHash)),\(attributes(1_012 + attempt))]")
+            let id = try #require(update["payloadId"]?.stringValue)
+            try await Task.sleep(for: .milliseconds(10 << attempt))
             payload = try await node.call("engine_getPayloadV5", "[\"\(id)\"]")
         }
         #expect(payload["blobsBundle"]?["commitments"] == [.string(Hex.encode(infinity))])

@@ -26,7 +26,7 @@ import Testing
         #expect(told[0]?["hash"]?.stringValue == bad.hash().description)
         #expect(told[0]?["block"]?["number"] == "0x1")
         #expect(told[0]?["block"]?["transactions"]?.arrayValue?.count == 1)
-        #expect(told[0]?["rlp"]?.stringValue == "0x" + Hex.encode(bad.encoded()))
+        #expect(told[0]?["rlp"]?.stringValue == Hex.encode(bad.encoded()))
         #expect(told[0]?["reason"]?.stringValue?.contains("gasUsed") == true)
     }
 
