@@ -21,15 +21,22 @@ struct TemporaryDataDirectory: Sendable {
         path = url.path
     }
 
+    /// Removes the folder. Threads of the database may still be writing to it: under another name
+    /// they make no new file in it.
     func remove() {
-        try? FileManager.default.removeItem(atPath: path)
+        let aside = path + ".removed"
+        try? FileManager.default.moveItem(atPath: path, toPath: aside)
+        for _ in 0..<3 where FileManager.default.fileExists(atPath: aside) {
+            try? FileManager.default.removeItem(atPath: aside)
+        }
     }
 
     /// Removes the folders of processes that are gone.
     private static func removeAbandoned(in base: URL) {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: base.path)) ?? []
         for name in names where name.hasPrefix(prefix) {
-            guard let process = Int32(name.dropFirst(prefix.count)) else { continue }
+            let number = name.dropFirst(prefix.count).prefix { $0 != "." }
+            guard let process = Int32(number) else { continue }
             // Signal 0 only asks whether the process is there.
             if kill(process, 0) == -1, errno == ESRCH {
                 try? FileManager.default.removeItem(at: base.appendingPathComponent(name))
