@@ -123,6 +123,7 @@ let targets: [Target] = [
     .testTarget(
         name: "PluginAPITests", dependencies: ["PluginAPI", "LargestTransfer", "TestSupport"]),
     .testTarget(name: "SyncTests", dependencies: ["Sync", "TestSupport"]),
+    .testTarget(name: "AnalyticsTests", dependencies: ["Analytics", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
     .testTarget(name: "PredictionTests", dependencies: ["Prediction"]),
     // The real daemon as a child process.

@@ -22,7 +22,7 @@ final class ProgressReport {
         let now = ContinuousClock.now
         guard now - last >= interval else { return }
         last = now
-        let left = fraction > 0 ? seconds / fraction - seconds : 0
+        let left = fraction > 0 ? max(seconds / fraction - seconds, 0) : 0
         let percent = (fraction * 100).formatted(.number.precision(.fractionLength(1)))
         printErrorLine("\(text()), \(percent) %, \(Self.time(left)) left")
     }

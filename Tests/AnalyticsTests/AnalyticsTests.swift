@@ -1,0 +1,245 @@
+import Analytics
+import Chain
+import Cryptography
+import EthereumTypes
+import Foundation
+import PluginAPI
+import Primitives
+import TestSupport
+import Testing
+
+@Suite struct AnalyticsTests {
+    private let alice = FixedKeys.alice.address
+
+    @Test func `after random reorganisations every table is that of a fresh backfill`() async throws
+    {
+        var random = SeededRandom(seed: 6)
+        let test = try AnalyticsFixture()
+        var blocks: [[AnalyticsFixture.Step]] = []
+        for _ in 0..<60 {
+            if !blocks.isEmpty, Int.random(in: 0..<4, using: &random) == 0 {
+                let keep = Int.random(in: max(0, blocks.count - 8)..<blocks.count, using: &random)
+                blocks.removeLast(blocks.count - keep)
+                try await test.chain.rollback(to: UInt64(keep))
+            }
+            let steps = AnalyticsFixture.steps(
+                Int.random(in: 0...8, using: &random), &random)
+            blocks.append(steps)
+            try await test.produce(steps)
+        }
+        let directory = try TemporaryDirectory()
+        do {
+            let without = try AnalyticsFixture(in: directory, withPlugin: false)
+            for steps in blocks { try await without.produce(steps) }
+            try await without.chain.shutDown()
+        }
+        let late = try AnalyticsFixture(in: directory)
+        let task = Task { await late.host.run() }
+        let end = ContinuousClock.now + .seconds(20)
+        while late.host.health[0].health.status != .ok, ContinuousClock.now < end {
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        task.cancel()
+        await task.value
+        #expect(late.chain.head.hash == test.chain.head.hash, "seed \(random.seed)")
+        let (one, other) = (try test.contents(), try late.contents())
+        #expect(Set(one.keys) == Set(other.keys))
+        for (family, entries) in one {
+            #expect(other[family] == entries, "\(family), seed \(random.seed)")
+        }
+    }
+
+    @Test func `figures of an address are those of its transactions`() async throws {
+        let test = try AnalyticsFixture()
+        typealias Step = AnalyticsFixture.Step
+        try await test.produce([
+            Step(deed: .transfer, sender: 0, recipient: 1, amount: 5),
+            Step(deed: .forward, sender: 0, recipient: 1, amount: 4),
+        ])
+        try await test.produce([
+            Step(deed: .revert, sender: 0, recipient: 1, amount: 3),
+            Step(deed: .transfer, sender: 1, recipient: 0, amount: 2),
+        ])
+        let head = test.chain.head
+        let report = try test.get("/api/analytics/\(alice.checksummed)", ["days": "1"])
+        #expect(report["as_of"]?["number"] == .number("2"))
+        #expect(report["as_of"]?["hash"] == .string("\(head.hash)"))
+        #expect(report["sent"] == .number("3"))
+        #expect(report["received"] == .number("1"))
+        #expect(report["failed"] == .number("1"))
+        #expect(report["total_transactions"] == .number("4"))
+        #expect(report["value_out"] == .string("9"))
+        #expect(report["value_in"] == .string("2"))
+        #expect(report["total_volume"] == .string("11"))
+        #expect(report["average_value"] == .string("3"))
+        #expect(report["risk_score"] == .null)
+        let balance = try #require(try head.view.state.account(alice)?.balance)
+        #expect(report["balance"] == .string(balance.description))
+        #expect(report["complete_from_block"] == .number("1"))
+        // The forwarder passes half on.
+        let bob = try test.get("/api/analytics/\(FixedKeys.bob.address.checksummed)")
+        #expect(bob["value_in"] == .string("7"))
+        #expect(bob["transfers_in"] == .number("2"))
+        // Two blocks, half an hour apart from 22:13:20 on a Tuesday on: 22:43 and 23:13.
+        guard case .array(let hours)? = report["hourly_activity"] else {
+            Issue.record("no list"); return
+        }
+        #expect(hours[22] == .number("2") && hours[23] == .number("2"))
+        guard case .array(let days)? = report["daily_activity"] else {
+            Issue.record("no list"); return
+        }
+        #expect(days[1] == .number("4"))
+    }
+
+    @Test func `appearances are paged both ways without a gap`() async throws {
+        var random = SeededRandom(seed: 17)
+        let test = try AnalyticsFixture()
+        for _ in 0..<20 { try await test.produce(AnalyticsFixture.steps(6, &random)) }
+        let path = "/api/analytics/\(alice.checksummed)/transactions"
+        func walk(_ direction: String) throws -> [String] {
+            var all: [String] = []
+            var query = ["direction": direction, "limit": "7"]
+            while true {
+                let page = try test.get(path, query)
+                guard case .array(let entries)? = page["transactions"] else { return all }
+                for entry in entries {
+                    guard case .number(let block)? = entry["block"],
+                        case .number(let index)? = entry["index"]
+                    else { return all }
+                    all.append("\(block) \(index)")
+                    query["block"] = block
+                    query["index"] = index
+                }
+                if page["has_more"] == .bool(false) { return all }
+            }
+        }
+        let forward = try walk("after")
+        #expect(forward.count > 30)
+        #expect(Set(forward).count == forward.count)
+        #expect(try walk("before") == forward.reversed())
+    }
+
+    @Test func `a deployment is known with its factory and hashes`() async throws {
+        let test = try AnalyticsFixture()
+        typealias Step = AnalyticsFixture.Step
+        try await test.produce([
+            Step(deed: .create, sender: 0, recipient: 0, amount: 1),
+            Step(deed: .destroy, sender: 0, recipient: 0, amount: 2),
+            Step(deed: .deploy, sender: 0, recipient: 0, amount: 0),
+        ])
+        let answer = try test.get("/api/analytics/\(alice.checksummed)/contracts")
+        guard case .array(let contracts)? = answer["contracts"] else {
+            Issue.record("no list"); return
+        }
+        #expect(contracts.count == 3)
+        #expect(
+            contracts.map { $0["factory"] } == [
+                .string(alice.checksummed), .string(AnalyticsFixture.destroyer.checksummed),
+                .string(AnalyticsFixture.creator.checksummed),
+            ])
+        #expect(contracts[0]["code_hash"] == .string("\(keccak256([0]))"))
+        #expect(contracts[1]["code_hash"] == .string("\(keccak256([]))"))
+    }
+
+    @Test func `tokens are told by their events, and a contract that tells otherwise is marked`()
+        async throws
+    {
+        let test = try AnalyticsFixture()
+        typealias Step = AnalyticsFixture.Step
+        try await test.produce([
+            Step(deed: .fungible, sender: 0, recipient: 1, amount: 5),
+            Step(deed: .fungible, sender: 1, recipient: 6, amount: 2),
+            Step(deed: .unique, sender: 0, recipient: 7, amount: 3),
+        ])
+        let bob = FixedKeys.bob.address.checksummed
+        let transfers = try test.get("/api/analytics/\(bob)/transfers", ["direction": "after"])
+        guard case .array(let moves)? = transfers["transfers"] else {
+            Issue.record("no list"); return
+        }
+        #expect(moves.map { $0["value"] } == [.string("5"), .string("2")])
+        let holders = try test.get(
+            "/api/analytics/\(AnalyticsFixture.token.checksummed)/holders", ["verify": "true"])
+        guard case .array(let holdings)? = holders["holdings"] else {
+            Issue.record("no list"); return
+        }
+        #expect(holdings.map { $0["balance"] } == [.string("3"), .string("2")])
+        // The contract of the test has no balanceOf.
+        #expect(holdings.allSatisfy { $0["mismatch"] == .bool(true) })
+        #expect(holders["holders_count"] == .number("2"))
+        let own = try test.get("/api/analytics/\(alice.checksummed)/tokens")
+        guard case .array(let mine)? = own["holdings"] else {
+            Issue.record("no list"); return
+        }
+        #expect(mine.allSatisfy { $0["overdrawn"] == .bool(true) })
+    }
+
+    @Test func `risk rests on cited transactions, and on nothing without a list`() async throws {
+        let directory = try TemporaryDirectory()
+        let list = directory.path + "/labels.csv"
+        let flagged = AnalyticsFixture.recipient(9)
+        try "address,label\n\(flagged.checksummed),mixer\n".write(
+            toFile: list, atomically: true, encoding: .utf8)
+        let test = try AnalyticsFixture(section: ["labels": list])
+        typealias Step = AnalyticsFixture.Step
+        let block = try await test.produce([
+            Step(deed: .transfer, sender: 0, recipient: 9, amount: 5),
+            Step(deed: .transfer, sender: 2, recipient: 3, amount: 5),
+        ])
+        let report = try test.get("/api/analytics/\(alice.checksummed)")
+        #expect(report["risk_score"] == .number("60"))
+        #expect(report["risk"]?["meaning"] == .string("evidence points, not a probability"))
+        guard case .array(let reasons)? = report["risk"]?["reasons"] else {
+            Issue.record("no list"); return
+        }
+        #expect(reasons.map { $0["rule"] } == [.string("direct_contact")])
+        #expect(
+            reasons[0]["transactions"]
+                == .array([.string("\(block.stored.transactionHashes[0])")]))
+        let carol = try test.get("/api/analytics/\(FixedKeys.carol.address.checksummed)")
+        #expect(carol["risk_score"] == .number("0"))
+    }
+
+    @Test func `wealth adds up to the state`() async throws {
+        var random = SeededRandom(seed: 23)
+        let test = try AnalyticsFixture()
+        for _ in 0..<10 { try await test.produce(AnalyticsFixture.steps(5, &random)) }
+        var balances: [Wei] = []
+        try test.chain.head.view.forEachAccount { listed in
+            if !listed.account.balance.isZero { balances.append(listed.account.balance) }
+            return true
+        }
+        let wealth = try #require(try test.get("/api/analytics/network")["wealth"])
+        #expect(wealth["accounts"] == .number("\(balances.count)"))
+        #expect(wealth["supply"] == .string(balances.reduce(.zero, &+).description))
+        guard case .array(let top)? = wealth["top_accounts"] else {
+            Issue.record("no list"); return
+        }
+        let sorted = balances.sorted(by: >).prefix(20).map(\.description)
+        #expect(top.compactMap { $0["balance"]?.stringValue } == sorted)
+        // Four accounts hold all but dust, the same each.
+        #expect(wealth["nakamoto"] == ["least": .number("2"), "most": .number("3")])
+    }
+
+    @Test func `an export has a row for each transaction and goes on by block`() async throws {
+        var random = SeededRandom(seed: 29)
+        let test = try AnalyticsFixture()
+        var count = 0
+        for _ in 0..<6 {
+            let steps = AnalyticsFixture.steps(4, &random)
+            count += steps.count
+            try await test.produce(steps)
+        }
+        func rows(_ query: [String: String]) throws -> [String] {
+            try test.get("/api/analytics/export/transactions", query).stringValue?
+                .split(whereSeparator: \.isNewline).map(String.init) ?? []
+        }
+        let all = try rows([:])
+        #expect(all.count == count + 1)
+        #expect(all.first?.hasPrefix("hash,nonce,block_hash,block_number") == true)
+        let parts = try rows(["to": "3"]) + rows(["from": "4"]).dropFirst()
+        #expect(parts == all)
+        #expect(try rows(["format": "ndjson"]).count == count)
+        #expect(throws: RESTError.self) { try rows(["to": "7"]) }
+        #expect(throws: RESTError.self) { try rows(["from": "3", "to": "2"]) }
+    }
+}

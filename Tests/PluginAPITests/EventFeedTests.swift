@@ -1,0 +1,119 @@
+import Chain
+import PluginAPI
+import Primitives
+import Storage
+import Synchronization
+import TestSupport
+import Testing
+
+/// Follows the feed, and keeps what it has seen.
+private final class Follower: NodePlugin {
+    static let manifest = PluginManifest(name: "follower", summary: "Follows.")
+
+    let seen = Mutex<[FeedEvent]>([])
+    let failure = Mutex<Int?>(nil)
+
+    init(_ configuration: inout PluginConfiguration) throws(PluginError) {}
+
+    func run(_ handle: PluginHandle) async throws {
+        try await handle.followEvents { event, _ in
+            if self.failure.withLock({ $0 }) == Int(event.sequence) {
+                throw PluginError("not this one")
+            }
+            self.seen.withLock { $0.append(event) }
+        }
+    }
+}
+
+@Suite struct EventFeedTests {
+    let directory: TemporaryDirectory
+
+    init() throws {
+        directory = try TemporaryDirectory()
+    }
+
+    private func events(_ test: PluginFixture, after sequence: UInt64 = 0) throws -> [FeedEvent] {
+        try test.host.feed.events(
+            after: sequence, limit: 1000, in: test.chain.head.view.snapshot)
+    }
+
+    private func summary(_ events: [FeedEvent]) -> [String] {
+        events.map { "\($0.sequence) \($0.kind) \($0.block.number)" }
+    }
+
+    @Test func `everything that happens is there, in its order`() async throws {
+        let test = try PluginFixture(directory)
+        let first = try await test.produce()
+        for _ in 0..<2 { try await test.produce() }
+        try await test.chain.rollback(to: 1)
+        try await test.produce(2)
+        let all = try events(test)
+        #expect(
+            summary(all) == [
+                "1 committed 1", "2 committed 2", "3 committed 3", "4 reverted 3", "5 reverted 2",
+                "6 committed 2",
+            ])
+        #expect(all[3].block == all[2].block)
+        #expect(all[5].parentHash == first.hash)
+        #expect(try summary(events(test, after: 4)) == ["5 reverted 2", "6 committed 2"])
+    }
+
+    @Test func `what happened while nobody kept the feed is added`() async throws {
+        do {
+            let test = try PluginFixture(directory)
+            for _ in 0..<2 { try await test.produce() }
+            try await test.chain.shutDown()
+        }
+        do {
+            let chain = try Blockchain.open(
+                database: Database.reopening(DatabaseOptions(path: directory.path + "/chain")),
+                genesis: nil)
+            try await chain.rollback(to: 2)
+            try await chain.shutDown()
+        }
+        let test = try PluginFixture(directory)
+        #expect(try summary(events(test)) == ["1 committed 1", "2 committed 2"])
+        try await test.produce()
+        #expect(try summary(events(test, after: 2)) == ["3 committed 3"])
+    }
+
+    @Test func `a plugin that follows goes on where it stopped and misses nothing`() async throws {
+        do {
+            let test = try PluginFixture(directory, plugins: [Follower.self])
+            let follower = try #require(test.host.plugin(Follower.self))
+            let task = Task { await test.host.run() }
+            // The cursor of one who has never followed is set when it begins.
+            while test.host.feed.cursor(of: "follower") == nil { await Task.yield() }
+            for _ in 0..<3 { try await test.produce() }
+            while follower.seen.withLock({ $0.count }) < 3 { await Task.yield() }
+            follower.failure.withLock { $0 = 4 }
+            try await test.produce()
+            while test.host.health[0].health.status != .failing { await Task.yield() }
+            try await test.produce()
+            task.cancel()
+            await task.value
+            try await test.chain.shutDown()
+        }
+        let test = try PluginFixture(directory, plugins: [Follower.self])
+        let follower = try #require(test.host.plugin(Follower.self))
+        try await test.run { follower.seen.withLock { $0.last?.sequence } == 5 }
+        let seen = follower.seen.withLock { $0.map(\.sequence) }
+        #expect(seen.suffix(2) == [4, 5])
+    }
+
+    @Test func `a cursor whose events are gone is told so`() async throws {
+        let test = try PluginFixture(directory)
+        for _ in 0..<3 { try await test.produce() }
+        // As after a hundred thousand more.
+        let family = try #require(test.host.families.first { $0.family == "events" })
+        let column = try #require(test.chain.database.column(family))
+        var batch = WriteBatch(for: test.chain.database)
+        batch.delete(column, [0, 0, 0, 0, 0, 0, 0, 1])
+        try test.chain.database.write(batch, durability: .buffered)
+        let snapshot = test.chain.database.snapshot()
+        #expect(throws: PluginError.self) {
+            try test.host.feed.events(after: 0, limit: 10, in: snapshot)
+        }
+        #expect(try test.host.feed.events(after: 1, limit: 10, in: snapshot).count == 2)
+    }
+}

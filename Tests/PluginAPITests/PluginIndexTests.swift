@@ -1,0 +1,166 @@
+import Chain
+import PluginAPI
+import Primitives
+import Storage
+import TestSupport
+import Testing
+
+@Suite struct PluginIndexTests {
+    let directory: TemporaryDirectory
+
+    init() throws {
+        directory = try TemporaryDirectory()
+    }
+
+    private func progress(_ fixture: PluginFixture) -> PluginHealth.Status? {
+        fixture.host.health.first?.health.status
+    }
+
+    @Test func `an index follows each commit and each revert`() async throws {
+        let test = try PluginFixture(directory)
+        var states: [[String: [Bytes: Bytes]]] = [try test.contents()]
+        for count in [2, 1, 3, 1] {
+            try await test.produce(count)
+            states.append(try test.contents())
+        }
+        #expect(states[4]["counts"]?[FixedKeys.alice.address.bytes] == [7])
+        #expect(states[0]["counts"]?[[]] == [1])
+        for number in [3, 1, 0] as [UInt64] {
+            try await test.chain.rollback(to: number)
+            #expect(try test.contents() == states[Int(number)], "after block \(number)")
+        }
+    }
+
+    @Test func `an index of random reorganisations is that of the chain made at once`() async throws
+    {
+        var random = SeededRandom(seed: 1)
+        let test = try PluginFixture(directory)
+        var values: [Wei] = []
+        for _ in 0..<30 {
+            if !values.isEmpty, Int.random(in: 0..<3, using: &random) == 0 {
+                let keep = Int.random(in: 0..<values.count, using: &random)
+                values.removeLast(values.count - keep)
+                try await test.chain.rollback(to: UInt64(keep))
+            }
+            let value = UInt256(UInt64.random(in: 1...9, using: &random))
+            try await test.produce(Int(value.l0 % 3) + 1, value: value)
+            values.append(value)
+        }
+        let other = try PluginFixture(try TemporaryDirectory())
+        for value in values { try await other.produce(Int(value.l0 % 3) + 1, value: value) }
+        #expect(test.chain.head.hash == other.chain.head.hash, "seed \(random.seed)")
+        #expect(try test.contents() == other.contents(), "seed \(random.seed)")
+    }
+
+    @Test func `a plugin that comes later catches up, and goes on where it stopped`() async throws {
+        let live = try PluginFixture(try TemporaryDirectory())
+        for count in [1, 2, 3, 1, 2] { try await live.produce(count) }
+        do {
+            let without = try PluginFixture(directory, plugins: [])
+            for count in [1, 2, 3] { try await without.produce(count) }
+            try await without.chain.shutDown()
+        }
+        do {
+            let test = try PluginFixture(directory)
+            #expect(progress(test) == .degraded)
+            try await test.run { test.host.health[0].health.status == .ok }
+            #expect(progress(test) == .ok)
+            try await test.produce(1)
+            try await test.chain.shutDown()
+        }
+        do {
+            let without = try PluginFixture(directory, plugins: [])
+            try await without.produce(2)
+            try await without.chain.shutDown()
+        }
+        let test = try PluginFixture(directory)
+        try await test.run { test.host.health[0].health.status == .ok }
+        #expect(test.chain.head.hash == live.chain.head.hash)
+        #expect(try test.contents() == live.contents())
+    }
+
+    @Test func `blocks that left the chain while the plugin was away begin the index anew`()
+        async throws
+    {
+        do {
+            let test = try PluginFixture(directory)
+            for _ in 0..<4 { try await test.produce(1) }
+            try await test.chain.shutDown()
+        }
+        do {
+            let without = try PluginFixture(directory, plugins: [])
+            try await without.chain.rollback(to: 2)
+            for _ in 0..<3 { try await without.produce(2) }
+            try await without.chain.shutDown()
+        }
+        let live = try PluginFixture(try TemporaryDirectory())
+        for count in [1, 1, 2, 2, 2] { try await live.produce(count) }
+        let test = try PluginFixture(directory)
+        try await test.run { test.host.health[0].health.status == .ok }
+        #expect(try test.contents() == live.contents())
+    }
+
+    @Test func `a plugin that fails is disabled, and comes back with the next start`() async throws
+    {
+        do {
+            let test = try PluginFixture(directory)
+            try await test.produce(1)
+            let plugin = try #require(test.host.plugin(CountingPlugin.self))
+            plugin.failsAt.withLock { $0 = 2 }
+            try await test.produce(1)
+            try await test.produce(1)
+            #expect(test.chain.head.number == 3)
+            #expect(progress(test) == .failing)
+            #expect(try test.contents()["counts"]?[FixedKeys.alice.address.bytes] == [1])
+            try await test.chain.shutDown()
+        }
+        let test = try PluginFixture(directory)
+        try await test.run { test.host.health[0].health.status == .ok }
+        #expect(try test.contents()["counts"]?[FixedKeys.alice.address.bytes] == [3])
+    }
+
+    @Test func `a plugin that fails stops the chain if that is the policy`() async throws {
+        let test = try PluginFixture(directory, policy: .stop)
+        let plugin = try #require(test.host.plugin(CountingPlugin.self))
+        plugin.failsAt.withLock { $0 = 1 }
+        await #expect(throws: ChainError.self) { try await test.produce(1) }
+        #expect(test.chain.head.number == 0)
+    }
+
+    @Test func `what cannot be reverted any more needs no undo`() async throws {
+        let test = try PluginFixture(directory, history: .blocks(2))
+        for _ in 0..<8 { try await test.produce(1) }
+        let undo = try #require(test.contents()["undo"])
+        #expect(undo.keys.allSatisfy { $0[7] >= 5 })
+        try await test.chain.rollback(to: 6)
+        #expect(try test.contents()["counts"]?[FixedKeys.alice.address.bytes] == [6])
+    }
+
+    @Test func `an index that is further behind than the state is kept begins anew`() async throws {
+        do {
+            let test = try PluginFixture(directory, history: .blocks(2))
+            try await test.produce(1)
+            try await test.chain.shutDown()
+        }
+        do {
+            let without = try PluginFixture(directory, plugins: [], history: .blocks(2))
+            for _ in 0..<6 { try await without.produce(1) }
+            try await without.chain.shutDown()
+        }
+        let test = try PluginFixture(directory, history: .blocks(2))
+        try await test.run { test.host.health[0].health.status == .ok }
+        let plugin = try #require(test.host.plugin(CountingPlugin.self))
+        #expect(plugin.begun.withLock { $0 } == [5])
+        #expect(try test.contents()["counts"]?[FixedKeys.alice.address.bytes] == [2])
+    }
+
+    @Test func `a setting that nobody reads or that does not fit is refused`() throws {
+        for section in [["strat": "1"], ["size": "10"], ["enabled": "yes"]] {
+            #expect(throws: PluginError.self) {
+                try PluginFixture(directory, settings: ["counting": section])
+            }
+        }
+        let test = try PluginFixture(directory, settings: ["counting": ["enabled": "false"]])
+        #expect(test.host.health.isEmpty)
+    }
+}
