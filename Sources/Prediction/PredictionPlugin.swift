@@ -67,12 +67,14 @@ public final class PredictionPlugin: NodePlugin {
                 RPCMethod(
                     "prediction_feeWait", ["fee", "blocks"],
                     execution: { (_: RPCContext, fee: UInt256, blocks: UInt64) in
-                        try self.waitAnswer(handle.view.chain, fee: fee, blocks: blocks)
+                        try Self.forCallers {
+                            try self.waitAnswer(handle.view.chain, fee: fee, blocks: blocks)
+                        }
                     }),
                 RPCMethod(
                     "prediction_predict", ["features"],
                     instant: { (_: RPCContext, features: GivenFeatures) in
-                        try self.changeAnswer(features)
+                        try Self.forCallers { try self.changeAnswer(features) }
                     }),
             ],
             routes: [
@@ -119,6 +121,15 @@ public final class PredictionPlugin: NodePlugin {
                 "fee_model": fees.withLock { $0.hasModel } ? "loaded" : "none: rules answer",
                 "change_model": change == nil ? "none" : "loaded",
             ])
+    }
+
+    /// Tells a caller of JSON-RPC what a caller of the routes is told.
+    private static func forCallers<Answer>(_ answer: () throws -> Answer) throws -> Answer {
+        do {
+            return try answer()
+        } catch let error as RESTError {
+            throw RPCError.server(error.detail)
+        }
     }
 
     // MARK: - Fees

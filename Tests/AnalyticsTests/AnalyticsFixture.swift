@@ -229,6 +229,9 @@ extension Database {
                 return try Database(options)
             } catch StorageError.locked {
                 Thread.sleep(forTimeInterval: 0.01)
+            } catch StorageError.inputOutput {
+                // Both clear away old logs.
+                Thread.sleep(forTimeInterval: 0.01)
             }
         }
         return try Database(options)

@@ -15,6 +15,9 @@ import Testing
                 return try TestChain.open(directory, genesis: genesis)
             } catch StorageError.locked {
                 try await Task.sleep(for: .milliseconds(10))
+            } catch StorageError.inputOutput {
+                // Both clear away old logs.
+                try await Task.sleep(for: .milliseconds(10))
             }
         }
         return try TestChain.open(directory, genesis: genesis)

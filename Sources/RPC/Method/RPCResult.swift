@@ -15,7 +15,10 @@ extension Optional: RPCResult where Wrapped: RPCResult {
     }
 
     /// The JSON schema, for `rpc_discover`.
-    public static var schema: JSONValue { ["oneOf": [Wrapped.schema, ["type": "null"]]] }
+    public static var schema: JSONValue {
+        // What may be anything may be null.
+        Wrapped.schema == [:] ? [:] : ["oneOf": [Wrapped.schema, ["type": "null"]]]
+    }
 }
 
 extension Array: RPCResult where Element: RPCResult {
