@@ -21,25 +21,45 @@ struct TracerVectorTests {
         for vector in vectors {
             let have = try vector.run(tracer)
             let want = try #require(vector.expected)
-            #expect(differences(have, want) == [], "\(folder)/\(vector.name)")
+            let found = differences(have, want, countsZero: tracer != "flatCallTracer")
+            #expect(found == [], "\(folder)/\(vector.name)")
         }
     }
 }
 
 /// Where two values differ, and how.
-private func differences(_ have: JSONValue, _ want: JSONValue, at path: String = "") -> [String] {
+///
+/// - Parameter countsZero: whether zero differs from what is not there. geth reads flat traces into
+///   values whose missing members are zero, and compares those.
+private func differences(
+    _ have: JSONValue, _ want: JSONValue, countsZero: Bool, at path: String = ""
+) -> [String] {
     switch (have, want) {
+    case (.null, let other) where !countsZero, (let other, .null) where !countsZero:
+        return isZero(other) ? [] : ["\(path): \("\(other)".prefix(200)) on one side only"]
     case (.object(let have), .object(let want)):
         return Set(have.keys).union(want.keys).sorted().flatMap { key in
-            differences(have[key] ?? .null, want[key] ?? .null, at: path + "." + key)
+            differences(
+                have[key] ?? .null, want[key] ?? .null, countsZero: countsZero,
+                at: path + "." + key)
         }
     case (.array(let have), .array(let want)) where have.count == want.count:
         return zip(have, want).enumerated().flatMap { index, pair in
-            differences(pair.0, pair.1, at: path + "[\(index)]")
+            differences(pair.0, pair.1, countsZero: countsZero, at: path + "[\(index)]")
         }
     default:
         return have == want
             ? [] : ["\(path): \("\(have)".prefix(200)), not \("\(want)".prefix(200))"]
+    }
+}
+
+/// Whether a member with this value reads as one that is missing.
+private func isZero(_ value: JSONValue) -> Bool {
+    switch value {
+    case .null: true
+    case .string(let text): text.hasPrefix("0x") && text.dropFirst(2).allSatisfy { $0 == "0" }
+    case .object(let members): members.allSatisfy { isZero($0.value) }
+    case .bool, .number, .array: false
     }
 }
 
@@ -96,6 +116,12 @@ private struct TracerVectors {
         )
         config["clique"] = nil
         if config["eip150Block"]?.intValue == 0 { config["homesteadBlock"] = 0 }
+        // The blocks of these files come after all of these forks.
+        if let byzantium = config["byzantiumBlock"]?.intValue,
+            let spurious = config["eip158Block"]?.intValue, spurious > byzantium
+        {
+            config["eip158Block"] = config["byzantiumBlock"]
+        }
         if let block = config["eip158Block"] { config["eip155Block"] = block }
         genesis["config"] = .object(config)
         return try Genesis(json: .object(genesis))
