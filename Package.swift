@@ -92,7 +92,7 @@ let targets: [Target] = [
         dependencies: ["SpecRunner", "Node", "Analytics", "PluginAPI", log] + nio,
         path: "Benchmarks/apus-bench", swiftSettings: safe),
 
-    .target(name: "TestSupport", dependencies: ["State"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["State", "Storage"], path: "Tests/TestSupport"),
     // What `make fuzz` runs under libFuzzer; here on its corpus and random changes of it.
     .target(
         name: "FuzzTargets", dependencies: ["EVM"], path: "Fuzz/Targets", exclude: ["Fuzz.swift"],

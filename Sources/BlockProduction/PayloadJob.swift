@@ -136,7 +136,7 @@ public struct ProposedBlock: Sendable {
     public let sidecars: [BlobSidecar]
 
     /// Completes a built block by the root of its state.
-    init(
+    public init(
         completing built: BuiltBlock, on parent: ParentBlock, sidecars: [BlobSidecar]
     ) throws(ChainError) {
         var block = built.block

@@ -22,6 +22,30 @@ public func executeBlock(
 ) throws(BlockExecutionError) -> BlockOutcome {
     do throws(InvalidBlock) {
         try validateHeader(block.header, parent: parent, config: config)
+    } catch {
+        throw .invalid(error)
+    }
+    return try executeBody(
+        of: block, senders: senders, on: parent, config: config, isSealed: isSealed)
+}
+
+/// Executes a block that the chain has, and compares all that comes of it with the header but for the
+/// state root: `executeBlock`, except that the header's own fields are taken as they are. What a
+/// header says of time, gas limit and fees is not compared with its parent, because a devnet's user
+/// may have set it: `validateHeader` tells.
+public func reexecuteBlock(
+    _ block: Block, senders: [Address], on parent: ParentBlock, config: ChainConfig
+) throws(BlockExecutionError) -> BlockOutcome {
+    try executeBody(
+        of: block, senders: senders, on: parent, config: config, isSealed: { _ in true })
+}
+
+/// Executes a block whose header was looked at, with all checks of what the header commits to.
+private func executeBody(
+    of block: Block, senders: [Address], on parent: ParentBlock, config: ChainConfig,
+    isSealed: (Header) -> Bool
+) throws(BlockExecutionError) -> BlockOutcome {
+    do throws(InvalidBlock) {
         try validateBody(of: block, parent: parent, config: config)
         guard senders.count == block.transactions.count else {
             throw .senderCount(have: senders.count, want: block.transactions.count)

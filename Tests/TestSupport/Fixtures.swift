@@ -17,14 +17,6 @@ public enum Fixtures {
     public static let hint: Comment =
         "Set APUS_FIXTURES to the folder that holds the official test vectors or their archives."
 
-    /// Whether an archive is there, unpacked or not.
-    public static func has(_ archive: String) -> Bool {
-        guard let root else { return false }
-        return isFolder(root.appending(path: archive))
-            || FileManager.default.fileExists(
-                atPath: root.appending(path: archive + ".tar.zst").path)
-    }
-
     /// The folder of an archive, which is unpacked on first use if need be.
     public static func folder(_ archive: String) throws -> URL {
         guard let root else { throw FixtureError.notConfigured }

@@ -58,11 +58,12 @@ struct PayloadResult: RPCResult {
                 if version == .two { return }
                 writer.key("blobsBundle")
                 writeBlobs(to: &writer)
+                if version != .three {
+                    writer.key("executionRequests")
+                    writer.hexList(proposal.requests)
+                }
                 writer.key("shouldOverrideBuilder")
                 writer.bool(false)
-                if version == .three { return }
-                writer.key("executionRequests")
-                writer.hexList(proposal.requests)
             }
         }
     }

@@ -24,9 +24,9 @@ struct TestingNamespace: Sendable {
     /// Builds a block on one of the chain and forgets it: with these transactions and no others, or with the
     /// pool's if the list is null.
     private func buildBlock(
-        _: RPCContext, _ parentHash: Hash256, _ attributes: PayloadAttributesParameter,
+        _: RPCContext, _ parentHash: Hash256, _ attributes: RequestedAttributes,
         _ transactions: [HexData]?, _ extraData: HexData?
-    ) throws -> BuiltPayload {
+    ) throws -> PayloadResult {
         let head = services.blockchain.head
         let number = try head.view.number(of: parentHash)
         guard let number, try head.view.canonicalHash(number) == parentHash else {
@@ -43,12 +43,12 @@ struct TestingNamespace: Sendable {
             throw RPCError.server("extra-data too long: \(extraData.count) > 32")
         }
         let wanted = PayloadAttributes(
-            timestamp: attributes.timestamp, coinbase: attributes.coinbase,
+            timestamp: attributes.timestamp, coinbase: attributes.suggestedFeeRecipient,
             prevRandao: attributes.prevRandao,
             gasLimit: services.devnet?.gasLimit
                 ?? Sealer.gasLimit(after: parent.header.gasLimit, towards: Self.gasLimitTarget),
-            extraData: extraData, withdrawals: attributes.withdrawals,
-            parentBeaconBlockRoot: attributes.parentBeaconBlockRoot)
+            extraData: extraData, withdrawals: attributes.withdrawals ?? [],
+            parentBeaconBlockRoot: attributes.parentBeaconBlockRoot ?? .zero)
         let builder = PayloadBuilder(config: head.view.config)
         let fork = head.view.config.fork(
             number: number + 1, timestamp: attributes.timestamp,
@@ -74,11 +74,11 @@ struct TestingNamespace: Sendable {
                 sidecars[hash] = services.pool.transaction(hash)?.sidecar
             }
         }
-        var block = payload.built.block
-        block.header.stateRoot = try parent.stateRoot(payload.built.outcome.diff)
-        return BuiltPayload(
-            block: block, outcome: payload.built.outcome,
-            sidecars: block.transactions.compactMap { sidecars[$0.hash()] })
+        return PayloadResult(
+            proposal: try ProposedBlock(
+                completing: payload.built, on: parent,
+                sidecars: payload.built.block.transactions.compactMap { sidecars[$0.hash()] }),
+            version: .five)
     }
 
     private func recover(
@@ -99,130 +99,5 @@ struct TestingNamespace: Sendable {
         let recovered = RecoveredTransaction(transaction, sender: sender)
         if let sidecar { sidecars[recovered.hash] = sidecar }
         return recovered
-    }
-}
-
-/// What is asked of a block (`PayloadAttributesV3` of the Engine API).
-struct PayloadAttributesParameter: RPCParameter {
-    let timestamp: Timestamp
-    let prevRandao: Hash256
-    let coinbase: Address
-    let withdrawals: [Withdrawal]
-    let parentBeaconBlockRoot: Hash256
-
-    static func decode(_ text: JSONText) throws(RPCParameterError) -> PayloadAttributesParameter {
-        let fields = try ObjectFields(
-            text, type: "engine.PayloadAttributes", name: "PayloadAttributes")
-        return PayloadAttributesParameter(
-            timestamp: try fields.require("timestamp"),
-            prevRandao: try fields.require("prevRandao"),
-            coinbase: try fields.require("suggestedFeeRecipient"),
-            withdrawals: try fields.read("withdrawals", [Withdrawal].self) ?? [],
-            parentBeaconBlockRoot: try fields.read("parentBeaconBlockRoot") ?? .zero)
-    }
-
-    static let schema: JSONValue = [
-        "type": "object", "title": "PayloadAttributes",
-        "required": ["timestamp", "prevRandao", "suggestedFeeRecipient"],
-        "properties": [
-            "timestamp": UInt256.schema, "prevRandao": Hash256.schema,
-            "suggestedFeeRecipient": Address.schema, "withdrawals": [Withdrawal].schema,
-            "parentBeaconBlockRoot": Hash256.schema,
-        ],
-    ]
-}
-
-/// A block with what it is worth and its blobs (the answer of `engine_getPayloadV5`).
-struct BuiltPayload: RPCResult {
-    let block: Block
-    let outcome: BlockOutcome
-    let sidecars: [BlobSidecar]
-
-    func write(to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.key("executionPayload")
-            writer.executionPayload(block)
-            writer.key("blockValue")
-            writer.hexQuantity(value)
-            writer.key("blobsBundle")
-            writer.object { writer in
-                writer.key("commitments")
-                sidecars.flatMap(\.commitments).map(HexData.init).write(to: &writer)
-                writer.key("proofs")
-                sidecars.flatMap(\.proofs).map(HexData.init).write(to: &writer)
-                writer.key("blobs")
-                sidecars.flatMap(\.blobs).map(HexData.init).write(to: &writer)
-            }
-            writer.key("executionRequests")
-            outcome.requests.map(HexData.init).write(to: &writer)
-            writer.key("shouldOverrideBuilder")
-            writer.bool(false)
-        }
-    }
-
-    /// What the block pays its coinbase.
-    private var value: Wei {
-        var value = Wei.zero
-        var before: Gas = 0
-        for (transaction, receipt) in zip(block.transactions, outcome.receipts) {
-            let tip = transaction.effectiveTip(baseFee: block.header.baseFeePerGas) ?? .zero
-            value = value &+ tip &* UInt256(receipt.cumulativeGasUsed - before)
-            before = receipt.cumulativeGasUsed
-        }
-        return value
-    }
-
-    static let schema: JSONValue = [
-        "type": "object", "title": "Payload",
-        "required": ["executionPayload", "blockValue", "blobsBundle", "shouldOverrideBuilder"],
-    ]
-}
-
-extension JSONWriter {
-    /// A block as the Engine API passes it: `ExecutionPayloadV3`, with what its fork has.
-    mutating func executionPayload(_ block: Block) {
-        let header = block.header
-        object { writer in
-            writer.key("parentHash")
-            writer.hash(header.parentHash)
-            writer.key("feeRecipient")
-            writer.address(header.coinbase)
-            writer.key("stateRoot")
-            writer.hash(header.stateRoot)
-            writer.key("receiptsRoot")
-            writer.hash(header.receiptsRoot)
-            writer.key("logsBloom")
-            writer.hexData(header.logsBloom.bytes)
-            writer.key("prevRandao")
-            writer.hash(header.prevRandao)
-            writer.key("blockNumber")
-            writer.hexQuantity(header.number)
-            writer.key("gasLimit")
-            writer.hexQuantity(header.gasLimit)
-            writer.key("gasUsed")
-            writer.hexQuantity(header.gasUsed)
-            writer.key("timestamp")
-            writer.hexQuantity(header.timestamp)
-            writer.key("extraData")
-            writer.hexData(header.extraData)
-            writer.key("baseFeePerGas")
-            writer.hexQuantity(header.baseFeePerGas ?? .zero)
-            writer.key("blockHash")
-            writer.hash(header.hash())
-            writer.key("transactions")
-            block.transactions.map { HexData($0.encoded()) }.write(to: &writer)
-            if let withdrawals = block.withdrawals {
-                writer.key("withdrawals")
-                writer.withdrawals(withdrawals)
-            }
-            if let used = header.blobGasUsed {
-                writer.key("blobGasUsed")
-                writer.hexQuantity(used)
-            }
-            if let excess = header.excessBlobGas {
-                writer.key("excessBlobGas")
-                writer.hexQuantity(excess)
-            }
-        }
     }
 }

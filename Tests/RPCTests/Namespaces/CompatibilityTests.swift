@@ -10,7 +10,7 @@ import RPC
 ///
 /// A line that begins with `>>` is sent, and the answer must be the line that begins with `<<`, member
 /// for member in the same order. Where the file says `speconly`, only the kind of answer counts.
-@Suite(.enabled(if: Fixtures.has("rpc-compat"), Fixtures.hint)) struct CompatibilityTests {
+@Suite(.enabled(if: Fixtures.areAvailable, Fixtures.hint)) struct CompatibilityTests {
     @Test func `every recorded call gets its recorded answer`() async throws {
         let genesis = try Genesis(json: Fixtures.bytes(Fixtures.file("rpc-compat", "genesis.json")))
         let node = try TestNode.follower(genesis: genesis)

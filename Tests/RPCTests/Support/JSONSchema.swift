@@ -136,7 +136,7 @@ struct JSONSchema: Sendable {
 enum Specification {
     /// The schemas of results, by method; empty without the fixtures.
     static let results: [String: JSONSchema] = {
-        guard Fixtures.has("openrpc"),
+        guard Fixtures.areAvailable,
             let bytes = try? Fixtures.bytes(Fixtures.file("openrpc", "openrpc.json")),
             let document = try? JSONValue(parsing: bytes)
         else { return [:] }
