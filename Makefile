@@ -38,7 +38,7 @@ test-swift:
 	@$(SWIFT_TEST) --skip-build --skip '^($(HEAVY))\.'
 	@$(SWIFT_TEST) --skip-build --filter '^($(HEAVY))\.'
 
-# Kills and power failures in all.
+# Kills and power failures in all, at least.
 CRASH_KILLS ?= 240
 
 test-crash:  ## Kill the node and fail the power at random moments, CRASH_KILLS times, and verify what is left
@@ -63,7 +63,7 @@ $(TRACER_VECTORS)/eth:
 	@git clone --quiet --depth 1 --filter=blob:none --sparse $(GETH_SOURCE) $(TRACER_VECTORS)
 	@git -C $(TRACER_VECTORS) sparse-checkout set eth/tracers/internal/tracetest/testdata
 
-test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py against a real daemon, and the same script against eth-tester
+test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py, its own tests, the feed example and a fuzzer against a real daemon
 	@$(VENV)/bin/python examples/web3py/first_light.py --apus $(BINARY)
 	@$(VENV)/bin/python examples/web3py/first_light.py --eth-tester
 	@$(VENV)/bin/python examples/feed/test_follow.py --apus $(BINARY)

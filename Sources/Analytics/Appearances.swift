@@ -36,20 +36,16 @@ public struct AppearanceIndex: Sendable {
 
     /// Those before a place, latest first.
     ///
-    /// - Parameters:
-    ///   - place: not among them; `nil` for the end of the chain.
-    ///   - isWanted: leaves out what is not wanted; each that is left out costs as one that is not.
+    /// - Parameter place: not among them; `nil` for the end of the chain.
     public func before(
-        _ place: Place?, of address: Address, limit: Int,
-        where isWanted: (Appearance) -> Bool = { _ in true }
+        _ place: Place?, of address: Address, limit: Int
     ) throws -> [Appearance] {
         var found: [Appearance] = []
         try view.forEachBackwards(
             Table.appearances, prefix: KeyBuilder.address(address),
             before: place.map { Self.key(address, $0) }
         ) { key, value in
-            let appearance = try Appearance(key, value)
-            if isWanted(appearance) { found.append(appearance) }
+            found.append(try Appearance(key, value))
             return found.count < limit
         }
         return found
@@ -57,8 +53,7 @@ public struct AppearanceIndex: Sendable {
 
     /// Those after a place, earliest first.
     public func after(
-        _ place: Place?, of address: Address, limit: Int,
-        where isWanted: (Appearance) -> Bool = { _ in true }
+        _ place: Place?, of address: Address, limit: Int
     ) throws -> [Appearance] {
         var found: [Appearance] = []
         let start = place.map { Self.key(address, $0) }
@@ -66,8 +61,7 @@ public struct AppearanceIndex: Sendable {
             Table.appearances, prefix: KeyBuilder.address(address), from: start
         ) { key, value in
             guard key != start else { return true }
-            let appearance = try Appearance(key, value)
-            if isWanted(appearance) { found.append(appearance) }
+            found.append(try Appearance(key, value))
             return found.count < limit
         }
         return found

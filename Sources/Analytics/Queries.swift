@@ -317,17 +317,26 @@ struct TransferPage: RPCResult {
         }
         var found: [TokenTransfer] = []
         let prefix = KeyBuilder.address(address)
+        var more = false
         let collect = { (_: Bytes, value: Bytes) throws -> Bool in
-            found.append(try TokenTransfer(decoding: value))
-            return found.count <= Int(limit)
+            let transfer = try TokenTransfer(decoding: value)
+            // A log is never divided: the place of the last entry is where to go on.
+            if found.count >= Int(limit), let last = found.last,
+                last.place.block != transfer.place.block || last.logIndex != transfer.logIndex
+            {
+                more = true
+                return false
+            }
+            found.append(transfer)
+            return true
         }
         switch direction {
         case .before:
             try view.forEachBackwards(Table.transfers, prefix: prefix, before: edge, collect)
         case .after: try view.forEach(Table.transfers, prefix: prefix, from: edge, collect)
         }
-        hasMore = found.count > Int(limit)
-        transfers = Array(found.prefix(Int(limit)))
+        hasMore = more
+        transfers = found
     }
 
     func write(to writer: inout JSONWriter) {

@@ -183,8 +183,8 @@ struct AddressReport: RPCResult {
         try view.forEach(Table.peerRanks, prefix: prefix) { key, _ in
             let current = ~(UInt16(key[20]) << 8 | UInt16(key[21]))
             if current != rank, found.count >= limit { return false }
-            // Of the ranks up to eight each is one number: the first addresses are the ones.
-            if current <= 8, found.count >= limit { return false }
+            // Of the ranks below sixteen each is one number: the first addresses are the ones.
+            if current < 16, found.count >= limit { return false }
             rank = current
             guard let peer = Address(key[22...]) else {
                 throw StorageError.corrupted("a peer in the analytics' tables")

@@ -106,14 +106,17 @@ struct RiskReport: Sendable {
                     checked: Int(place.transaction)]
             }
         }
+        var shown = 0
         for (peer, totals) in peers {
             guard let label = list.labels[peer] else { continue }
+            shown += 1
             let isHub = try Self.isHub(peer, view)
             let points = (20 + 40 * share(totals)) * (isHub ? 0.5 : 1)
             reasons.append(
                 Reason(
                     rule: isHub ? "direct_contact_with_hub" : "direct_contact", points: points,
-                    address: peer, label: label, transactions: try evidence(totals)))
+                    address: peer, label: label,
+                    transactions: shown <= Self.secondLimit ? try evidence(totals) : []))
         }
         let second = peers.filter { list.labels[$0.key] == nil }
             .sorted { ($1.value.interactions, $0.key) < ($0.value.interactions, $1.key) }

@@ -22,7 +22,7 @@
 //   wealth_ranks    ~rank[2] ‖ address[20]                           empty; rank of the balance
 //   wealth          rank[2]                                          count, sum of that rank
 //
-// `transaction` is the index in the block; `Appearance.outsideTransaction` stands for what the
+// `transaction` is the index in the block; `AnalyticsPlugin.outsideTransaction` stands for what the
 // protocol itself paid. `hour` and `day` count from 1970, UTC. A rank is the logarithm of a number in
 // steps of an eighth octave (`Rank`): who has more never has a lower one, and an entry moves only when
 // its number has grown by a tenth.

@@ -45,7 +45,7 @@ public struct ActivityTotals: Hashable, Sendable, TableValue {
         valueIn = valueIn &+ other.valueIn
         valueOut = valueOut &+ other.valueOut
         fees = fees &+ other.fees
-        gasUsed += other.gasUsed
+        gasUsed = saturated(gasUsed, other.gasUsed)
         deployments += other.deployments
         tokenTransfers += other.tokenTransfers
         withdrawn = withdrawn &+ other.withdrawn
@@ -171,7 +171,7 @@ public struct PeerTotals: Hashable, Sendable, TableValue {
         transfersIn += later.transfersIn
         valueOut = valueOut &+ later.valueOut
         valueIn = valueIn &+ later.valueIn
-        last = later.last
+        last = max(last, later.last)
     }
 
     /// The same, as the peer sees it.
@@ -278,10 +278,8 @@ public struct NetworkTotals: Hashable, Sendable, TableValue {
         value = value &+ later.value
         activeAddresses += later.activeAddresses
         newAddresses += later.newAddresses
-        gasUsed += later.gasUsed
-        // A devnet without a gas limit has the largest number in each block.
-        let (limit, overflow) = gasLimit.addingReportingOverflow(later.gasLimit)
-        gasLimit = overflow ? .max : limit
+        gasUsed = saturated(gasUsed, later.gasUsed)
+        gasLimit = saturated(gasLimit, later.gasLimit)
         baseFeeSum = baseFeeSum &+ later.baseFeeSum
         burned = burned &+ later.burned
         tips = tips &+ later.tips
@@ -378,4 +376,10 @@ public struct Deployment: Hashable, Sendable, TableValue {
         record.write(initCodeHash)
         record.write(codeHash)
     }
+}
+
+/// The sum, or the largest number: a block of a devnet without a gas limit may have that much.
+private func saturated(_ left: Gas, _ right: Gas) -> Gas {
+    let (sum, overflow) = left.addingReportingOverflow(right)
+    return overflow ? .max : sum
 }

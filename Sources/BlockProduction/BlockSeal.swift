@@ -59,7 +59,7 @@ public final class SealStore: CommitParticipant {
     /// A seal needs no calls.
     public var needsCalls: Bool { false }
 
-    /// Takes a checked seal, to be written with its block.
+    /// Takes a seal as it was given, to be written with its block.
     public func keep(_ seal: BlockSeal, of hash: Hash256) {
         given.withLock { $0[hash] = seal }
     }

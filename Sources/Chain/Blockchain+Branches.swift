@@ -55,6 +55,11 @@ extension Blockchain {
             throw .unknownParent(block.header.parentHash)
         }
         let branch = try takeBranch(to: block.header.parentHash)
+        guard branch.blocks.count < ChainLimits.sideBlocks else {
+            let fork = branch.fork
+            keep(branch)
+            throw .stateUnavailable(fork, oldest: view.oldestState)
+        }
         let parent = branch.tip
         let outcome: BlockOutcome
         do {
@@ -116,6 +121,8 @@ extension Blockchain {
             }
         }
         try durability.write(batch)
+        // Their batches forget what was safe or final before, and may hold blocks removed here.
+        branches.removeAll()
         try refresh()
     }
 

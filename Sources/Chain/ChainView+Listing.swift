@@ -62,18 +62,15 @@ extension ChainView {
         }
     }
 
-    /// The same at an earlier block, without what was made by hand since.
+    /// The same at a block; at an earlier one than the head without what was made by hand since.
     public func forEachAccount(
         at number: BlockNumber, from start: Hash256 = .zero, _ body: (ListedAccount) -> Bool
     ) throws(ChainError) {
         guard number < self.number else { return try forEachAccount(from: start, body) }
-        let state = try earlierWorld(number)
-        try storing { () throws(StorageError) in
-            try state.forEachAccount(from: start) { (listed) in body(listed) }
-        }
+        try forEachAccount(after: number, from: start, body)
     }
 
-    /// The same at an earlier block, without what was made by hand since.
+    /// The same at a block; at an earlier one than the head without what was made by hand since.
     public func forEachSlot(
         of address: Address, at number: BlockNumber, from start: Hash256 = .zero,
         _ body: (ListedSlot) -> Bool

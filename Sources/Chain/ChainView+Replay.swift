@@ -13,33 +13,16 @@ extension ChainView {
     ///
     /// - Parameter number: 1 or more; the state of its parent must be retained.
     public func replay(_ number: BlockNumber) throws(ChainError) -> CommittingBlock {
-        let parent = try parentBlock(of: number)
+        var parent = try parentBlock(of: number)
+        parent.recordsCalls = true
         guard let stored = try block(number), let receipts = try receipts(number) else {
             throw .unknownBlock(number)
         }
         let block = stored.block
-        let executor = BlockExecutor(
-            context: ExecutionContext(header: block.header, config: config),
-            state: JournaledState(reader: parent.state), recordsCalls: true,
-            stateRoot: parent.stateRoot)
-        executor.beginBlock(
-            parentHash: block.header.parentHash,
-            parentBeaconBlockRoot: block.header.parentBeaconBlockRoot)
-        for (index, (transaction, sender)) in zip(block.transactions, stored.senders).enumerated() {
-            do throws(TransactionError) {
-                try executor.process(RecoveredTransaction(transaction, sender: sender))
-            } catch {
-                switch error {
-                case .invalid(let reason):
-                    throw .invalidBlock(.transaction(index: index, reason))
-                case .stateRead(let failure): throw .stateRead(failure)
-                }
-            }
-        }
         let outcome: BlockOutcome
         do {
-            outcome = try executor.finishBlock(
-                ommers: block.ommers, withdrawals: block.withdrawals ?? [])
+            outcome = try applyBody(
+                of: block, senders: stored.senders, on: parent, config: config)
         } catch {
             throw ChainError(error)
         }
@@ -57,11 +40,13 @@ extension ChainView {
     /// `false`. Reads all accounts and their history; what was changed by hand since the head is
     /// not among them.
     public func forEachAccount(
-        after number: BlockNumber, _ body: (ListedAccount) -> Bool
+        after number: BlockNumber, from start: Hash256 = .zero, _ body: (ListedAccount) -> Bool
     ) throws(ChainError) {
         let state = try earlierWorld(number)
         try storing { () throws(StorageError) in
-            try state.forEachAccount { (listed) throws(StorageError) in body(listed) }
+            try state.forEachAccount(from: start) { (listed) throws(StorageError) in
+                body(listed)
+            }
         }
     }
 }

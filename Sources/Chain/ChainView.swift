@@ -255,9 +255,10 @@ public final class ChainView: Sendable {
             totalDifficulty: block.totalDifficulty,
             stateRoot: { [self] (diff) throws(StateReadError) in
                 do throws(StorageError) {
-                    return try world.root(
-                        applying: diff, at: number, head: self.number,
-                        headRoot: header.stateRoot, limit: ChainLimits.changesPerProof)
+                    // One root for each diff.
+                    return try world.roots(
+                        applying: [diff], after: number, head: self.number,
+                        headRoot: header.stateRoot, limit: ChainLimits.changesPerProof)[0]
                 } catch {
                     throw StateReadError(message: error.description)
                 }

@@ -30,11 +30,13 @@ public final class BlockFileWriter {
         }
         // "T" writes through without compression.
         let mode = path.hasSuffix(".gz") ? "wb6" : "wbT"
-        handle = gzdopen(dup(descriptor), mode)
+        let copy = dup(descriptor)
+        handle = copy >= 0 ? gzdopen(copy, mode) : nil
         guard let handle else {
-            close(descriptor)
-            unlink(temporaryPath)
-            throw .inputOutput(path: path, reason: lastSystemError())
+            let reason = lastSystemError()
+            if copy >= 0 { close(copy) }
+            // `deinit` closes and removes the file.
+            throw .inputOutput(path: path, reason: reason)
         }
         gzbuffer(handle, 256 << 10)
     }

@@ -16,7 +16,8 @@ public struct CallRecord: Hashable, Sendable {
     public enum Outcome: Hashable, BitwiseCopyable, Sendable {
         /// Its effects are in the state.
         case succeeded
-        /// It halted, was reverted, or was refused before it began.
+        /// It halted, was reverted, or is a call that was refused before it began. A creation that is
+        /// refused leaves no record.
         case failed
         /// It succeeded inside of one that failed: nothing of it is left.
         case undone

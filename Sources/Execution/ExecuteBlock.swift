@@ -63,8 +63,8 @@ private func executeBody(
     return outcome
 }
 
-/// Executes the body of a block: EELS `apply_body`.
-func applyBody(
+/// Executes the body of a block: EELS `apply_body`. Nothing is compared with the header.
+public func applyBody(
     of block: Block, senders: [Address], on parent: ParentBlock, config: ChainConfig
 ) throws(BlockExecutionError) -> BlockOutcome {
     let executor = BlockExecutor(

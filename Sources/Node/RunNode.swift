@@ -24,11 +24,6 @@ public func runNode(_ settings: NodeSettings) async throws {
             "\(folder) holds no chain yet; make one with 'apus init --datadir \(folder) GENESIS.json'"
         )
     }
-    if settings.httpNamespaces?.contains("engine") == true {
-        throw StartupError(
-            .configuration,
-            "--http-api engine: the Engine API is served on its own port only; see --engine")
-    }
     let sealerKey = try settings.sealerKey()
     let seals = SealStore(key: sealerKey)
     var options = ChainOptions(sync: settings.syncMode ?? .everyBlock, history: settings.history)
@@ -77,8 +72,9 @@ public func runNode(_ settings: NodeSettings) async throws {
         }
     case .follower(let role):
         let http = HTTPClient.forNodes()
+        let client = RPCClient(url: role.upstream, http: http)
         let follower = Follower(
-            client: RPCClient(url: role.upstream, http: http), chain: blockchain, seals: seals,
+            client: client, chain: blockchain, seals: seals,
             sealers: Set(role.sealers), logger: logger)
         services.forward = { transaction throws(RPCError) in
             try await follower.forward(transaction)
@@ -91,7 +87,7 @@ public func runNode(_ settings: NodeSettings) async throws {
                     do throws(FollowError) {
                         try await follower.run()
                     } catch {
-                        throw StartupError(.configuration, "the node \(role.upstream) \(error)")
+                        throw StartupError(.configuration, "the node \(client.origin) \(error)")
                     }
                     group.cancelAll()
                 }

@@ -17,7 +17,7 @@ public struct Settings {
     ///   - flags: the flags that were given, by name without dashes.
     ///   - environment: the process's environment.
     ///   - file: the path of a TOML file, or nil.
-    /// - Throws: `StartupError` if the file cannot be read or is not flat TOML.
+    /// - Throws: `StartupError` if the file cannot be read or is not TOML, flat but for the sections of plugins.
     public init(flags: [String: String], environment: [String: String], file path: String?)
         throws(StartupError)
     {

@@ -42,6 +42,8 @@ public final class EventFeed: CommitParticipant {
         var columns: (events: PluginColumn, meta: PluginColumn)?
         /// The last event that is in the database for sure.
         var last: UInt64 = 0
+        /// The first event that is kept.
+        var oldest: UInt64 = 1
         /// What plugins have dealt with.
         var acknowledged: [String: UInt64] = [:]
         var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
@@ -122,6 +124,9 @@ public final class EventFeed: CommitParticipant {
         } else if view.number > 0 {
             add(.reset, view.reference, view.header.parentHash)
         }
+        let first = snapshot.cursor(events)
+        try first.seek(Bytes(bigEndian: UInt64(0)))
+        let oldest = first.isValid ? UInt64(bigEndian: first.key) : nil
         if let end = missing.last {
             var batch = WriteBatch(for: database)
             for event in missing {
@@ -134,6 +139,7 @@ public final class EventFeed: CommitParticipant {
         state.withLock { state in
             state.columns = (events, meta)
             state.last = last
+            state.oldest = oldest ?? missing.first?.sequence ?? last + 1
             state.acknowledged = acknowledged
         }
     }
@@ -142,7 +148,10 @@ public final class EventFeed: CommitParticipant {
 
     /// Appends what happens.
     public func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
-        let (columns, acknowledged) = state.withLock { ($0.columns, $0.acknowledged.values.min()) }
+        let (columns, acknowledged, first) = state.withLock {
+            ($0.columns, $0.acknowledged.values.min(), $0.oldest)
+        }
+        var oldest = first
         guard let columns else { return }
         let snapshot = change.before.snapshot
         do {
@@ -165,13 +174,14 @@ public final class EventFeed: CommitParticipant {
                 batch.put(columns.events, Bytes(bigEndian: sequence), event.bytes)
             }
             batch.put(columns.meta, Self.lastKey, Bytes(bigEndian: sequence))
-            // As many go as come, so that the number stays the same.
-            for old in before..<sequence where old >= Self.retained {
-                let oldest = old - Self.retained
-                if oldest <= acknowledged ?? .max {
-                    batch.delete(columns.events, Bytes(bigEndian: oldest))
-                }
+            // Twice as many go as come, so that what was kept for someone goes in the end.
+            var left = 2 * (sequence - before)
+            while left > 0, oldest <= acknowledged ?? .max, sequence - oldest >= Self.retained {
+                batch.delete(columns.events, Bytes(bigEndian: oldest))
+                oldest += 1
+                left -= 1
             }
+            state.withLock { $0.oldest = oldest }
         } catch {
             throw .participantFailed("the feed of events: \(error)")
         }

@@ -184,17 +184,21 @@ final class PluginIndex: CommitParticipant {
                 position = block.reference
             }
         }
-        guard position != cursor else { return }
+        let head =
+            change.committed.last?.reference.number
+            ?? change.reverted.last.map { $0.number - 1 } ?? change.before.number
+        // Also where nothing is carried: a catch-up must not take an older block for the head.
+        state.head = head
+        guard position != cursor else {
+            state.isLive = position.number == head
+            return
+        }
         changes.sealWithoutUndo()
         let oldest = change.before.oldestState
         if oldest > 0 { try changes.forgetUndo(before: oldest) }
         entryCount.add(Double(changes.write(to: &batch)), manifest.name)
         batch.put(columns.meta, MetaKey.cursor, position.bytes)
-        let head =
-            change.committed.last?.reference.number
-            ?? change.reverted.last.map { $0.number - 1 } ?? change.before.number
         state.indexed = position.number
-        state.head = head
         state.isLive = position.number == head
     }
 
@@ -258,7 +262,6 @@ final class PluginIndex: CommitParticipant {
             batch.put(columns.meta, MetaKey.cursor, position.bytes)
             try database.write(batch, durability: .buffered)
             state.indexed = position.number
-            state.head = max(state.head, view.number)
             state.isLive = position == view.reference && state.head == view.number
             return state.isLive
         }
@@ -317,8 +320,6 @@ enum MetaKey {
     static let cursor = Bytes("cursor".utf8)
     static let start = Bytes("start".utf8)
     static let version = Bytes("version".utf8)
-    /// Items of the plugin itself begin with this.
-    static let itemPrefix = "item."
 }
 
 extension BlockReference {

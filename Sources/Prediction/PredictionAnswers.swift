@@ -202,8 +202,9 @@ extension FeeForecast.Source {
 extension JSONValue {
     /// A figure with six digits behind the point; null if there is none.
     fileprivate static func rounded(_ value: Double?) -> JSONValue {
-        guard let value, value.isFinite else { return .null }
-        return .number("\((value * 1e6).rounded() / 1e6)")
+        guard let value else { return .null }
+        let rounded = (value * 1e6).rounded() / 1e6
+        return rounded.isFinite ? .number("\(rounded)") : .null
     }
 }
 

@@ -43,7 +43,8 @@ public final class PredictionPlugin: NodePlugin {
         let model = try ModelFiles.read(FeeModel.self, at: files.fees) { $0.isUsable }
         fees = Mutex(FeeTracker(model: model))
         change = try ModelFiles.read(ChangeModel.self, at: files.change) { $0.isUsable }
-        trained.withLock { $0 = model?.trainedTo }
+        // What another chain's blocks were numbered says nothing here.
+        trained.withLock { $0 = model?.chain == nil ? nil : model?.trainedTo }
     }
 
     /// Offers the methods and routes.
@@ -189,7 +190,7 @@ public final class PredictionPlugin: NodePlugin {
     private func trainIfDue(_ view: ChainView, _ logger: Logger) async throws {
         guard trainEvery > 0, let files else { return }
         let last = trained.withLock { $0 } ?? 0
-        guard view.number >= last + trainEvery else { return }
+        guard view.number >= last, view.number - last >= trainEvery else { return }
         trained.withLock { $0 = view.number }
         let model = try await offThePool { () throws -> FeeModel? in
             var blocks: [FeeBlock] = []

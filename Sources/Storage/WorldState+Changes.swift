@@ -60,7 +60,7 @@ extension WorldState {
         }
         var roots: [Hash256] = []
         for diff in diffs {
-            for (address, change) in diff.accounts {
+            for (address, change) in diff.accounts where change.changesSomething {
                 let hash = keccak256(address)
                 guard var account = change.after else {
                     storages[hash] = MerkleTrie(reader: nil, root: .emptyTrieRoot)

@@ -1,7 +1,7 @@
 import Cryptography
 public import EthereumTypes
 public import Primitives
-public import State
+import State
 import Trie
 
 // Backwards: undoing blocks on disk, and going back to an earlier state in memory for proofs.
@@ -52,47 +52,6 @@ extension WorldState {
     func storageTrie(ofLatest addressHash: Hash256) throws(StorageError) -> MerkleTrie {
         let root = try latestAccount(addressHash)?.account.storageRoot ?? .emptyTrieRoot
         return storageTrie(of: addressHash, root: root)
-    }
-
-    /// The state root that a diff over the state after an earlier block leads to; nothing is written.
-    ///
-    /// The changes since are undone in memory, so the cost is proportional to them and to the diff.
-    ///
-    /// - Parameters:
-    ///   - block: a block before the head.
-    ///   - limit: how many changed keys and blocks may lie between them.
-    /// - Throws: `tooManyChanges` beyond the limit.
-    public func root(
-        applying diff: StateDiff, at block: BlockNumber, head: BlockNumber, headRoot: Hash256,
-        limit: Int
-    ) throws(StorageError) -> Hash256 {
-        var accounts = accountTrie(root: headRoot)
-        let earlier = try EarlierValues(of: (block + 1)...head, in: self, limit: limit)
-        for (hash, value) in earlier.accounts {
-            let account = value.isEmpty ? nil : try FlatAccount(value).account
-            try accounts.set(hash, to: account?.encoded())
-        }
-        for (address, change) in diff.accounts where change.changesSomething {
-            let hash = keccak256(address)
-            var after = change.after
-            if after != nil {
-                var storage = MerkleTrie(reader: nil, root: .emptyTrieRoot)
-                if !change.storageWasCleared {
-                    storage = try storageTrie(ofLatest: hash)
-                    for (slot, value) in earlier.slots[hash] ?? [:] {
-                        try storage.set(slot, earlierValue: value)
-                    }
-                }
-                for slot in change.storage {
-                    let value = FlatSlot(slot: slot.slot, value: slot.after)
-                    try storage.set(
-                        keccak256(slot.slot), to: slot.after.isZero ? nil : value.trieValue)
-                }
-                after?.storageRoot = storage.commit().root
-            }
-            try accounts.set(hash, to: after?.encoded())
-        }
-        return accounts.commit().root
     }
 
     /// Proves an account and some of its slots against the state root of a block.

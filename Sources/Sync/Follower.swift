@@ -47,7 +47,7 @@ public final class Follower: Sendable {
         self.seals = seals
         self.sealers = sealers
         var logger = logger
-        logger[metadataKey: "upstream"] = "\(client.url)"
+        logger[metadataKey: "upstream"] = "\(client.origin)"
         self.logger = logger
     }
 
@@ -88,6 +88,7 @@ public final class Follower: Sendable {
                 if dialect == nil { dialect = try await meet() }
                 guard let dialect else { continue }
                 try await catchUp(by: dialect)
+                seals.forgetOthers()
                 pause = Self.shortestPause
                 recovered()
                 try? await Task.sleep(for: Self.pollInterval)
@@ -256,7 +257,7 @@ public final class Follower: Sendable {
         var common = top
         while try await !isCommon(common, by: dialect) {
             guard common > 0 else {
-                throw .anotherChain(theirs: .zero, ours: chain.genesisHash)
+                throw .malformed("block 0 is missing, or not the genesis")
             }
             different = common
             common -= min(step, common)
@@ -332,7 +333,9 @@ private struct ProgressReport {
             metadata: [
                 "block.number": "\(number)", "block.target": "\(target)",
                 "blocksPerSecond": "\(Int(rate))",
-                "secondsLeft": "\(Int(Double(target - min(target, number)) / max(rate, 0.001)))",
+                // The target is what the upstream says.
+                "secondsLeft":
+                    "\(Int(min(Double(target - min(target, number)) / max(rate, 0.001), 1e9)))",
             ])
     }
 }

@@ -1,4 +1,5 @@
 public import AsyncHTTPClient
+import Foundation
 import NIOCore
 public import Primitives
 import RPC
@@ -23,6 +24,12 @@ public struct RPCClient: Sendable {
         self.http = http
         self.authorization = authorization
         timeout = .seconds(timeoutSeconds)
+    }
+
+    /// The address without what may be a secret: user, password, path and query.
+    public var origin: String {
+        guard let parts = URLComponents(string: url), let host = parts.host else { return "" }
+        return "\(parts.scheme ?? "http")://\(host)" + (parts.port.map { ":\($0)" } ?? "")
     }
 
     /// The result of a call.

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// A process of its own works on a chain and is killed at a random moment, or finds no more room on
-/// the disk. APUS_CRASH_KILLS says how often in all; `make test-crash` does it hundreds of times.
+/// the disk. APUS_CRASH_KILLS says how often at least in all; `make test-crash` does it hundreds of times.
 @Suite(.serialized) struct CrashTests {
     /// How often each of the works is interrupted.
     static let kills: Int = {

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Code that would run for years ends when it is cancelled, whichever interpreter runs it.
-struct CancellationTests {
+@Suite(.timeLimit(.minutes(1))) struct CancellationTests {
     /// Jumps back for ever.
     private static let loop = assemble("0 0 SSTORE JUMPDEST 1 POP 5 JUMP")
     /// Calls itself with all gas, and again when that has failed.

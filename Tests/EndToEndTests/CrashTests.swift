@@ -7,7 +7,7 @@ import Testing
 @Suite(.serialized) struct CrashTests {
     static let alice = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
     static let bob = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
-    /// How often the daemon is killed: APUS_CRASH_KILLS says how often in all.
+    /// How often the daemon is killed: APUS_CRASH_KILLS says how often at least in all.
     static let kills: Int = {
         let text = ProcessInfo.processInfo.environment["APUS_CRASH_KILLS"]
         return max(6, (text.flatMap { Int($0) } ?? 0) / 8)
@@ -19,9 +19,8 @@ import Testing
         let arguments = [
             "dev", "--port", "0", "--datadir", folder.path + "/data", "--sync-mode", syncMode,
         ]
-        let seed = ProcessInfo.processInfo.environment["APUS_TEST_SEED"].flatMap { UInt64($0) } ?? 7
-        print("crash test, seed \(seed) (set APUS_TEST_SEED to change it)")
-        var generator = SplitMix(state: seed)
+        var generator = SeededRandom(seed: 7)
+        print("crash test, seed \(generator.seed) (set APUS_TEST_SEED to change it)")
         var acknowledged: [JSONValue] = []
 
         for _ in 0..<Self.kills {
@@ -70,7 +69,8 @@ import Testing
     @Test(.enabled(if: Fixtures.areAvailable, Fixtures.hint), .timeLimit(.minutes(10)))
     func `an import that is killed again and again reaches the same head`() throws {
         let folder = try TemporaryFolder()
-        var generator = SplitMix(state: 11)
+        var generator = SeededRandom(seed: 11)
+        print("import test, seed \(generator.seed) (set APUS_TEST_SEED to change it)")
         let genesis = try Fixtures.file("chain-ethtest", "genesis.json").path
         let chain = try Fixtures.file("chain-ethtest", "chain.rlp").path
         var interrupted = 0
@@ -124,18 +124,5 @@ import Testing
 
     private func hexNumber(_ value: JSONValue?) -> Int {
         value?.stringValue.flatMap { UInt256(hex: $0)?.asUInt64 }.map { Int($0) } ?? -1
-    }
-}
-
-/// A small generator with a seed, so that a failing run can be repeated.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }

@@ -10,8 +10,14 @@ public final class FourByteTracer: TraceRecorder {
     private var counts: [String: Int] = [:]
     private var fork = Fork.frontier
 
-    /// A tracer that has seen nothing.
-    public init() {}
+    private let limit: Int
+    /// Memory of an entry: its key, its count and the room in the table.
+    private static let entryBytes = 64
+
+    /// A tracer that keeps no more than so many bytes.
+    public init(limit: Int = .max) {
+        self.limit = limit
+    }
 
     /// Remembers the fork, for its precompiles.
     public func transactionBegins(
@@ -23,7 +29,7 @@ public final class FourByteTracer: TraceRecorder {
 
     /// Counts a call that is not of a precompile.
     public func callEnter(_ entry: CallEntry) {
-        guard entry.input.count >= 4 else { return }
+        guard entry.input.count >= 4, counts.count <= limit / Self.entryBytes else { return }
         switch entry.kind {
         case .create, .create2, .selfDestruct: return
         case .call, .callCode, .delegateCall, .staticCall: break
@@ -37,6 +43,9 @@ public final class FourByteTracer: TraceRecorder {
     public func result(
         of outcome: TransactionOutcome, limit: Int
     ) throws(TraceTooLarge) -> Bytes {
+        guard counts.count <= min(limit, self.limit) / Self.entryBytes else {
+            throw TraceTooLarge()
+        }
         var writer = JSONWriter()
         writer.object { writer in
             for (key, count) in counts.sorted(by: { $0.key < $1.key }) {

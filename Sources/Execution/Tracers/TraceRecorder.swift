@@ -68,7 +68,7 @@ public indirect enum TraceKind: Hashable, Sendable {
         case .flatCalls(let options):
             return FlatCallTracer(options, of: subject, limit: limit)
         case .prestate(let options): return PrestateTracer(options, limit: limit)
-        case .selectors: return FourByteTracer()
+        case .selectors: return FourByteTracer(limit: limit)
         case .keccak256Preimages: return Keccak256PreimageTracer(limit: limit)
         case .nothing: return NoopTracer()
         case .several(let kinds):

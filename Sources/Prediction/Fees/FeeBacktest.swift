@@ -141,13 +141,15 @@ private struct FeeRecord {
         let interval = Scores.skillInterval(
             errors, over: baselineErrors[best], block: max(100, 2 * horizon))
         let error = errors.reduce(0, +)
+        let bounded = boundedErrors.min() ?? 0
         return FeeBacktest.Row(
             horizon: horizon, outcomes: errors.count, bestBaseline: FeeBaseline.allCases[best],
             baselineError: means[best], modelError: error / count,
             skill: Scores.skill(errors, over: baselineErrors[best]) ?? 0,
             skillLow: interval?.lowerBound, skillHigh: interval?.upperBound,
-            skillOverBounded: 1 - error / (boundedErrors.min() ?? error),
-            pinballSkill: 1 - pinball / climatologyPinball, rawCoverage: Double(rawHits) / count,
+            skillOverBounded: bounded > 0 ? 1 - error / bounded : 0,
+            pinballSkill: climatologyPinball > 0 ? 1 - pinball / climatologyPinball : 0,
+            rawCoverage: Double(rawHits) / count,
             coverage: Double(hits.count { $0 }) / count,
             worstCoverage: Scores.worstCoverage(hits, window: 1_000), width: width / count,
             modelShare: Double(heard) / count, servedCoverage: Double(servedHits) / count)

@@ -46,7 +46,7 @@ public struct FeeModel: Sendable, Hashable, Codable {
     var isUsable: Bool {
         version == Self.currentVersion && features == FeeFeatures.names
             && models.allSatisfy { model in
-                model.horizon >= 2 && model.quantiles.count == Self.levels.count
+                (2...1_000).contains(model.horizon) && model.quantiles.count == Self.levels.count
                     && model.quantiles.allSatisfy { $0.features == features.count }
             }
     }

@@ -78,7 +78,6 @@ struct Ring: Sendable, Hashable, Codable {
 
     var count: Int { values.count }
     var isEmpty: Bool { values.isEmpty }
-    var isFull: Bool { values.count == capacity }
 
     mutating func append(_ value: Double) {
         if values.count < capacity {

@@ -73,7 +73,9 @@ extension ChangeModel {
             return (
                 .hold,
                 "the model has not beaten \"\(record.baseline.rawValue)\" on unseen data: "
-                    + "the interval of its skill is \(record.skillLow) to \(record.skillHigh)"
+                    + (record.skillLow > -.greatestFiniteMagnitude
+                        ? "the interval of its skill is \(record.skillLow) to \(record.skillHigh)"
+                        : "there are too few outcomes for an interval of its skill")
             )
         }
         if interval.lowerBound > 0 {

@@ -12,6 +12,9 @@ struct WalkForward {
 
     let algorithm: ChangeModel.Algorithm
     private var conformal = Conformal(target: ChangeModel.target)
+    /// Forecasts whose outcome is not known yet: it only corrects the intervals `horizon` rows later.
+    private var waiting:
+        [(outcome: Double, raw: ClosedRange<Double>, served: ClosedRange<Double>)] = []
     private var firstRow = 0
     private var lastRow = 0
     private var errors: [Double] = []
@@ -60,6 +63,8 @@ struct WalkForward {
                 throw .cancelled
             }
         }
+        for due in waiting { conformal.observe(due.outcome, raw: due.raw, served: due.served) }
+        waiting = []
         lastRow = rows - 1
         firstRow = ends[Self.choosing]
     }
@@ -71,8 +76,6 @@ struct WalkForward {
     private mutating func walk(
         _ set: ChangeSet, _ rows: Range<Int>, _ trees: ChangeTrees, mean: Double, isMeasured: Bool
     ) {
-        // An outcome is only known, and only corrects the intervals, `horizon` rows later.
-        var waiting: [(outcome: Double, raw: ClosedRange<Double>, served: ClosedRange<Double>)] = []
         for row in rows {
             let features = set.features[row]
             let outcome = Double(set.changes[row])
@@ -92,7 +95,6 @@ struct WalkForward {
             hits += served.contains(outcome) ? 1 : 0
             counted += 1
         }
-        for due in waiting { conformal.observe(due.outcome, raw: due.raw, served: due.served) }
     }
 
     /// What was measured.

@@ -2,6 +2,7 @@ import Chain
 import Cryptography
 import EthereumTypes
 import Execution
+import Foundation
 import Primitives
 import State
 import Storage
@@ -176,7 +177,8 @@ extension DebugNamespace {
         writer.endObject()
         if page.count > limit {
             writer.key("next")
-            writer.string(Self.base64(page[limit].addressHash.bytes))
+            // Go writes bytes in this way where geth has no type for them.
+            writer.string(Data(page[limit].addressHash.bytes).base64EncodedString())
         }
         writer.endObject()
         return EncodedJSON(writer.bytes)
@@ -190,24 +192,6 @@ extension DebugNamespace {
         let padded = start.bytes + Bytes(repeating: 0, count: max(0, 32 - start.bytes.count))
         guard let hash = Hash256(padded) else { throw .invalidParams("start is too long") }
         return hash
-    }
-
-    /// Go writes bytes in this way where geth has no type for them.
-    private static func base64(_ bytes: Bytes) -> String {
-        let alphabet = Bytes(
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text = Bytes()
-        for start in stride(from: 0, to: bytes.count, by: 3) {
-            let group = bytes[start..<min(start + 3, bytes.count)]
-            var bits = group.reduce(0) { $0 << 8 | Int($1) }
-            bits <<= 8 * (3 - group.count)
-            for place in 0..<4 {
-                text.append(
-                    place <= group.count
-                        ? alphabet[(bits >> (18 - 6 * place)) & 63] : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 
     // MARK: Changes

@@ -33,7 +33,7 @@ extension DevnetNamespace {
                 do {
                     try head.view.forEachAccount { listed in
                         do {
-                            try write(listed, of: head.view, to: &writer)
+                            try write(listed, of: head.view, limit: limit, to: &writer)
                         } catch {
                             failure = error
                         }
@@ -63,7 +63,7 @@ extension DevnetNamespace {
     }
 
     private func write(
-        _ listed: ListedAccount, of view: ChainView, to writer: inout JSONWriter
+        _ listed: ListedAccount, of view: ChainView, limit: Int, to writer: inout JSONWriter
     ) throws {
         let account = listed.account
         writer.key(listed.address.description)
@@ -82,7 +82,8 @@ extension DevnetNamespace {
                     try view.forEachSlot(of: listed.address) { slot in
                         writer.key(Hash256(slot.slot).description)
                         writer.hexWord(slot.value)
-                        return true
+                        // The caller refuses what is longer.
+                        return writer.bytes.count <= limit
                     }
                 } catch {
                     failure = error

@@ -39,9 +39,8 @@ extension DevnetNamespace {
         _ question: Bytes, of token: Address, to amount: UInt256, _ context: RPCContext
     ) async throws {
         let call = CallRequest(to: token, data: question)
-        let gasCap = context.limits.callGas
         let place = try await context.execute { [services] in
-            try Self.place(of: call, ChainAccess(services), gasCap: gasCap)
+            try Self.place(of: call, ChainAccess(services), context)
         }
         guard let place else {
             throw RPCError.server("the token keeps the value in no slot that could be found")
@@ -53,8 +52,9 @@ extension DevnetNamespace {
 
     /// Where the answer to a call comes from.
     private static func place(
-        of call: CallRequest, _ chain: ChainAccess, gasCap: Gas
+        of call: CallRequest, _ chain: ChainAccess, _ context: RPCContext
     ) throws -> (address: Address, slot: UInt256)? {
+        let gasCap = context.limits.callGas
         let tracer = AccessListTracer(ignoring: [], startingWith: [])
         let answer = try CallScene(chain, nil).run(call, gasCap: gasCap, tracer: tracer)
         guard answer.succeeded, answer.output.count == 32 else { return nil }
@@ -62,6 +62,7 @@ extension DevnetNamespace {
         let probe = UInt256(0x5eed_5eed_5eed_5eed)
         for entry in tracer.accessList {
             for key in entry.storageKeys {
+                guard .now < context.deadline else { throw RPCError.timedOut }
                 let override = StateOverridesParameter(
                     overrides: [
                         entry.address: StateOverride(storage: .changed([key.uint256: probe]))

@@ -55,9 +55,12 @@ extension EthNamespace {
     ) async throws -> ReceiptResult {
         let end = ContinuousClock.now + .milliseconds(Int64(milliseconds))
         while true {
-            let receipt = try await context.execute { try ChainAccess(services).receipt(of: hash) }
+            let (receipt, head) = try await context.execute {
+                let chain = ChainAccess(services)
+                return (try chain.receipt(of: hash), chain.head.hash)
+            }
             if let receipt { return receipt }
-            guard await hub.nextChange(before: end) else { break }
+            guard await hub.nextChange(after: head, before: end) else { break }
         }
         throw RPCError(
             code: 4,

@@ -93,23 +93,15 @@ extension EthNamespace {
         _: RPCContext, _ sender: Address, _ nonce: UInt64
     ) throws -> TransactionResult? {
         let chain = chain()
-        let nonceAfter = { (number: BlockNumber) throws -> Nonce in
-            try chain.view.state(at: number).account(sender)?.nonce ?? 0
-        }
-        guard try nonceAfter(chain.head.number) > nonce else {
+        let number = try chain.firstBlock { try ($0.account(sender)?.nonce ?? 0) > nonce }
+        guard let number else {
             let waiting = services.pool.content(of: sender)
             return (waiting.pending + waiting.queued).first { $0.transaction.nonce == nonce }.map {
                 TransactionResult(
                     transaction: $0.transaction, hash: $0.hash, sender: sender, place: nil)
             }
         }
-        var low = chain.view.oldestState
-        var high = chain.head.number
-        while low < high {
-            let middle = low + (high - low) / 2
-            if try nonceAfter(middle) > nonce { high = middle } else { low = middle + 1 }
-        }
-        let block = try chain.view.block(high)
+        let block = try chain.view.block(number)
         let index = block?.block.transactions.indices.first { index in
             block?.senders[index] == sender && block?.block.transactions[index].nonce == nonce
         }

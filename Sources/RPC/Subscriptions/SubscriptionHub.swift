@@ -159,13 +159,14 @@ final class SubscriptionHub: Sendable {
 
     /// Waits for the next event of the chain, but no longer than until an instant.
     ///
+    /// - Parameter head: the head at which the caller has looked: what came since is not missed.
     /// - Returns: false when the time is up, or no event will come.
-    func nextChange(before end: ContinuousClock.Instant) async -> Bool {
+    func nextChange(
+        after head: Hash256, before end: ContinuousClock.Instant
+    ) async -> Bool {
         guard .now < end, state.withLock({ $0.isRunning }) else { return false }
-        let head = services.blockchain.head.hash
         return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
-                // Until now nothing may have been missed: the caller looked at this very head.
                 await self.wait { $0.head == head }
                 return true
             }
@@ -357,7 +358,7 @@ enum SubscriptionTopic: Sendable {
     case blockHashes
     case logs(LogFilterParameter)
     case pendingTransactions(TransactionDetail)
-    /// When catching up with other nodes begins and ends: never, where the node makes its chain.
+    /// When catching up with other nodes begins and ends. Nothing is sent yet; `eth_syncing` tells.
     case syncing
 }
 

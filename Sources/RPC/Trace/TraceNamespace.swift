@@ -206,14 +206,17 @@ struct TraceNamespace: Sendable {
     ) throws {
         let recorder = ParityRecorder(types, limit: context.limits.traceBytes)
         let call = try scene.call(request)
-        let outcome: TransactionOutcome
-        do throws(TransactionError) {
-            outcome = try simulateCall(
-                call, in: scene.context, state: state, gasCap: context.limits.callGas,
-                tracer: recorder)
-        } catch {
-            guard case .invalid(let reason) = error else { throw error }
-            throw RPCError.server(reason.gethText(sender: call.from, nonce: 0))
+        var scene = scene
+        let outcome = try context.limited { cancellation throws -> TransactionOutcome in
+            scene.context.cancellation = cancellation
+            do throws(TransactionError) {
+                return try simulateCall(
+                    call, in: scene.context, state: state, gasCap: context.limits.callGas,
+                    tracer: recorder)
+            } catch {
+                guard case .invalid(let reason) = error else { throw error }
+                throw RPCError.server(reason.gethText(sender: call.from, nonce: 0))
+            }
         }
         try write(
             outcome, recorder, types, state.takeDiff(), scene.state, hash: nil, to: &writer)
@@ -227,13 +230,16 @@ struct TraceNamespace: Sendable {
             let transaction = RecoveredTransaction(
                 recovering: try Transaction(encoded: data.bytes))
         else { throw RPCError.server("invalid transaction v, r, s values") }
-        let scene = try CallScene(chain, .tag(.latest))
+        var scene = try CallScene(chain, .tag(.latest))
         let state = JournaledState(reader: scene.state)
         let recorder = ParityRecorder(types, limit: context.limits.traceBytes)
-        let outcome = try processTransaction(
-            transaction, in: scene.context, state: state,
-            gasAvailable: scene.context.block.gasLimit,
-            blobGasAvailable: scene.context.maxBlobGas, tracer: recorder)
+        let outcome = try context.limited { cancellation in
+            scene.context.cancellation = cancellation
+            return try processTransaction(
+                transaction, in: scene.context, state: state,
+                gasAvailable: scene.context.block.gasLimit,
+                blobGasAvailable: scene.context.maxBlobGas, tracer: recorder)
+        }
         var writer = JSONWriter()
         try write(
             outcome, recorder, types, state.takeDiff(), scene.state, hash: nil, to: &writer)

@@ -114,8 +114,8 @@ public final class Database: @unchecked Sendable {
         try check { rocksdb_flush_wal(handle, 1, $0) }
     }
 
-    /// Removes everything but the schema's version, for the next of many short chains in one
-    /// database: to make a new database takes longer than most of these.
+    /// Removes everything but the schema's version and the families of plugins, for the next of many
+    /// short chains in one database: to make a new database takes longer than most of these.
     public func removeAll() throws(StorageError) {
         let snapshot = snapshot()
         var batch = WriteBatch(for: self)
@@ -201,14 +201,6 @@ public final class Database: @unchecked Sendable {
 
     subscript(column: PluginColumn) -> OpaquePointer {
         otherFamilies[column.index]
-    }
-
-    /// Bytes of a plugin's family: an estimate of its live data.
-    public func liveBytes(of column: PluginColumn) -> UInt64 {
-        var value: UInt64 = 0
-        _ = rocksdb_property_int_cf(
-            handle, self[column], "rocksdb.estimate-live-data-size", &value)
-        return value
     }
 
     /// Whether the family that RocksDB makes by itself, and this program leaves empty, is empty.

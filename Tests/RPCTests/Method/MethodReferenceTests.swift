@@ -10,7 +10,7 @@ import Testing
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "docs/rpc.md")
 
-    @Test func `the page has every method and no others`() async throws {
+    @Test func `the page has every method of the core and no others`() async throws {
         let node = try TestNode.devnet()
         let text = MethodReference.markdown(node.rpc.dispatcher.table, RPCLimits())
         if ProcessInfo.processInfo.environment["APUS_WRITE_DOCS"] != nil {

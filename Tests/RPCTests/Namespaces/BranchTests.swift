@@ -78,7 +78,7 @@ import Testing
         for block in losing { try await chain.importBlock(block) }
         let lost = losing[1].transactions[0].hash()
         try await chain.importBlock(winner)
-        for _ in 0..<200 where node.pool.transaction(lost) == nil {
+        for _ in 0..<3_000 where node.pool.transaction(lost) == nil {
             try await Task.sleep(for: .milliseconds(10))
         }
         #expect(node.pool.transaction(lost) != nil)

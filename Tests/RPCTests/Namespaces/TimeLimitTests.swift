@@ -2,7 +2,7 @@ import RPC
 import Testing
 
 /// Calls whose code does not end get an answer all the same.
-struct TimeLimitTests {
+@Suite(.timeLimit(.minutes(1))) struct TimeLimitTests {
     /// JUMPDEST, PUSH0, JUMP, at an address without a contract; and so much gas that it takes years.
     private static let call =
         #"{"to":"0x00000000000000000000000000000000000000ff","gas":"0xfffffffffffff"}"#

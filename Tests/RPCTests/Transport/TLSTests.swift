@@ -11,15 +11,14 @@ import RPC
     /// A certificate for localhost that vouches for itself, and its key: of no worth elsewhere.
     private static let certificate = """
         -----BEGIN CERTIFICATE-----
-        MIIBnDCCAUGgAwIBAgIUYFQVH2rGeHfG14IcsDQbWoy5oi0wCgYIKoZIzj0EAwIw
-        FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNTAyMDcyMVoYDzIxMjYxMTAx
-        MDIwNzIxWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-        PQMBBwNCAATqRxUbmJqRiLhTPJy8l89RigjoI5fYoYvJwpx3Z8kPt9tmHhw9vfif
-        qYSJSSRyFr33cEPE53EjMDZRoIUTSOPFo28wbTAdBgNVHQ4EFgQUkLEAtW1ZHsKJ
-        Ktq3P54ZkeabNF8wHwYDVR0jBBgwFoAUkLEAtW1ZHsKJKtq3P54ZkeabNF8wDwYD
-        VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
-        zj0EAwIDSQAwRgIhAPCGn5KRqALrsCuufy6hP95mLBLAZR1Ud+Keu5fzz+YnAiEA
-        lSx/daC+tloV+ADt+xSH2TOQlKmMBbwwlYSC/e4vUO4=
+        MIIBZjCCAQ2gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+        c3QwIBcNMDAwMTAxMDAwMDAwWhgPMjA5OTEyMzEyMzU5NTlaMBQxEjAQBgNVBAMM
+        CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOpHFRuYmpGIuFM8
+        nLyXz1GKCOgjl9ihi8nCnHdnyQ+322YeHD29+J+phIlJJHIWvfdwQ8TncSMwNlGg
+        hRNI48WjTjBMMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0OBBYEFJCxALVtWR7CiSra
+        tz+eGZHmmzRfMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAKBggqhkjOPQQD
+        AgNHADBEAiAkoH0odmkg8ilaQpCGOZQb/euNOdis1/ndUfdFnf3jpwIgdB52beKJ
+        tnJhXg4BXkFPTHOpIQqBjtWO91PyM7Z+JY8=
         -----END CERTIFICATE-----
         """
     private static let key = """

@@ -208,7 +208,7 @@ import RPC
         let client = try await RawClient(port: port)
         #expect(try await client.upgrade().status == 101)
         try await server.stop()
-        #expect(Frame.parse(client.bytes).map(\.payload) == [[0x03, 0xe9]])
         #expect(try await client.waitUntilClosed())
+        #expect(Frame.parse(client.bytes).map(\.payload) == [[0x03, 0xe9]])
     }
 }
