@@ -287,6 +287,17 @@ func expectSame(
         #expect(test.chain.head.view.finalized == nil)
     }
 
+    @Test func `a branch that was there before knows what became safe since`() async throws {
+        let (winner, test) = try await pair()
+        for _ in 0..<2 { try await test.produce(value: 9) }
+        // Kept in memory as it would be committed, over a chain without a safe block.
+        for _ in 0..<2 { try await test.chain.insertBlock(try await winner.produce().block) }
+        try await test.chain.setFinality(safe: test.chain.head.hash, finalized: nil)
+        #expect(test.chain.head.view.safe?.number == 5)
+        try await test.chain.setHead(winner.chain.head.hash)
+        #expect(test.chain.head.view.safe == nil)
+    }
+
     @Test func `blocks beside what is final are dropped`() async throws {
         let (winner, test) = try await pair()
         for _ in 0..<3 { try await test.produce(value: 9) }

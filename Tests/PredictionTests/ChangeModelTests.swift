@@ -76,6 +76,15 @@ import Testing
         #expect(read.forecast(features) == model.forecast(features))
     }
 
+    @Test func `too few outcomes for an interval of the skill are held, and it is said`() throws {
+        var long = request
+        long.horizon = 60
+        let model = try ChangeModel.train(try table(rows: 600, signal: 0.95, seed: 9), long)
+        let forecast = model.forecast(["first": 2, "second": 2, "third": 0])
+        #expect(forecast.recommendation == .hold)
+        #expect(forecast.reason.contains("too few outcomes"))
+    }
+
     @Test func `a table that cannot be learned from is refused with its reason`() throws {
         let table = try table(rows: 300, signal: 0, seed: 8)
         #expect(throws: ChangeModel.TrainingError.unknownColumn("cost")) {

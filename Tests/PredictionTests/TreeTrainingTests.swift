@@ -89,6 +89,8 @@ import Testing
         #"{"base":0,"features":1,"roots":[0],"feature":[3,-1,-1],"threshold":[0,0,0],"left":[1,0,0],"missingGoesLeft":[false,false,false]}"#,
         #"{"base":0,"features":1,"roots":[0],"feature":[0,-1],"threshold":[0,0],"left":[1,0],"missingGoesLeft":[false,false]}"#,
         #"{"base":0,"features":1,"roots":[0],"feature":[-1],"threshold":[],"left":[0],"missingGoesLeft":[false]}"#,
+        // Two such leaves are more than a number can be.
+        #"{"base":0,"features":1,"roots":[0],"feature":[-1],"threshold":[3e38],"left":[0],"missingGoesLeft":[false]}"#,
     ])
     func `trees that lead nowhere are refused`(text: String) {
         #expect(throws: LearningError.self) {

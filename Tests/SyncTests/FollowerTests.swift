@@ -199,7 +199,7 @@ final class SyncNode: Sendable {
         try await honest.produce(3)
         let liar = try await Liar(of: honest.chain)
         let follower = replica.follower(port: liar.port)
-        for lie in [Liar.Lie.stateRoot, .otherBlock, .nonsense] {
+        for lie in [Liar.Lie.stateRoot, .otherBlock, .nonsense, .noBlocks] {
             liar.lie = lie
             try await follow(follower) { follower.failure != nil }
             #expect(replica.chain.head.number < 3)
@@ -241,7 +241,7 @@ final class SyncNode: Sendable {
 
 /// A node that serves another one's blocks, changed.
 final class Liar: Sendable {
-    enum Lie { case none, stateRoot, otherBlock, nonsense }
+    enum Lie { case none, stateRoot, otherBlock, nonsense, noBlocks }
 
     private final class Choice: Sendable {
         let lie = Mutex(Lie.none)
@@ -269,10 +269,11 @@ final class Liar: Sendable {
                 instant: { [choice] (_, from: UInt64, count: UInt64) throws -> JSONValue in
                     let view = chain.head.view
                     var blocks: [JSONValue] = []
-                    for number in from..<from + count {
+                    let isEmpty = choice.lie.withLock { $0 == .noBlocks }
+                    for number in from..<from + (isEmpty ? 0 : count) {
                         guard var block = try view.block(number)?.block else { break }
                         switch choice.lie.withLock({ $0 }) {
-                        case .none: break
+                        case .none, .noBlocks: break
                         case .stateRoot: block.header.stateRoot = Hash256(1)
                         case .otherBlock: block.header.number += 1
                         case .nonsense: return ["blocks": "none"]
