@@ -67,6 +67,7 @@ public final class Database: @unchecked Sendable {
         }
         // SAFETY: RocksDB fills every handle when it reports no error.
         guard let opened, !handles.contains(nil) else { throw .refused("open gave no database") }
+        Closing.stopAtExit()
         handle = opened
         let owned = handles.compactMap { $0 }
         otherFamilies = [owned[0]] + owned[(Family.allCases.count + 1)...]
@@ -80,6 +81,12 @@ public final class Database: @unchecked Sendable {
     }
 
     deinit {
+        Closing.whileProcessLives {
+            close()
+        }
+    }
+
+    private func close() {
         (families + otherFamilies).forEach { rocksdb_column_family_handle_destroy($0) }
         rocksdb_close(handle)
         rocksdb_writeoptions_destroy(bufferedWrite)
