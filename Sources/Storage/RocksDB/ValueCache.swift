@@ -109,11 +109,11 @@ struct ValueChange {
 }
 
 extension Family {
-    /// Whether the values go through the cache: what execution and the tries read again and again.
+    /// Whether the values go through the cache: what each block reads again and again.
     var isCached: Bool {
         switch self {
-        case .accounts, .storage, .code, .accountTrie, .storageTrie, .logIndex: true
-        case .meta, .headers, .bodies, .receipts, .canonical, .numbers, .transactions,
+        case .meta, .accounts, .storage, .code, .accountTrie, .storageTrie, .logIndex: true
+        case .headers, .bodies, .receipts, .canonical, .numbers, .transactions,
             .accountHistory, .storageHistory, .changes, .overrides, .sideBlocks, .pool:
             false
         }
