@@ -19,10 +19,13 @@ public final class AnalyticsPlugin: NodePlugin {
     public static let manifest = PluginManifest(
         name: "analytics",
         summary: "Appearances, volumes, tokens, counterparties and the network's figures.",
-        version: definitionVersion, tables: Table.all, needsCalls: true, isEnabledByDefault: false)
+        version: tableVersion, tables: Table.all, needsCalls: true, isEnabledByDefault: false)
 
     /// Raised whenever a figure means something else than before.
     static let definitionVersion: UInt32 = 1
+
+    /// Raised whenever something else is kept than before.
+    static let tableVersion: UInt32 = 2
 
     /// Stands for the transaction's index where the protocol itself pays.
     static let outsideTransaction = UInt32.max
@@ -37,12 +40,15 @@ public final class AnalyticsPlugin: NodePlugin {
         }
     }
 
-    /// Offers the `analytics` namespace and the routes under `/api/analytics`.
+    /// Offers the `analytics` namespace, the routes under `/api/analytics`, and the transactions of
+    /// addresses for the searches of other namespaces.
     public func open(_ handle: PluginHandle) throws -> PluginOffer {
         let chain = handle.view.chain
         config.withLock { $0 = chain.config }
         let queries = AnalyticsQueries(handle: handle, labels: labels)
-        return PluginOffer(methods: queries.methods, routes: queries.routes)
+        return PluginOffer(
+            methods: queries.methods, routes: queries.routes,
+            appearances: AppearanceIndex.source(handle))
     }
 
     /// Puts the accounts that there are into their ranks of wealth.

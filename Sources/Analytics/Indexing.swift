@@ -34,8 +34,9 @@ struct Indexing {
             key.append(header.number)
             key.append(appearance.transaction)
             let roles = appearance.roles.rawValue
+            let isOutside = appearance.transaction == AnalyticsPlugin.outsideTransaction
             batch.insert(
-                Table.appearances, key.bytes,
+                isOutside ? Table.payments : Table.appearances, key.bytes,
                 [UInt8(truncatingIfNeeded: roles >> 8), UInt8(truncatingIfNeeded: roles)])
         }
         for part in digest.peers {

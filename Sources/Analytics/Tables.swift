@@ -7,6 +7,7 @@
 //   table           key                                              value
 //   ──────────────  ───────────────────────────────────────────────  ────────────────────────────────
 //   appearances     address[20] ‖ block[8] ‖ transaction[4]          roles[2], see `Roles`
+//   payments        address[20] ‖ block[8] ‖ 0xffffffff              the same, outside of transactions
 //   addresses       address[20]                                      `AddressTotals`
 //   hours           address[20] ‖ hour[4]                            `ActivityTotals`
 //   peers           address[20] ‖ peer[20]                           `PeerTotals`
@@ -23,7 +24,8 @@
 //   wealth          rank[2]                                          count, sum of that rank
 //
 // `transaction` is the index in the block; `AnalyticsPlugin.outsideTransaction` stands for what the
-// protocol itself paid. `hour` and `day` count from 1970, UTC. A rank is the logarithm of a number in
+// protocol itself paid. That is in a table of its own: a coinbase has a payment in every block, and its
+// transactions are found without reading these. `hour` and `day` count from 1970, UTC. A rank is the logarithm of a number in
 // steps of an eighth octave (`Rank`): who has more never has a lower one, and an entry moves only when
 // its number has grown by a tenth.
 
@@ -48,10 +50,11 @@ enum Table {
     static let networkDays = PluginTable(12, "network_days", .point)
     static let wealthRanks = PluginTable(13, "wealth_ranks", .ordered)
     static let wealth = PluginTable(14, "wealth", .point)
+    static let payments = PluginTable(15, "payments", .ordered)
 
     static let all = [
         appearances, addresses, hours, peers, peerRanks, contracts, deployments, transfers, tokens,
-        holdings, holderRanks, networkHours, networkDays, wealthRanks, wealth,
+        holdings, holderRanks, networkHours, networkDays, wealthRanks, wealth, payments,
     ]
 }
 

@@ -46,6 +46,7 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
         keys: settings.accounts.accounts.map(\.key), clientVersion: clientVersion,
         dataDirectory: folder, limits: settings.node.rpcLimits)
     services.checkpoints = settings.node.checkpointFolder.map { CheckpointFolder(path: $0) }
+    services.appearances = plugins.appearances
     let rpc = RPCNode(services: services, plugins: plugins.methods, logger: logger)
     let daemon = Daemon(
         settings: settings.node, blockchain: blockchain, rpc: rpc, plugins: plugins,

@@ -41,6 +41,7 @@ public func runNode(_ settings: NodeSettings) async throws {
         clientVersion: clientVersion, dataDirectory: folder, limits: settings.rpcLimits)
     services.checkpoints = settings.checkpointFolder.map { CheckpointFolder(path: $0) }
     services.seals = seals
+    services.appearances = plugins.appearances
 
     let node = NodeParts(
         settings: settings, blockchain: blockchain, pool: pool, plugins: plugins, logger: logger)

@@ -131,11 +131,16 @@ public struct PluginOffer: Sendable {
     public var methods: [RPCMethod]
     /// Its REST routes.
     public var routes: [RESTRoute]
+    /// Its index of the transactions of addresses, if it keeps one: `ots_` and `trace_` search it.
+    public var appearances: AppearanceSource?
 
     /// An offer.
-    public init(methods: [RPCMethod] = [], routes: [RESTRoute] = []) {
+    public init(
+        methods: [RPCMethod] = [], routes: [RESTRoute] = [], appearances: AppearanceSource? = nil
+    ) {
         self.methods = methods
         self.routes = routes
+        self.appearances = appearances
     }
 }
 

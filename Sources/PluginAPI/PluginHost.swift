@@ -128,6 +128,11 @@ public final class PluginHost: Sendable {
         state.withLock { $0.offers.flatMap(\.offer.routes) }
     }
 
+    /// The index of the transactions of addresses, if a plugin keeps one.
+    public var appearances: AppearanceSource? {
+        state.withLock { $0.offers.lazy.compactMap(\.offer.appearances).first }
+    }
+
     // MARK: - Running
 
     /// Phases 3 and 4: works until the task is cancelled.

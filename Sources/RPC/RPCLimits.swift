@@ -73,8 +73,11 @@ public struct RPCLimits: Sendable {
     /// Time for the trace of one transaction unless its caller says otherwise, as in geth.
     public var traceTime = Duration.seconds(5)
 
-    /// Blocks that one `trace_filter` may execute again.
+    /// Blocks that one `trace_filter` may execute again where no index tells which it needs.
     public var traceFilterBlocks: UInt64 = 1_000
+
+    /// Transactions of a page of `ots_searchTransactions…`, beside those of its last block.
+    public var searchResults: UInt64 = 1_000
 
     /// Slots of one `debug_storageRangeAt`.
     public var listedSlots = 10_000

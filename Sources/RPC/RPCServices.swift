@@ -23,6 +23,8 @@ public struct RPCServices: Sendable {
     public var engine: EngineOptions?
     /// The seals of a private chain's blocks; nil: there are none.
     public var seals: SealStore?
+    /// Where the transactions of addresses are searched; nil: nobody keeps an index of them.
+    public var appearances: AppearanceSource?
     /// Takes signed transactions where the node has no use for them itself, being a replica; nil:
     /// they go to the pool.
     public var forward: (@Sendable (Bytes) async throws(RPCError) -> Hash256)?

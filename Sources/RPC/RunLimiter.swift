@@ -27,6 +27,7 @@ final class RunLimiter: Sendable {
         until deadline: ContinuousClock.Instant, else error: RPCError,
         _ body: (Cancellation) throws -> Value
     ) throws -> Value {
+        guard .now < deadline else { throw error }
         let cancellation = Cancellation()
         let (run, mustWatch) = runs.withLock { runs in
             runs.next &+= 1
@@ -61,11 +62,15 @@ final class RunLimiter: Sendable {
 extension RPCContext {
     /// Runs the virtual machine for a time at most, and not beyond that of the message.
     ///
-    /// - Parameter body: must give what it runs the cancellation.
+    /// - Parameters:
+    ///   - error: what is thrown if it takes longer, unless the message is out of time.
+    ///   - body: must give what it runs the cancellation.
     func limited<Value>(
         to time: Duration, else error: RPCError, _ body: (Cancellation) throws -> Value
     ) throws -> Value {
-        try pool.limiter.run(until: min(deadline, .now + time), else: error, body)
+        let end = ContinuousClock.now + time
+        return try pool.limiter.run(
+            until: min(deadline, end), else: deadline < end ? .timedOut : error, body)
     }
 
     /// Runs calls for the time that the server gives them.

@@ -59,17 +59,26 @@ final class BlockReplay {
     }
 
     /// Executes the transactions up to one of them, which is the next then.
-    func skip(to index: Int, deadline: ContinuousClock.Instant) throws {
-        while next < index {
-            guard .now < deadline else { throw RPCError.timedOut }
-            try run(tracer: nil, cancellation: nil)
+    func skip(to index: Int, in context: RPCContext) throws {
+        while next < index { try run(tracer: nil, in: context) }
+    }
+
+    /// Executes the next transaction for as long as the trace of one may take, and not beyond the time
+    /// of the message.
+    @discardableResult
+    func run(
+        tracer: (any Tracer)?, in context: RPCContext
+    ) throws -> TransactionOutcome {
+        guard .now < context.deadline else { throw RPCError.timedOut }
+        return try context.limited(to: context.limits.traceTime, else: .traceTimedOut) {
+            try run(tracer: tracer, cancellation: $0)
         }
     }
 
     /// Executes the next transaction.
     @discardableResult
     func run(
-        tracer: (any Tracer)?, cancellation: Cancellation? = nil
+        tracer: (any Tracer)?, cancellation: Cancellation
     ) throws(TransactionError) -> TransactionOutcome {
         defer { next += 1 }
         executor.context.cancellation = cancellation
@@ -128,12 +137,12 @@ extension ChainAccess {
     }
 
     /// A replay that stands before a mined transaction.
-    func replay(before hash: Hash256, deadline: ContinuousClock.Instant) throws -> BlockReplay? {
+    func replay(before hash: Hash256, in context: RPCContext) throws -> BlockReplay? {
         guard let location = try view.transactionLocation(hash),
             let block = try view.block(location.blockNumber)
         else { return nil }
         let replay = try BlockReplay(block, self)
-        try replay.skip(to: location.index, deadline: deadline)
+        try replay.skip(to: location.index, in: context)
         return replay
     }
 }

@@ -49,7 +49,7 @@ extension DebugNamespace {
                 "transaction index \(index) out of range for block \(block.hash)")
         }
         let replay = try BlockReplay(block, chain)
-        try replay.skip(to: index, deadline: context.deadline)
+        try replay.skip(to: index, in: context)
         let change = replay.takeDiff().accounts[address]
         let first = try Self.hash(from: start)
         let limit = min(Int(clamping: try count.uint64()), context.limits.listedSlots)
@@ -250,12 +250,10 @@ extension DebugNamespace {
         let replay = try BlockReplay(try block(hash, chain), chain)
         var diffs: [StateDiff] = []
         for _ in 0..<replay.count {
-            guard .now < context.deadline else { throw RPCError.timedOut }
-            do throws(TransactionError) {
-                try replay.run(tracer: nil)
-            } catch {
+            do {
+                try replay.run(tracer: nil, in: context)
+            } catch TransactionError.invalid {
                 // A bad block has roots up to its bad transaction.
-                guard case .invalid = error else { throw error }
                 break
             }
             diffs.append(replay.takeDiff())

@@ -24,7 +24,7 @@ extension DebugNamespace {
     ) throws -> EncodedJSON {
         let chain = ChainAccess(services)
         guard let location = try chain.view.transactionLocation(hash),
-            let replay = try chain.replay(before: hash, deadline: context.deadline)
+            let replay = try chain.replay(before: hash, in: context)
         else { throw RPCError.server("transaction not found") }
         let trace = try TransactionTrace(
             options, of: replay.subject(location.index), limit: context.limits.traceBytes, context)
@@ -106,7 +106,7 @@ extension DebugNamespace {
                     "transaction index \(index) out of range for block \(block.hash)")
             }
             let replay = try BlockReplay(block, chain)
-            try replay.skip(to: Int(index), deadline: context.deadline)
+            try replay.skip(to: Int(index), in: context)
             scene = try CallScene(
                 replay.executor.context, replay.state(), options?.stateOverrides,
                 options?.blockOverrides)

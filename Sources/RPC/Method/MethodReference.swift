@@ -114,7 +114,11 @@ extension RPCLimits {
             ("traceBytes", "\(traceBytes)", "bytes of one trace"),
             (
                 "traceFilterBlocks", "\(traceFilterBlocks)",
-                "blocks that one `trace_filter` looks at"
+                "blocks that one `trace_filter` executes again without an index"
+            ),
+            (
+                "searchResults", "\(searchResults)",
+                "transactions of a page of `ots_searchTransactions…`"
             ),
             ("listedSlots", "\(listedSlots)", "slots of one listing of the state"),
             ("feeHistoryBlocks", "\(feeHistoryBlocks)", "blocks of one `eth_feeHistory`, as geth"),

@@ -8,7 +8,8 @@ import Storage
 /// The methods of the block explorer Otterscan (`ots`, API level 8), and the one of Erigon's that it
 /// probes first.
 ///
-/// Who sent a nonce and who made a contract is found in the account histories, in O(log n) reads.
+/// Who sent a nonce and who made a contract is found in the account histories, in O(log n) reads; the
+/// transactions of an address in an index, if the node keeps one.
 struct OtterscanNamespace: Sendable {
     let services: RPCServices
 
@@ -32,7 +33,7 @@ struct OtterscanNamespace: Sendable {
             RPCMethod(
                 "ots_getInternalOperations", ["hash"], execution: getInternalOperations),
             RPCMethod("ots_traceTransaction", ["hash"], execution: traceTransaction),
-        ]
+        ] + searchMethods
     }
 
     // MARK: Blocks
@@ -138,7 +139,7 @@ struct OtterscanNamespace: Sendable {
         return shown
     }
 
-    private func parsed(_ result: some RPCResult) throws -> JSONObject {
+    func parsed(_ result: some RPCResult) throws -> JSONObject {
         try JSONValue(parsing: result.encoded()).objectValue ?? JSONObject()
     }
 
@@ -172,9 +173,8 @@ struct OtterscanNamespace: Sendable {
         let replay = try BlockReplay(block, chain)
         var creator: JSONValue?
         for hash in block.transactionHashes {
-            guard .now < context.deadline else { throw RPCError.timedOut }
             let tree = CallTree(limit: context.limits.traceBytes)
-            try replay.run(tracer: tree)
+            try replay.run(tracer: tree, in: context)
             guard !tree.isTooLarge else { throw RPCError.traceTooLarge }
             for frame in tree.effectiveFrames
             where frame.isCreation && frame.entry.recipient == address {
@@ -191,10 +191,9 @@ struct OtterscanNamespace: Sendable {
 
     private func getTransactionError(context: RPCContext, _ hash: Hash256) throws -> HexData {
         guard
-            let replay = try ChainAccess(services).replay(
-                before: hash, deadline: context.deadline)
+            let replay = try ChainAccess(services).replay(before: hash, in: context)
         else { throw RPCError.server("transaction not found") }
-        let outcome = try replay.run(tracer: nil)
+        let outcome = try replay.run(tracer: nil, in: context)
         return HexData(outcome.halt == .reverted ? outcome.output : [])
     }
 
@@ -265,11 +264,10 @@ struct OtterscanNamespace: Sendable {
 
     private func tree(of hash: Hash256, _ context: RPCContext) throws -> CallTree {
         guard
-            let replay = try ChainAccess(services).replay(
-                before: hash, deadline: context.deadline)
+            let replay = try ChainAccess(services).replay(before: hash, in: context)
         else { throw RPCError.server("transaction not found") }
         let tree = CallTree(limit: context.limits.traceBytes)
-        try replay.run(tracer: tree)
+        try replay.run(tracer: tree, in: context)
         guard !tree.isTooLarge else { throw RPCError.traceTooLarge }
         return tree
     }

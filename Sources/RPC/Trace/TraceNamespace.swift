@@ -17,7 +17,6 @@ struct TraceNamespace: Sendable {
             RPCMethod("trace_block", ["block"], execution: block),
             RPCMethod("trace_transaction", ["hash"], execution: transaction),
             RPCMethod("trace_get", ["hash", "indices"], execution: get),
-            RPCMethod("trace_filter", ["filter"], execution: filter),
             RPCMethod(
                 "trace_call",
                 ["transaction", "types", "block", "stateOverrides", "blockOverrides"],
@@ -29,7 +28,7 @@ struct TraceNamespace: Sendable {
             RPCMethod(
                 "trace_replayBlockTransactions", ["block", "types"],
                 execution: replayBlockTransactions),
-        ]
+        ] + searchMethods
     }
 
     // MARK: Traces of the chain
@@ -80,25 +79,28 @@ struct TraceNamespace: Sendable {
     ) throws -> (traces: [ParityTrace], place: TraceSubject)? {
         let chain = ChainAccess(services)
         guard let location = try chain.view.transactionLocation(hash),
-            let replay = try chain.replay(before: hash, deadline: context.deadline)
+            let replay = try chain.replay(before: hash, in: context)
         else { return nil }
         let recorder = ParityRecorder(.trace, limit: context.limits.traceBytes)
-        try replay.run(tracer: recorder)
+        try replay.run(tracer: recorder, in: context)
         return (try ParityTrace.all(of: recorder.tree), replay.subject(location.index))
     }
 
     /// Calls a function with the traces of a block until it answers false.
+    ///
+    /// - Parameter indices: the transactions that are looked at, in order; nil for all.
     @discardableResult
-    private func forEachTrace(
-        of block: StoredBlock, _ chain: ChainAccess, _ context: RPCContext,
-        _ body: (ParityTrace, TraceSubject) throws -> Bool
+    func forEachTrace(
+        of block: StoredBlock, only indices: [Int]? = nil, _ chain: ChainAccess,
+        _ context: RPCContext, _ body: (ParityTrace, TraceSubject) throws -> Bool
     ) throws -> Bool {
-        guard !block.block.transactions.isEmpty else { return true }
+        let indices = indices ?? Array(block.block.transactions.indices)
+        guard !indices.isEmpty else { return true }
         let replay = try BlockReplay(block, chain)
-        for index in 0..<replay.count {
-            guard .now < context.deadline else { throw RPCError.timedOut }
+        for index in indices {
+            try replay.skip(to: index, in: context)
             let recorder = ParityRecorder(.trace, limit: context.limits.traceBytes)
-            try replay.run(tracer: recorder)
+            try replay.run(tracer: recorder, in: context)
             for trace in try ParityTrace.all(of: recorder.tree) {
                 guard try body(trace, replay.subject(index)) else { return false }
             }
@@ -106,67 +108,16 @@ struct TraceNamespace: Sendable {
         return true
     }
 
-    private func rewards(of block: StoredBlock, _ chain: ChainAccess) -> [RewardTrace] {
+    func rewards(of block: StoredBlock, _ chain: ChainAccess) -> [RewardTrace] {
         let context = ExecutionContext(header: block.block.header, config: chain.config)
         return blockRewards(ommers: block.block.ommers, in: context).enumerated().map {
             RewardTrace(reward: $1, isOfBlock: $0 == 0)
         }
     }
 
-    private func within(_ limits: RPCLimits, _ writer: JSONWriter) throws -> Bool {
+    func within(_ limits: RPCLimits, _ writer: JSONWriter) throws -> Bool {
         guard writer.bytes.count <= limits.traceBytes else { throw RPCError.traceTooLarge }
         return true
-    }
-
-    // MARK: Search
-
-    /// Executes the blocks of the range again, so the range is bounded.
-    private func filter(context: RPCContext, _ filter: TraceFilter) throws -> EncodedJSON {
-        let chain = ChainAccess(services)
-        let first = try filter.fromBlock.map { try chain.number(of: $0) } ?? 0
-        let last = min(
-            try filter.toBlock.map { try chain.number(of: $0) } ?? chain.head.number,
-            chain.head.number)
-        guard first <= last || first > chain.head.number else {
-            throw RPCError.invalidParams("invalid block range params")
-        }
-        var writer = JSONWriter()
-        writer.beginArray()
-        if first <= last {
-            guard last - first < context.limits.traceFilterBlocks else {
-                throw RPCError.invalidParams(
-                    "Block range too large; currently limited to "
-                        + "\(context.limits.traceFilterBlocks) blocks")
-            }
-            var toSkip = filter.after
-            var left = filter.count
-            blocks: for number in max(first, 1)...max(last, 1) where number <= last {
-                guard left > 0 else { break }
-                guard let block = try chain.view.block(number) else { continue }
-                let goesOn = try forEachTrace(of: block, chain, context) { trace, place in
-                    guard filter.matches(from: trace.from, to: trace.to) else { return true }
-                    if toSkip > 0 {
-                        toSkip -= 1
-                        return true
-                    }
-                    trace.write(at: place, to: &writer)
-                    left -= 1
-                    return try within(context.limits, writer) && left > 0
-                }
-                guard goesOn else { break blocks }
-                for reward in rewards(of: block, chain)
-                where filter.matches(from: nil, to: reward.reward.recipient) && left > 0 {
-                    if toSkip > 0 {
-                        toSkip -= 1
-                        continue
-                    }
-                    reward.write(blockHash: block.hash, blockNumber: number, to: &writer)
-                    left -= 1
-                }
-            }
-        }
-        writer.endArray()
-        return EncodedJSON(writer.bytes)
     }
 
     // MARK: Calls
@@ -180,6 +131,7 @@ struct TraceNamespace: Sendable {
         var writer = JSONWriter()
         try run(
             request, types, scene, JournaledState(reader: scene.state), context, to: &writer)
+        _ = try within(context.limits, writer)
         return EncodedJSON(writer.bytes)
     }
 
@@ -243,6 +195,7 @@ struct TraceNamespace: Sendable {
         var writer = JSONWriter()
         try write(
             outcome, recorder, types, state.takeDiff(), scene.state, hash: nil, to: &writer)
+        _ = try within(context.limits, writer)
         return EncodedJSON(writer.bytes)
     }
 
@@ -252,12 +205,12 @@ struct TraceNamespace: Sendable {
         context: RPCContext, _ hash: Hash256, _ types: TraceTypes
     ) throws -> EncodedJSON {
         guard
-            let replay = try ChainAccess(services).replay(
-                before: hash, deadline: context.deadline)
+            let replay = try ChainAccess(services).replay(before: hash, in: context)
         else { throw RPCError.server("transaction not found") }
         var writer = JSONWriter()
         _ = replay.takeDiff()
         try write(next: replay, types, hash: nil, context, to: &writer)
+        _ = try within(context.limits, writer)
         return EncodedJSON(writer.bytes)
     }
 
@@ -273,7 +226,6 @@ struct TraceNamespace: Sendable {
             // What the system calls changed belongs to no transaction.
             _ = replay.takeDiff()
             for hash in block.transactionHashes {
-                guard .now < context.deadline else { throw RPCError.timedOut }
                 try write(next: replay, types, hash: hash, context, to: &writer)
                 _ = try within(context.limits, writer)
             }
@@ -286,8 +238,9 @@ struct TraceNamespace: Sendable {
         next replay: BlockReplay, _ types: TraceTypes, hash: Hash256?, _ context: RPCContext,
         to writer: inout JSONWriter
     ) throws {
-        let recorder = ParityRecorder(types, limit: context.limits.traceBytes)
-        let outcome = try replay.run(tracer: recorder)
+        let recorder = ParityRecorder(
+            types, limit: max(0, context.limits.traceBytes - writer.bytes.count))
+        let outcome = try replay.run(tracer: recorder, in: context)
         try write(
             outcome, recorder, types, replay.takeDiff(), replay.codeReader, hash: hash,
             to: &writer)
@@ -348,44 +301,4 @@ private struct TracedCall: RPCParameter {
     }
 
     static let schema: JSONValue = ["type": "array", "minItems": 2, "maxItems": 2]
-}
-
-/// The parameter of `trace_filter`.
-struct TraceFilter: RPCParameter {
-    let fromBlock: BlockTag?
-    let toBlock: BlockTag?
-    let fromAddresses: Set<Address>
-    let toAddresses: Set<Address>
-    let needsBoth: Bool
-    /// How many matches are passed over first.
-    var after: UInt64
-    /// How many are answered.
-    var count: UInt64
-
-    static func decode(_ text: JSONText) throws(RPCParameterError) -> TraceFilter {
-        let fields = try ObjectFields(text, type: "TraceFilter", name: "TraceFilter")
-        let mode = try fields.read("mode", String.self) ?? "union"
-        guard mode == "union" || mode == "intersection" else {
-            throw RPCParameterError(
-                "unknown variant `\(mode)`, expected `union` or `intersection`")
-        }
-        return TraceFilter(
-            fromBlock: try fields.read("fromBlock"), toBlock: try fields.read("toBlock"),
-            fromAddresses: Set(try fields.read("fromAddress", [Address].self) ?? []),
-            toAddresses: Set(try fields.read("toAddress", [Address].self) ?? []),
-            needsBoth: mode == "intersection",
-            after: try fields.read("after", LenientQuantity.self)?.value.asUInt64 ?? 0,
-            count: try fields.read("count", LenientQuantity.self)?.value.asUInt64 ?? .max)
-    }
-
-    /// Whether an action is wanted. No addresses at all: every action.
-    func matches(from: Address?, to: Address?) -> Bool {
-        let matchesFrom = from.map { fromAddresses.contains($0) } ?? false
-        let matchesTo = to.map { toAddresses.contains($0) } ?? false
-        if fromAddresses.isEmpty { return toAddresses.isEmpty || matchesTo }
-        if toAddresses.isEmpty { return matchesFrom }
-        return needsBoth ? matchesFrom && matchesTo : matchesFrom || matchesTo
-    }
-
-    static let schema: JSONValue = ["type": "object", "title": "TraceFilter"]
 }
