@@ -35,6 +35,26 @@ import Testing
         #expect(try !snapshot.contains(.headers, [1]))
     }
 
+    @Test func `small entries in many families stay in the write buffers`() throws {
+        var options = DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20)
+        options.pluginFamilies = (0..<16).map {
+            PluginFamily(plugin: "many", family: "family\($0)", access: .ordered)
+        }
+        let database = try Database(options)
+        let columns = options.pluginFamilies.compactMap(database.column)
+        #expect(columns.count == 16)
+        for index in UInt8(0)..<200 {
+            var batch = WriteBatch(for: database)
+            for family in Family.allCases { batch.put(family, [index], [1]) }
+            for column in columns { batch.put(column, [index], [1]) }
+            try database.write(batch, durability: .buffered)
+        }
+        // A buffer that is written makes a table file and begins a new log.
+        let files = try FileManager.default.contentsOfDirectory(atPath: options.path)
+        #expect(files.filter { $0.hasSuffix(".sst") } == [])
+        #expect(files.filter { $0.hasSuffix(".log") }.count == 1)
+    }
+
     @Test func `a snapshot does not see later writes`() throws {
         let database = try open()
         try put(database, .accounts, [1], [1])

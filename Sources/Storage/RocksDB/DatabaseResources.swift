@@ -24,13 +24,14 @@ final class DatabaseResources {
         rocksdb_options_set_keep_log_file_num(options, 2)
         rocksdb_options_set_max_log_file_size(options, 4 << 20)
         rocksdb_options_set_stats_dump_period_sec(options, 0)
-        // Bounded memory: all write buffers together, in small arenas because there are many
-        // families; and a bounded log, so that a family with few writes does not hold it.
+        // Bounded memory: all write buffers together; and a bounded log, so that a family with few
+        // writes does not hold it. An arena is taken whole by a family's first entry: with those of
+        // the plugins there are some forty, which must not fill the buffers before they hold much.
         let total = max(settings.writeBufferBytes, 8 << 20)
         rocksdb_options_set_db_write_buffer_size(options, total)
         rocksdb_options_set_write_buffer_size(options, total / 2)
         rocksdb_options_set_max_write_buffer_number(options, 3)
-        rocksdb_options_set_arena_block_size(options, 256 << 10)
+        rocksdb_options_set_arena_block_size(options, 32 << 10)
         rocksdb_options_set_max_total_wal_size(options, UInt64(total) * 2)
         rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1)
         rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
