@@ -37,6 +37,7 @@ import Testing
 
     @Test func `small entries in many families stay in the write buffers`() throws {
         var options = DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20)
+        options.writeBufferBytes = 8 << 20
         options.pluginFamilies = (0..<16).map {
             PluginFamily(plugin: "many", family: "family\($0)", access: .ordered)
         }
