@@ -70,6 +70,7 @@ final class BlockReplay {
         tracer: (any Tracer)?, in context: RPCContext
     ) throws -> TransactionOutcome {
         guard .now < context.deadline else { throw RPCError.timedOut }
+        guard next < count else { throw StorageError.corrupted("place of a transaction") }
         return try context.limited(to: context.limits.traceTime, else: .traceTimedOut) {
             try run(tracer: tracer, cancellation: $0)
         }
@@ -141,6 +142,9 @@ extension ChainAccess {
         guard let location = try view.transactionLocation(hash),
             let block = try view.block(location.blockNumber)
         else { return nil }
+        guard location.index < block.block.transactions.count else {
+            throw StorageError.corrupted("place of a transaction")
+        }
         let replay = try BlockReplay(block, self)
         try replay.skip(to: location.index, in: context)
         return replay

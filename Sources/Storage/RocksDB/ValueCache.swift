@@ -2,7 +2,7 @@ import Glibc
 import Primitives
 import Synchronization
 
-/// Values of the state that were read or written lately, in front of RocksDB.
+/// Values that were read or written lately, those of the state above all, in front of RocksDB.
 ///
 /// RocksDB answers a read from its own memory in about 3 µs, most of it searching; a block of one
 /// transfer makes some thirty, and the nodes near the roots of the tries are always the same. Here
