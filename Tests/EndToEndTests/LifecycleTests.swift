@@ -175,13 +175,39 @@ import Testing
         let folder = try TemporaryFolder()
         let data = folder.path + "/data"
         // The limit on file size makes writes fail as a full disk does.
-        var daemon = try Daemon(
+        let daemon = try Daemon(
             ["dev", "--port", "0", "--datadir", data], shellPrefix: "ulimit -f 600")
+        let acknowledged = try fill(daemon)
+        daemon.stop()
+        try expectGoesOn(data, from: acknowledged)
+    }
+
+    /// A file system that is full says ENOSPC where a limit on file size says EFBIG.
+    @Test(.enabled(if: SmallFileSystem.isPossible, SmallFileSystem.hint))
+    func `a full file system stops block production, and room on it lets it go on`() throws {
+        let folder = try TemporaryFolder()
+        let disk = try SmallFileSystem(at: folder.path, mebibytes: 24)
+        defer { disk.unmount() }
+        let data = folder.path + "/data"
+        let daemon = try Daemon(["dev", "--port", "0", "--datadir", data])
+        let acknowledged = try fill(daemon)
+        daemon.stop()
+        // Full as it is, the chain can be read by whoever has no room either.
+        #expect(try Daemon.run(["db", "stats", "--datadir", data]).status == 0)
+        try disk.grow(mebibytes: 256)
+        try expectGoesOn(data, from: acknowledged)
+        #expect(try Daemon.run(["verify", "--datadir", data]).status == 0)
+    }
+
+    /// Sends transactions until the node refuses one because its disk is full.
+    ///
+    /// - Returns: how many blocks were acknowledged, all of which can still be read.
+    private func fill(_ daemon: Daemon) throws -> Int {
         let connection = try daemon.connect()
         var refusal: Connection.RPCFailure?
         var acknowledged = 0
         let payload = String(repeating: "ab", count: 20_000)
-        while refusal == nil, acknowledged < 2000 {
+        while refusal == nil, acknowledged < 4000 {
             do {
                 _ = try connection.call(
                     "eth_sendTransaction",
@@ -195,8 +221,14 @@ import Testing
         #expect(refusal != nil, "the disk never filled")
         let number = try connection.call("eth_blockNumber")
         #expect(number.stringValue.flatMap { UInt256(hex: $0) } == UInt256(UInt64(acknowledged)))
-        daemon.stop()
-        daemon = try Daemon(["dev", "--port", "0", "--datadir", data])
+        let block = try connection.call("eth_getBlockByNumber", #"["latest", true]"#)
+        #expect(block["number"] == number)
+        return acknowledged
+    }
+
+    /// Starts again on a folder whose disk was full, and makes a block.
+    private func expectGoesOn(_ data: String, from acknowledged: Int) throws {
+        let daemon = try Daemon(["dev", "--port", "0", "--datadir", data])
         let after = try daemon.connect()
         let kept = try after.call("eth_blockNumber").stringValue.flatMap {
             UInt256(hex: $0)?.asUInt64
@@ -205,5 +237,42 @@ import Testing
         _ = try after.call(
             "eth_sendTransaction", #"[{"from":"\#(CrashTests.alice)","to":"\#(CrashTests.bob)"}]"#)
         #expect(daemon.stop() == 0)
+    }
+}
+
+/// A file system of a few megabytes in memory, for tests of what a full disk does.
+struct SmallFileSystem {
+    /// Mounting is for the superuser, in a process that may.
+    static let isPossible: Bool = {
+        guard geteuid() == 0, let folder = try? TemporaryFolder(),
+            let disk = try? SmallFileSystem(at: folder.path, mebibytes: 1)
+        else { return false }
+        disk.unmount()
+        return true
+    }()
+    static let hint: Comment = "needs the right to mount a file system: run as root"
+
+    private let path: String
+
+    init(at path: String, mebibytes: Int) throws {
+        self.path = path
+        try Self.run("mount", "-t", "tmpfs", "-o", "size=\(mebibytes)m", "apus-test", path)
+    }
+
+    /// Makes room.
+    func grow(mebibytes: Int) throws {
+        try Self.run("mount", "-o", "remount,size=\(mebibytes)m", path)
+    }
+
+    func unmount() { try? Self.run("umount", "--lazy", path) }
+
+    private static func run(_ tool: String, _ arguments: String...) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [tool] + arguments
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw CocoaError(.executableLoad) }
     }
 }
