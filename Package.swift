@@ -64,7 +64,9 @@ let targets: [Target] = [
     // What a plugin is and what it is given (product ApusPlugin).
     .target(
         name: "PluginAPI",
-        dependencies: ["RPC", "Chain", log, .product(name: "NIOPosix", package: "swift-nio")],
+        dependencies: [
+            "RPC", "TxPool", "Chain", log, .product(name: "NIOPosix", package: "swift-nio"),
+        ],
         swiftSettings: safe),
     .target(
         name: "Analytics", dependencies: ["PluginAPI", "RPC", "Chain"], swiftSettings: safe),
@@ -78,7 +80,7 @@ let targets: [Target] = [
         ],
         swiftSettings: safe),
     .target(
-        name: "Prediction", dependencies: ["PluginAPI", "CXGBoost"],
+        name: "Prediction", dependencies: ["PluginAPI", "TxPool", "CXGBoost"],
         swiftSettings: mayBeUnsafe),
     .executableTarget(
         name: "apus",
@@ -89,7 +91,7 @@ let targets: [Target] = [
         swiftSettings: safe),
     .executableTarget(
         name: "apus-bench",
-        dependencies: ["SpecRunner", "Node", "Analytics", "PluginAPI", log] + nio,
+        dependencies: ["SpecRunner", "Node", "Analytics", "Prediction", "PluginAPI", log] + nio,
         path: "Benchmarks/apus-bench", swiftSettings: safe),
 
     .target(name: "TestSupport", dependencies: ["State", "Storage"], path: "Tests/TestSupport"),
@@ -125,7 +127,7 @@ let targets: [Target] = [
     .testTarget(name: "SyncTests", dependencies: ["Sync", "TestSupport"]),
     .testTarget(name: "AnalyticsTests", dependencies: ["Analytics", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
-    .testTarget(name: "PredictionTests", dependencies: ["Prediction"]),
+    .testTarget(name: "PredictionTests", dependencies: ["Prediction", "TestSupport"]),
     // The real daemon as a child process.
     .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives", "TestSupport"]),
     .testTarget(name: "TidyTests"),
@@ -138,7 +140,7 @@ let package = Package(
         .library(
             name: "ApusPlugin",
             targets: [
-                "PluginAPI", "RPC", "Chain", "Storage", "State", "EthereumTypes", "Primitives",
+                "PluginAPI", "RPC", "TxPool", "Chain", "Storage", "State", "EthereumTypes", "Primitives",
             ]),
     ],
     dependencies: [

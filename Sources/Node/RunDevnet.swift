@@ -25,11 +25,11 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
     let blockchain = try openBlockchain(
         at: folder, genesis: genesis, cacheBytes: settings.node.cacheBytes, options: options,
         pluginFamilies: plugins.families)
-    try plugins.open(blockchain)
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(
             policy: .devnet, order: settings.order, checksBalance: settings.checksBalance))
+    try plugins.open(blockchain, pool: pool)
     let devnet = try Devnet(
         chain: blockchain, pool: pool,
         options: DevnetOptions(

@@ -32,10 +32,10 @@ public func runNode(_ settings: NodeSettings) async throws {
     let blockchain = try openBlockchain(
         at: folder, genesis: nil, cacheBytes: settings.cacheBytes, options: options,
         pluginFamilies: [SealStore.family] + plugins.families)
-    try plugins.open(blockchain)
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(policy: .network))
+    try plugins.open(blockchain, pool: pool)
     var services = RPCServices(
         blockchain: blockchain, pool: pool, devnet: nil, keys: [],
         clientVersion: clientVersion, dataDirectory: folder, limits: settings.rpcLimits)

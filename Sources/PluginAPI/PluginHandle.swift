@@ -2,6 +2,7 @@ public import Chain
 public import Logging
 public import Primitives
 public import Storage
+public import TxPool
 
 /// What a plugin is given of the node: reading, its own tables, its log and its figures.
 public final class PluginHandle: Sendable {
@@ -11,17 +12,20 @@ public final class PluginHandle: Sendable {
     public let logger: Logger
     /// Where the plugin declares its figures, named `apus_<plugin>_…`.
     public let metrics: MetricsRegistry
+    /// The transactions that wait for a block; `nil` where nothing takes any.
+    public let pool: PoolHandle?
 
     private let blockchain: Blockchain
     private let index: PluginIndex
     private let feed: EventFeed
 
     init(
-        name: String, blockchain: Blockchain, index: PluginIndex, feed: EventFeed,
-        metrics: MetricsRegistry, logger: Logger
+        name: String, blockchain: Blockchain, pool: PoolHandle?, index: PluginIndex,
+        feed: EventFeed, metrics: MetricsRegistry, logger: Logger
     ) {
         self.name = name
         self.blockchain = blockchain
+        self.pool = pool
         self.index = index
         self.feed = feed
         self.metrics = metrics
@@ -62,6 +66,22 @@ public final class PluginHandle: Sendable {
             }
         }
     }
+}
+
+/// The pool, for looking only.
+public struct PoolHandle: Sendable {
+    private let pool: TransactionPool
+
+    init(_ pool: TransactionPool) {
+        self.pool = pool
+    }
+
+    /// Everything that happens in the pool from now on, in its order; the head that it goes by comes
+    /// first. A reader that falls far behind sees its stream end.
+    public func events() -> AsyncStream<PoolEvent> { pool.events() }
+
+    /// How many transactions are pending and queued.
+    public var status: (pending: Int, queued: Int) { pool.status }
 }
 
 /// The chain and a plugin's tables at one block: everything read through it fits together.

@@ -4,6 +4,7 @@ import NIOPosix
 public import RPC
 public import Storage
 import Synchronization
+public import TxPool
 
 /// The plugins of a node, from their settings to their end.
 ///
@@ -85,7 +86,9 @@ public final class PluginHost: Sendable {
     // MARK: - Opening
 
     /// Phase 2, open. Call once, before the first block is made.
-    public func open(_ blockchain: Blockchain) throws {
+    ///
+    /// - Parameter pool: what the plugins may look at; nil where nothing takes transactions.
+    public func open(_ blockchain: Blockchain, pool: TransactionPool? = nil) throws {
         try feed.open(blockchain.head.view)
         var handles: [PluginHandle?] = []
         var offers: [(manifest: PluginManifest, offer: PluginOffer)] = []
@@ -94,8 +97,8 @@ public final class PluginHost: Sendable {
             var logger = logger
             logger[metadataKey: "plugin"] = "\(name)"
             let handle = PluginHandle(
-                name: name, blockchain: blockchain, index: entry.index, feed: feed,
-                metrics: metrics, logger: logger)
+                name: name, blockchain: blockchain, pool: pool.map(PoolHandle.init),
+                index: entry.index, feed: feed, metrics: metrics, logger: logger)
             do {
                 try entry.index.open(blockchain.head.view)
                 let offer = try entry.plugin.open(handle)

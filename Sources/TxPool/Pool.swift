@@ -43,15 +43,16 @@ package struct Pool: Sendable {
         package var removed: [Hash256] = []
         /// Transactions that can be executed now and could not before.
         package var promoted: [RecoveredTransaction] = []
+        /// The head that the pool goes by since, if it is a new one.
+        var head: PoolHead?
 
         package init() {}
-
-        var isEmpty: Bool { added.isEmpty && removed.isEmpty && promoted.isEmpty }
 
         mutating func merge(_ later: Change) {
             added += later.added
             removed += later.removed
             promoted += later.promoted
+            head = later.head ?? head
         }
     }
 
@@ -326,6 +327,7 @@ package struct Pool: Sendable {
     package mutating func setHead(_ head: PoolHead) throws(StateReadError) -> Change {
         self.head = head
         var change = Change()
+        change.head = head
         var failure: StateReadError?
         for sender in Array(senders.keys) {
             let account: Account

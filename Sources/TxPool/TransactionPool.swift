@@ -16,11 +16,18 @@ public final class TransactionPool: Sendable {
 
     private let pool: Mutex<Pool>
     private let store: PoolStore?
-    private let subscribers = Mutex(Subscribers())
+    private let subscribers = Mutex(Subscribers<RecoveredTransaction>())
+    private let observers = Mutex(Subscribers<PoolEvent>())
 
-    private struct Subscribers {
-        var continuations: [Int: AsyncStream<RecoveredTransaction>.Continuation] = [:]
+    private struct Subscribers<Element: Sendable> {
+        var continuations: [Int: AsyncStream<Element>.Continuation] = [:]
         var nextId = 0
+
+        mutating func add(_ continuation: AsyncStream<Element>.Continuation) -> Int {
+            defer { nextId += 1 }
+            continuations[nextId] = continuation
+            return nextId
+        }
     }
 
     /// Reads back what an earlier run left in the store.
@@ -120,6 +127,7 @@ public final class TransactionPool: Sendable {
                 change.merge(pool.remove(candidate.hash))
                 if rejection == nil { rejection = .storage(error) }
             }
+            tell(change, of: pool)
             return change
         }
         announce(change)
@@ -237,16 +245,48 @@ public final class TransactionPool: Sendable {
         let (stream, continuation) = AsyncStream.makeStream(
             of: RecoveredTransaction.self,
             bufferingPolicy: .bufferingOldest(options.limits.eventsPerSubscriber))
-        let id = subscribers.withLock { subscribers in
-            let id = subscribers.nextId
-            subscribers.nextId += 1
-            subscribers.continuations[id] = continuation
-            return id
-        }
+        let id = subscribers.withLock { $0.add(continuation) }
         continuation.onTermination = { [weak self] _ in
             self?.subscribers.withLock { _ = $0.continuations.removeValue(forKey: id) }
         }
         return stream
+    }
+
+    /// Everything that happens in the pool from now on, in its order; the head that it goes by comes
+    /// first. A reader that falls far behind sees its stream end.
+    public func events() -> AsyncStream<PoolEvent> {
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: PoolEvent.self,
+            bufferingPolicy: .bufferingOldest(options.limits.eventsPerSubscriber))
+        let id = pool.withLock { pool in
+            continuation.yield(PoolEvent(pool.head))
+            return observers.withLock { $0.add(continuation) }
+        }
+        continuation.onTermination = { [weak self] _ in
+            self?.observers.withLock { _ = $0.continuations.removeValue(forKey: id) }
+        }
+        return stream
+    }
+
+    /// Tells observers what changed. Called with the pool's lock held, so that the order is that of
+    /// the changes.
+    private func tell(_ change: Pool.Change, of pool: Pool) {
+        let continuations = observers.withLock { Array($0.continuations.values) }
+        guard !continuations.isEmpty else { return }
+        var events = change.removed.map(PoolEvent.removed)
+        if let head = change.head { events.append(PoolEvent(head)) }
+        for transaction in change.promoted where pool.isPending(transaction.hash) {
+            let next = pool.queue(of: transaction.sender)?.accountNonce
+            events.append(
+                .pending(transaction, isNext: transaction.transaction.nonce == next))
+        }
+        for continuation in continuations {
+            for event in events {
+                guard case .dropped = continuation.yield(event) else { continue }
+                continuation.finish()
+                break
+            }
+        }
     }
 
     private func announce(_ change: Pool.Change) {
@@ -272,6 +312,7 @@ public final class TransactionPool: Sendable {
         let change = pool.withLock { pool in
             let change = body(&pool)
             try? write(change, of: &pool, .atOnce)
+            tell(change, of: pool)
             return change
         }
         announce(change)

@@ -85,6 +85,36 @@ import TxPool
         #expect(told == ["2:0", "1:0", "1:1"])
     }
 
+    @Test func `everything that happens is told in its order, the head first`() async throws {
+        let pool = try pool()
+        var stream = pool.events().makeAsyncIterator()
+        let first = try pool.add(PoolFixture.transfer(from: 1, nonce: 0))
+        let second = try pool.add(PoolFixture.transfer(from: 1, nonce: 1))
+        let better = try pool.add(PoolFixture.transfer(from: 1, nonce: 0, tip: 5, cap: 200))
+        var state = fixture.state
+        state.accounts[PoolFixture.sender(1)]?.nonce = 1
+        pool.setHead(PoolFixture.head(state, baseFee: 12))
+        pool.remove(second)
+        func name(_ hash: Hash256) -> String {
+            hash == first ? "first" : hash == second ? "second" : hash == better ? "better" : "?"
+        }
+        var told: [String] = []
+        for _ in 0..<8 {
+            switch await stream.next() {
+            case .head(_, let fee): told.append("head at \(fee ?? 0)")
+            case .pending(let transaction, let isNext):
+                told.append(name(transaction.hash) + (isNext ? " is next" : " follows"))
+            case .removed(let hash): told.append(name(hash) + " is gone")
+            case nil: break
+            }
+        }
+        #expect(
+            told == [
+                "head at 10", "first is next", "second follows", "first is gone",
+                "better is next", "better is gone", "head at 12", "second is gone",
+            ])
+    }
+
     @Test func `a reader that falls behind sees the end`() async throws {
         var limits = PoolLimits()
         limits.eventsPerSubscriber = 2
