@@ -13,7 +13,7 @@ SWIFT_TEST := swift test -c $(CONFIGURATION)
 # would miss their deadlines beside them.
 HEAVY := EndToEndTests|SpecRunnerTests|EVMTests|FuzzTests|PredictionTests|CryptographyTests|ChainTests
 
-.PHONY: help run build test test-swift test-one test-clients conformance check format bench bench-chain bench-rpc docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
+.PHONY: help run build test test-swift test-one test-clients conformance check format bench bench-chain bench-predict bench-rpc docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -108,6 +108,11 @@ bench-chain:  ## Measure the chain: imports (fixtures: set APUS_FIXTURES), or MO
 	@scripts/setup bench
 	@swift build -c $(CONFIGURATION) --product apus-bench
 	@.build/$(CONFIGURATION)/apus-bench chain $(MODE) $(COUNT)
+
+bench-predict: $(BINARY)  ## Measure forecasts: their times, and their worth on main-network blocks (fetched)
+	@swift build -c $(CONFIGURATION) --product apus-bench
+	@.build/$(CONFIGURATION)/apus-bench prediction
+	@Benchmarks/prediction/mainnet-fees
 
 bench-rpc: $(BINARY)  ## Measure JSON-RPC beside nginx and a bare NIO server
 	@scripts/setup bench

@@ -140,7 +140,8 @@ let package = Package(
         .library(
             name: "ApusPlugin",
             targets: [
-                "PluginAPI", "RPC", "TxPool", "Chain", "Storage", "State", "EthereumTypes", "Primitives",
+                "PluginAPI", "RPC", "TxPool", "Chain", "Storage", "State", "EthereumTypes",
+                "Primitives",
             ]),
     ],
     dependencies: [

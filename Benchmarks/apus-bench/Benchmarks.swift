@@ -3,6 +3,7 @@
 //      apus-bench [--json] [WORD…]     runs the benchmarks whose name contains one of the words
 //      apus-bench devnet [BLOCKS [CHAINS]]     makes blocks in process (10,000 in each of 3 chains)
 //      apus-bench chain MODE [COUNT]           see ChainBenchmark.swift
+//      apus-bench prediction [BLOCKS]          how long forecasts take (1,500 blocks)
 //
 //      apus-bench echo                 answers HTTP requests with their bodies, for comparison
 //
@@ -26,6 +27,10 @@ enum Benchmarks {
             let numbers = arguments.compactMap { Int($0) }
             try await chainBenchmark(
                 arguments.dropFirst().first ?? "import", count: numbers.first)
+            _exit(0)
+        }
+        if arguments.first == "prediction" {
+            try await predictionBenchmark(blocks: arguments.compactMap { Int($0) }.first ?? 1_500)
             _exit(0)
         }
         if arguments.first == "echo" { return try await echoServer() }

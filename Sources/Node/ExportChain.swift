@@ -1,5 +1,6 @@
 import Chain
 import ChainFiles
+public import EthereumTypes
 import Foundation
 import Primitives
 
@@ -49,6 +50,19 @@ public func exportChain(
         throw StartupError(error)
     } catch {
         throw StartupError(.data, "\(file): \(error)")
+    }
+}
+
+/// Reads the last blocks of the chain in a data folder, oldest first.
+///
+/// - Throws: `StartupError` if the chain cannot be used; what the function throws.
+public func readBlocks(
+    last count: UInt64, settings: NodeSettings, _ body: (Block) throws -> Void
+) throws {
+    let view = try openExistingChain(settings).head.view
+    for number in (view.number - min(view.number, count))...view.number {
+        // What lies before the chain's own first block is not there.
+        if let stored = try view.block(number) { try body(stored.block) }
     }
 }
 

@@ -1,16 +1,20 @@
 import Foundation
 import PluginAPI
 
-/// The folder that a node's models are kept in: `fees.json` and `change.json`, each perhaps missing.
+/// The folder that a node's models are kept in: `fees.json`, `activity.json` and
+/// `change.json`, each perhaps missing.
 public struct ModelFiles: Sendable {
     /// The base-fee model's file.
     public let fees: String
+    /// The activity model's file.
+    public let activity: String
     /// The file of the model of the operator's own table.
     public let change: String
 
     /// The files of a folder.
     public init(directory: String) {
         fees = directory + "/fees.json"
+        activity = directory + "/activity.json"
         change = directory + "/change.json"
     }
 

@@ -1,7 +1,8 @@
-import Foundation
+import Chain
 import PluginAPI
 import Primitives
 import RPC
+import Storage
 
 /// The features that a caller gives: names and numbers.
 ///
@@ -55,11 +56,17 @@ struct GivenFeatures: RESTValue, RPCParameter {
 
 /// The fees to come.
 struct FeesAnswer: RPCResult {
-    let block: Hash256
-    let number: BlockNumber
+    /// Where the tips come from.
+    enum Tips {
+        /// What became of the transactions of the node's own pool.
+        case pool(tiers: [TipTier], within: UInt64, outcomes: Int, blocks: BlockNumber)
+        /// What the transactions in the last blocks paid.
+        case blocks(tiers: [TipTier], blocks: Int)
+    }
+
+    let block: BlockReference
     let forecasts: [FeeForecast]
-    let tiers: [TipHistory.Tier]
-    let tipBlocks: Int
+    let tips: Tips
 
     static var schema: JSONValue {
         [
@@ -87,51 +94,196 @@ struct FeesAnswer: RPCResult {
             }
             return .object(entry)
         }
-        let tips = tiers.map { tier -> JSONValue in
-            let inclusion = zip(TipHistory.waits, tier.inclusion).map { blocks, share in
-                ("\(blocks)", JSONValue.rounded(share))
+        let priority: JSONValue =
+            switch tips {
+            case .pool(let tiers, let within, let outcomes, let blocks):
+                [
+                    "source": "outcomes in this node's pool", "within": .number("\(within)"),
+                    "outcomes": .number("\(outcomes)"), "blocks": .number("\(blocks)"),
+                    "tiers": .array(tiers.map(\.json)),
+                ]
+            case .blocks(let tiers, let blocks):
+                [
+                    "source": "tips paid in blocks", "blocks": .number("\(blocks)"),
+                    "tiers": .array(tiers.map(\.json)),
+                ]
             }
-            return .object([
-                "tier": .string(tier.name), "wei": .string(tier.tip.description),
-                "included_within": .object(JSONObject(inclusion.map { (key: $0.0, value: $0.1) })),
-            ])
-        }
         writer.value([
-            "as_of": asOf(number, block), "base_fee": .array(fees),
-            "priority_fee": ["blocks": .number("\(tipBlocks)"), "tiers": .array(tips)],
-            "definition_version": 1,
+            "as_of": asOf(block), "base_fee": .array(fees), "priority_fee": priority,
+            "definition_version": 2,
         ])
     }
 }
 
-/// How often the base fee fell so far.
-struct FeeWaitAnswer: RPCResult {
-    let block: Hash256
-    let number: BlockNumber
-    let fee: UInt256
-    let blocks: UInt64
-    let share: Double
-    /// How many starts that rests on; `nil` if the next fee is low enough already.
-    let starts: Int?
+extension TipTier {
+    fileprivate var json: JSONValue {
+        let shares = zip(Self.waits, inclusion).map { blocks, share in
+            (key: "\(blocks)", value: JSONValue.rounded(share))
+        }
+        var entry: JSONObject = [
+            "tier": .string(name), "wei": .string(tip.description),
+            "included_within": .object(JSONObject(shares)),
+        ]
+        if let target {
+            entry["target"] = .rounded(target)
+            // Not even the highest tips are in as often as that.
+            if let measured, measured < target - 1e-9 { entry["is_reached"] = false }
+            entry["measured"] = .rounded(measured)
+        }
+        return .object(entry)
+    }
+}
+
+/// How long transactions with a tip waited.
+struct InclusionAnswer: RPCResult {
+    let block: BlockReference
+    let tip: UInt256
+    let shares: [Double]
+    let outcomes: Int
 
     static var schema: JSONValue {
         [
-            "type": "object", "required": ["as_of", "fee", "blocks", "frequency"],
+            "type": "object", "required": ["as_of", "tip", "included_within", "outcomes"],
             "properties": [
-                "as_of": asOfSchema, "fee": ["type": "string"], "blocks": ["type": "integer"],
-                "frequency": ["type": "number"], "source": ["type": "string"],
-                "starts": ["type": ["integer", "null"]],
+                "as_of": asOfSchema, "tip": ["type": "string"],
+                "included_within": ["type": "array", "items": ["type": "number"]],
+                "outcomes": ["type": "integer"], "source": ["type": "string"],
             ],
         ]
     }
 
     func write(to writer: inout JSONWriter) {
         writer.value([
-            "as_of": asOf(number, block), "fee": .string(fee.description),
-            "blocks": .number("\(blocks)"), "frequency": .rounded(share),
-            "source": .string(starts == nil ? "exact" : "history of this chain"),
-            "starts": starts.map { .number("\($0)") } ?? .null,
+            "as_of": asOf(block), "tip": .string(tip.description),
+            "included_within": .array(shares.map { .rounded($0) }),
+            "outcomes": .number("\(outcomes)"), "source": "outcomes in this node's pool",
         ])
+    }
+}
+
+/// How likely the base fee falls so far.
+struct FeeWaitAnswer: RPCResult {
+    let block: BlockReference
+    let fee: UInt256
+    let blocks: UInt64
+    /// The probability, if the protocol leaves no doubt.
+    let certain: Double?
+    /// What the past says.
+    var outlook: FallHistory.Outlook?
+    /// How good such probabilities were.
+    let records: [ProbabilityRecord]
+
+    static var schema: JSONValue {
+        [
+            "type": "object", "required": ["as_of", "fee", "blocks", "probability"],
+            "properties": [
+                "as_of": asOfSchema, "fee": ["type": "string"], "blocks": ["type": "integer"],
+                "probability": ["type": "number"], "source": ["type": "string"],
+                "frequency": ["type": ["number", "null"]],
+                "starts": ["type": ["integer", "null"]],
+                "record": ["type": "array", "items": ["type": "object"]],
+            ],
+        ]
+    }
+
+    func write(to writer: inout JSONWriter) {
+        // The moments like this one are heard unless they have done worse than all moments.
+        let isLikenessHeard = records.allSatisfy { $0.skill ?? 0 >= 0 }
+        let likeNow = isLikenessHeard ? outlook?.likeNow : nil
+        let source =
+            certain != nil
+            ? "exact" : likeNow != nil ? "moments like this one" : "history of this chain"
+        writer.value([
+            "as_of": asOf(block), "fee": .string(fee.description), "blocks": .number("\(blocks)"),
+            "probability": .rounded(certain ?? likeNow ?? outlook?.frequency),
+            "source": .string(source), "frequency": .rounded(outlook?.frequency),
+            "starts": outlook.map { .number("\($0.moments)") } ?? .null,
+            "record": .array(
+                zip(FallHistory.scoredFalls, records).map { fall, record in
+                    [
+                        "fall": .rounded(fall.share), "blocks": .number("\(fall.blocks)"),
+                        "outcomes": .number("\(record.count)"), "skill": .rounded(record.skill),
+                        "calibration_error": .rounded(record.calibrationError),
+                    ]
+                }),
+        ])
+    }
+}
+
+/// The activity to come.
+struct ActivityAnswer: RPCResult {
+    let block: BlockReference
+    let chain: ChainTracker
+    let slots: SlotTracker
+
+    static var schema: JSONValue {
+        [
+            "type": "object", "required": ["as_of", "hour", "blocks"],
+            "properties": [
+                "as_of": asOfSchema, "hour": ["type": ["object", "null"]],
+                "blocks": ["type": "array", "items": ["type": "object"]],
+                "definition_version": ["type": "integer"],
+            ],
+        ]
+    }
+
+    func write(to writer: inout JSONWriter) {
+        let models = chain.models.activity
+        func forecasts(_ forecasts: [ActivityForecast], _ scale: ActivityScale) -> JSONObject {
+            var object: JSONObject = [:]
+            for forecast in forecasts {
+                let part = models?.part(scale, forecast.quantity, forecast.horizon)
+                object[forecast.quantity.rawValue] = forecast.json(part)
+            }
+            return object
+        }
+        let byBlock = chain.activity.forecasts()
+        let blocks = ActivityScale.blocks.horizons.compactMap { horizon -> JSONValue? in
+            let own = byBlock.filter { $0.horizon == horizon }
+            guard !own.isEmpty else { return nil }
+            var entry = forecasts(own, .blocks)
+            entry["blocks"] = .number("\(horizon)")
+            return .object(entry)
+        }
+        var hour = JSONValue.null
+        let byHour = slots.forecaster.forecasts()
+        if let span = slots.hour, !byHour.isEmpty {
+            var entry = forecasts(byHour, .tenMinutes)
+            entry["from"] = .number("\(span.lowerBound)")
+            entry["to"] = .number("\(span.upperBound)")
+            hour = .object(entry)
+        }
+        writer.value([
+            "as_of": asOf(block), "hour": hour, "blocks": .array(blocks),
+            "definition_version": 1,
+        ])
+    }
+}
+
+extension ActivityForecast {
+    fileprivate func json(_ part: ActivityModel.Part?) -> JSONValue {
+        let source =
+            switch self.source {
+            case .model: "model"
+            case .rule(let rule): "rule: \(rule.rawValue)"
+            }
+        let verdict: JSONValue
+        if let record = part?.record {
+            verdict = [
+                "verdict": record.hasWon ? "skill" : "no skill",
+                "outcomes": .number("\(record.outcomes)"), "skill": .rounded(record.skill),
+                "low": .rounded(record.skillLow), "high": .rounded(record.skillHigh),
+                "rule": .string(record.rule.rawValue),
+            ]
+        } else {
+            verdict = .null
+        }
+        return [
+            "source": .string(source), "value": .rounded(middle), "low": .rounded(low),
+            "high": .rounded(high), "target_coverage": .number("\(ForecastTrack.target)"),
+            "measured_coverage": .rounded(coverage), "outcomes": .number("\(outcomes)"),
+            "skill": .rounded(skill), "backtest": verdict,
+        ]
     }
 }
 
@@ -204,12 +356,14 @@ extension JSONValue {
     fileprivate static func rounded(_ value: Double?) -> JSONValue {
         guard let value else { return .null }
         let rounded = (value * 1e6).rounded() / 1e6
-        return rounded.isFinite ? .number("\(rounded)") : .null
+        guard rounded.isFinite else { return .null }
+        // Whole numbers without a point: gas and transactions.
+        return Int64(exactly: rounded).map { .number("\($0)") } ?? .number("\(rounded)")
     }
 }
 
-private func asOf(_ number: BlockNumber, _ hash: Hash256) -> JSONValue {
-    ["number": .number("\(number)"), "hash": .string(hash.description)]
+private func asOf(_ block: BlockReference) -> JSONValue {
+    ["number": .number("\(block.number)"), "hash": .string(block.hash.description)]
 }
 
 private let asOfSchema: JSONValue = [

@@ -1,31 +1,56 @@
-public import PluginAPI
-import Chain
+public import Chain
 import EthereumTypes
-import Foundation
 import Logging
+public import PluginAPI
 import Primitives
 import RPC
 import Synchronization
+internal import TxPool
 
-/// Forecasts of the chain's fees, and of whatever the operator has trained a model for.
+/// Forecasts of the chain's fees and activity, and of whatever the operator has trained a model for.
 ///
 /// Every figure says where it comes from and what it was worth so far: the next base fee is exact;
 /// later ones come from a model only where it beats the rules that need none; intervals carry their
 /// measured coverage. Without a model the rules answer, and `predict` says that there is none.
+///
+///     chain events ─▶ ChainTracker, SlotTracker   fees and activity, scored as outcomes arrive
+///     pool events  ─▶ InclusionRecord             how long transactions wait, by tip
+///     train-every  ─▶ ModelTraining               new models, on a thread that takes what is spare
 public final class PredictionPlugin: NodePlugin {
-    /// What the plugin is called and keeps: nothing, all of it follows from the chain.
+    /// What the plugin is called and keeps.
     public static let manifest = PluginManifest(
-        name: "prediction", summary: "Forecasts of fees and of trained quantities.")
+        name: "prediction", summary: "Forecasts of fees, activity and trained quantities.",
+        tables: [SlotTable.table])
 
-    private let fees: Mutex<FeeTracker>
-    private let change: ChangeModel?
+    /// What is known now; each part is brought forward in a copy, so that nobody waits for it.
+    struct Knowledge: Sendable {
+        var chain: ChainTracker
+        /// The same at earlier blocks, the newest last: where to go on when blocks leave the chain.
+        var earlier: [ChainTracker] = []
+        var slots: SlotTracker
+        var curves: InclusionCurves?
+        var training = TrainingState.never
+    }
+
+    /// How the training of models on the own chain stands.
+    enum TrainingState: Sendable, Hashable {
+        case never
+        case running(share: Double)
+        case ended(at: BlockNumber, refusals: [String])
+    }
+
+    let knowledge: Mutex<Knowledge>
+    let change: ChangeModel?
+    /// Blocks between two earlier stories that are kept: a reorganisation of a devnet's test is short.
+    private static let checkpointStep: BlockNumber = 64
+
     private let files: ModelFiles?
-    /// Blocks after which a new fee model is trained on this chain; 0 never.
+    /// Blocks after which new models are trained on this chain; 0 never.
     private let trainEvery: UInt64
-    private let trained = Mutex<BlockNumber?>(nil)
-
-    /// The most blocks of the chain that a training reads.
-    private static let trainingBlocks: UInt64 = 50_000
+    private let trainedAt: Mutex<BlockNumber?>
+    private let metrics = Mutex<PredictionMetrics?>(nil)
+    private let due = AsyncStream.makeStream(
+        of: PluginView.self, bufferingPolicy: .bufferingNewest(1))
 
     /// Reads the settings and the models.
     public init(_ configuration: inout PluginConfiguration) throws(PluginError) {
@@ -33,217 +58,221 @@ public final class PredictionPlugin: NodePlugin {
         trainEvery = try configuration.integer("train-every", in: 0...10_000_000) ?? 0
         guard trainEvery == 0 || files != nil else {
             throw PluginError(
-                "prediction.train-every needs prediction.directory to keep the model in")
+                "prediction.train-every needs prediction.directory to keep the models in")
         }
-        guard let files else {
-            fees = Mutex(FeeTracker(model: nil))
+        var models = ChainModels()
+        if let files {
+            models.fees = try ModelFiles.read(FeeModel.self, at: files.fees) { $0.isUsable }
+            models.activity = try ModelFiles.read(ActivityModel.self, at: files.activity) {
+                $0.isUsable
+            }
+            change = try ModelFiles.read(ChangeModel.self, at: files.change) { $0.isUsable }
+        } else {
             change = nil
-            return
         }
-        let model = try ModelFiles.read(FeeModel.self, at: files.fees) { $0.isUsable }
-        fees = Mutex(FeeTracker(model: model))
-        change = try ModelFiles.read(ChangeModel.self, at: files.change) { $0.isUsable }
         // What another chain's blocks were numbered says nothing here.
-        trained.withLock { $0 = model?.chain == nil ? nil : model?.trainedTo }
+        trainedAt = Mutex(models.fees?.chain == nil ? nil : models.fees?.trainedTo)
+        knowledge = Mutex(
+            Knowledge(chain: ChainTracker(models: models), slots: SlotTracker(models: models)))
     }
 
     /// Offers the methods and routes.
     public func open(_ handle: PluginHandle) throws -> PluginOffer {
-        handle.metrics.gauge(
-            "apus_prediction_fee_interval_coverage_ratio",
-            "Share of the last base fees that the served intervals held, horizon 2."
-        ) { [weak self] in self?.track(of: 2)?.coverage ?? .nan }
-        handle.metrics.gauge(
-            "apus_prediction_fee_skill_ratio",
-            "One minus the model's error over that of the best rule, horizon 2."
-        ) { [weak self] in self?.track(of: 2)?.skill ?? .nan }
-        let predict = RESTParameter<GivenFeatures>.body("features", "The features of the moment.")
-        return PluginOffer(
-            methods: [
-                RPCMethod(
-                    "prediction_fees",
-                    execution: { (context: RPCContext) in
-                        try self.feesAnswer(handle.view.chain)
-                    }),
-                RPCMethod(
-                    "prediction_feeWait", ["fee", "blocks"],
-                    execution: { (_: RPCContext, fee: UInt256, blocks: UInt64) in
-                        try Self.forCallers {
-                            try self.waitAnswer(handle.view.chain, fee: fee, blocks: blocks)
-                        }
-                    }),
-                RPCMethod(
-                    "prediction_predict", ["features"],
-                    instant: { (_: RPCContext, features: GivenFeatures) in
-                        try Self.forCallers { try self.changeAnswer(features) }
-                    }),
-            ],
-            routes: [
-                RESTRoute(
-                    .get, "/api/ai/fees",
-                    "The next base fee, exact; later ones with intervals; tips by tier.",
-                    role: .reader, cost: .execution
-                ) { context in try self.feesAnswer(context.view) },
-                RESTRoute(
-                    .get, "/api/ai/fees/wait",
-                    "How often the base fee fell so far within so many blocks.", role: .reader,
-                    cost: .execution,
-                    RESTParameter<UInt256>.query("fee", "The base fee to wait for, in wei."),
-                    RESTParameter<UInt64>.query(
-                        "blocks", "How many blocks one would wait.", default: 10, in: 1...1_000)
-                ) { context, fee, blocks in
-                    try self.waitAnswer(context.view, fee: fee, blocks: blocks)
-                },
-                RESTRoute(
-                    .post, "/api/ai/predict", "A forecast by the operator's own model.",
-                    role: .reader, predict
-                ) { _, features in try self.changeAnswer(features) },
-                RESTRoute(
-                    .post, "/predict", "A forecast by the operator's own model.", role: .reader,
-                    predict
-                ) { _, features in try self.changeAnswer(features) },
-            ])
+        metrics.withLock { $0 = PredictionMetrics(handle.metrics) }
+        return offer(handle)
     }
 
-    /// Follows the chain, and trains where that is wanted.
+    /// Counts the block's activity in.
+    public func blockCommitted(_ block: CommittingBlock, _ batch: PluginBatch) throws {
+        try SlotTable.add(block.stored.block, to: batch)
+    }
+
+    /// Follows the chain and the pool, and trains where that is wanted.
     public func run(_ handle: PluginHandle) async throws {
-        try await offThePool { _ = try self.advance(to: handle.view.chain) }
-        try await handle.followEvents { _, view in
-            try await offThePool { _ = try self.advance(to: view) }
-            try await self.trainIfDue(view, handle.logger)
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { try await self.followChain(handle) }
+            if let pool = handle.pool {
+                group.addTask { try await self.followPool(pool, handle) }
+            }
+            if trainEvery > 0, let files {
+                group.addTask { try await self.train(into: files, handle) }
+            }
         }
     }
 
-    /// Whether there are models.
+    /// Whether there are models, and what they were worth where they were trained.
     public func health() -> PluginHealth {
-        PluginHealth(
-            .ok,
-            [
-                "fee_model": fees.withLock { $0.hasModel } ? "loaded" : "none: rules answer",
-                "change_model": change == nil ? "none" : "loaded",
-            ])
+        let (models, training) = knowledge.withLock { ($0.chain.models, $0.training) }
+        var facts = [
+            "fee_model": models.fees == nil ? "none: rules answer" : "loaded",
+            "activity_model": models.activity?.verdict ?? "none: rules answer",
+            "change_model": change == nil ? "none" : "loaded",
+        ]
+        switch training {
+        case .never: facts["training"] = trainEvery == 0 ? "off" : "not yet"
+        case .running(let share): facts["training"] = "\(Int(share * 100)) %"
+        case .ended(let number, let refusals):
+            facts["training"] = (["at block \(number)"] + refusals).joined(separator: "; ")
+        }
+        return PluginHealth(.ok, facts)
     }
 
-    /// Tells a caller of JSON-RPC what a caller of the routes is told.
-    private static func forCallers<Answer>(_ answer: () throws -> Answer) throws -> Answer {
-        do {
-            return try answer()
-        } catch let error as RESTError {
-            throw RPCError.server(error.detail)
+    // MARK: - Following
+
+    private func followChain(_ handle: PluginHandle) async throws {
+        let view = handle.view
+        try await bringForward(to: view)
+        trainIfDue(view)
+        try await handle.followEvents { _, chain in
+            let view = handle.view(of: chain)
+            try await self.bringForward(to: view)
+            self.trainIfDue(view)
         }
     }
 
-    // MARK: - Fees
-
-    private func track(of horizon: Int) -> (skill: Double?, coverage: Double?)? {
-        fees.withLock { tracker in
-            tracker.forecaster.tracksByHorizon.first { $0.horizon == horizon }
-                .map { ($0.skill, $0.coverage) }
+    private func bringForward(to view: PluginView) async throws {
+        try await onOwnThread(.usual) { _ in
+            var slots = self.knowledge.withLock { $0.slots }
+            var chain = try self.followed(by: view.chain)
+            if chain.position?.hash != view.chain.hash { try chain.advance(to: view.chain) }
+            try slots.advance(to: view)
+            self.keep(chain, slots)
         }
     }
 
-    /// Brings the forecasts to a head. The work is done on a copy, so that nobody waits for it.
-    private func advance(to view: ChainView) throws(ChainError) -> FeeTracker {
-        var tracker = fees.withLock { $0 }
-        if tracker.position?.hash == view.hash { return tracker }
-        let before = tracker.position
-        try tracker.advance(to: view)
-        fees.withLock { current in
-            if current.position == before { current = tracker }
+    /// The newest story that a view goes on with; if there is none, the one of another chain.
+    private func followed(by view: ChainView) throws(ChainError) -> ChainTracker {
+        let (chain, earlier) = knowledge.withLock { ($0.chain, $0.earlier) }
+        for tracker in [chain] + earlier.reversed() where try tracker.isFollowed(by: view) {
+            return tracker
         }
-        return tracker
+        return chain
     }
 
-    private func feesAnswer(_ view: ChainView) throws(ChainError) -> FeesAnswer {
-        let tracker = try advance(to: view)
-        return FeesAnswer(
-            block: view.hash, number: view.number, forecasts: tracker.forecaster.forecasts(),
-            tiers: tracker.tips.tiers(), tipBlocks: tracker.tips.blocks)
+    private func keep(_ chain: ChainTracker, _ slots: SlotTracker) {
+        knowledge.withLock { known in
+            known.chain = chain
+            known.slots = slots
+            let number = chain.position?.number ?? 0
+            known.earlier.removeAll { $0.position.map { $0.number > number } ?? true }
+            let last = known.earlier.last?.position?.number
+            if last.map({ number - $0 >= Self.checkpointStep }) ?? true {
+                known.earlier.append(chain)
+                if known.earlier.count > 2 { known.earlier.removeFirst() }
+            }
+        }
+        metrics.withLock { $0 }?.show(chain, slots)
     }
 
-    private func waitAnswer(
-        _ view: ChainView, fee: UInt256, blocks: UInt64
-    ) throws -> FeeWaitAnswer {
-        guard (1...1_000).contains(blocks) else {
-            throw RESTError.badRequest("the parameter \"blocks\" is not from 1 to 1000")
+    private func followPool(_ pool: PoolHandle, _ handle: PluginHandle) async throws {
+        var record = InclusionRecord()
+        var shown = 0
+        while !Task.isCancelled {
+            // If this fell behind, the stream ends: those that waited are no longer watched.
+            record.beginAnew()
+            for await event in pool.events() {
+                try record.take(event) { hash in
+                    try handle.view.chain.transactionLocation(hash)?.blockNumber
+                }
+                metrics.withLock { $0 }?.show(record)
+                guard case .head = event, record.ended - shown > shown / 64 else { continue }
+                shown = record.ended
+                let outcomes = record.all
+                let curves = try await onOwnThread(.usual) { _ in InclusionCurves(outcomes) }
+                knowledge.withLock { $0.curves = curves }
+            }
         }
-        let tracker = try advance(to: view)
-        guard let next = FeeBlock(view.header)?.nextFee else {
-            throw RESTError.conflict("the chain has no base fee yet")
-        }
-        if fee >= next {
-            return FeeWaitAnswer(
-                block: view.hash, number: view.number, fee: fee, blocks: blocks, share: 1,
-                starts: nil)
-        }
-        let ratio = fee.doubleValue / max(next.doubleValue, 1)
-        guard let found = tracker.frequency(fallingTo: ratio, within: Int(blocks)) else {
-            throw RESTError.conflict("too few blocks to have seen that often enough")
-        }
-        return FeeWaitAnswer(
-            block: view.hash, number: view.number, fee: fee, blocks: blocks, share: found.share,
-            starts: found.starts)
     }
 
     // MARK: - Training on the node's own chain
 
-    private func trainIfDue(_ view: ChainView, _ logger: Logger) async throws {
-        guard trainEvery > 0, let files else { return }
-        let last = trained.withLock { $0 } ?? 0
-        guard view.number >= last, view.number - last >= trainEvery else { return }
-        trained.withLock { $0 = view.number }
-        let model = try await offThePool { () throws -> FeeModel? in
-            var blocks: [FeeBlock] = []
-            let first = view.number - min(view.number, Self.trainingBlocks)
-            for number in first...view.number {
-                if let header = try view.header(number), let block = FeeBlock(header) {
-                    blocks.append(block)
-                }
-            }
+    private func trainIfDue(_ view: PluginView) {
+        let number = view.chain.number
+        let last = trainedAt.withLock { $0 } ?? 0
+        guard trainEvery > 0, number >= last, number - last >= trainEvery else { return }
+        trainedAt.withLock { $0 = number }
+        due.continuation.yield(view)
+    }
+
+    private func train(into files: ModelFiles, _ handle: PluginHandle) async throws {
+        for await view in due.stream {
+            let number = view.chain.number
+            let training: ModelTraining
             do {
-                // What comes after the first seven tenths tells what the model is worth.
-                return try FeeModel.train(
-                    blocks[..<(blocks.count * 7 / 10)], chain: view.genesisHash.description)
-            } catch {
-                logger.info("no fee model was trained", metadata: ["reason": "\(error)"])
-                return nil
+                training = try await onOwnThread(.spare) { signal in
+                    try ModelTraining(view) { share in
+                        self.knowledge.withLock { $0.training = .running(share: share) }
+                        self.metrics.withLock { $0 }?.trainingShare.set(share)
+                        return signal.isWanted
+                    }
+                }
+            } catch LearningError.cancelled {
+                return
             }
+            if let fees = training.models.fees { try ModelFiles.write(fees, to: files.fees) }
+            if let activity = training.models.activity {
+                try ModelFiles.write(activity, to: files.activity)
+            }
+            try await replaceModels(with: training.models, at: handle.view)
+            knowledge.withLock { $0.training = .ended(at: number, refusals: training.refusals) }
+            metrics.withLock { $0 }?.countTraining(training)
+            handle.logger.info(
+                "models were trained",
+                metadata: [
+                    "block.number": "\(number)",
+                    "fees": training.models.fees == nil ? "none" : "\(files.fees)",
+                    "activity": training.models.activity == nil ? "none" : "\(files.activity)",
+                    "refusals": "\(training.refusals)",
+                ])
         }
-        guard let model else { return }
-        try ModelFiles.write(model, to: files.fees)
-        let tracker = try await offThePool { () throws -> FeeTracker in
-            var tracker = FeeTracker(model: model)
+    }
+
+    /// Takes new models up; where none could be learned, the old one stays.
+    private func replaceModels(with new: ChainModels, at view: PluginView) async throws {
+        try await onOwnThread(.usual) { _ in
+            var models = self.knowledge.withLock { $0.chain.models }
+            models.fees = new.fees ?? models.fees
+            models.activity = new.activity ?? models.activity
+            var chain = ChainTracker(models: models)
+            try chain.advance(to: view.chain)
+            var slots = SlotTracker(models: models)
+            try slots.advance(to: view)
+            self.keep(chain, slots)
+        }
+    }
+
+    // MARK: - For answers
+
+    /// What is known at a view, brought forward by a few blocks if need be. While the beginning of the
+    /// story moves, or if the view is older than what is known, the last whole story answers.
+    ///
+    /// - Parameter head: the chain as it is now.
+    func chain(at view: ChainView, head: ChainView) throws(ChainError) -> ChainTracker {
+        var tracker = knowledge.withLock { $0.chain }
+        if tracker.position?.hash == view.hash { return tracker }
+        let before = tracker.position
+        if before != nil, try tracker.isFollowed(by: head) {
+            // A whole story, if not the newest.
+            guard try tracker.goOn(to: view) else { return tracker }
+        } else {
+            tracker = try followed(by: view)
             try tracker.advance(to: view)
+        }
+        knowledge.withLock { known in
+            if known.chain.position == before { known.chain = tracker }
+        }
+        return tracker
+    }
+
+    /// The same of the hour to come.
+    func slots(at view: PluginView, head: ChainView) throws -> SlotTracker {
+        var tracker = knowledge.withLock { $0.slots }
+        if let position = tracker.position, position.number >= view.chain.number,
+            try tracker.isFollowed(by: head)
+        {
             return tracker
         }
-        fees.withLock { $0 = tracker }
-        logger.info(
-            "a fee model was trained",
-            metadata: [
-                "from": "\(model.trainedFrom)", "to": "\(model.trainedTo)", "file": "\(files.fees)",
-            ])
-    }
-
-    // MARK: - The operator's model
-
-    private func changeAnswer(_ given: GivenFeatures) throws(RESTError) -> ChangeAnswer {
-        guard let change else {
-            throw .conflict(
-                "there is no model: train one with \"apus predict train\" and set "
-                    + "prediction.directory")
-        }
-        return ChangeAnswer(model: change, forecast: change.forecast(given.values))
-    }
-}
-
-/// Runs work that takes long on a thread of its own, away from the tasks' threads.
-private func offThePool<Value: Sendable>(
-    _ work: @escaping @Sendable () throws -> Value
-) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        let thread = Thread { continuation.resume(with: Result(catching: work)) }
-        thread.name = "prediction"
-        thread.qualityOfService = .background
-        thread.start()
+        try tracker.advance(to: view)
+        return tracker
     }
 }

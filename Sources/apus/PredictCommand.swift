@@ -44,7 +44,7 @@ struct TrainCommand: AsyncParsableCommand {
 
     func run() async throws {
         await runToEnd(on: file) {
-            let table = try readTable(file)
+            let table = try CSVTable(readText(file))
             var progress = ProgressLine("training")
             let model = try ChangeModel.train(
                 table,
@@ -76,7 +76,10 @@ struct TrainFeesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train-fees",
         abstract: "Train a base-fee model from a CSV file of blocks without a gap.",
-        discussion: "Columns in order: block number, time, gas used, gas limit, base fee in wei.")
+        discussion: """
+            The columns of ethereum-etl, or in order: block number, time, gas used, gas limit, base fee
+            in wei.
+            """)
 
     @Argument(help: "The CSV file.")
     var file: String
@@ -86,7 +89,7 @@ struct TrainFeesCommand: AsyncParsableCommand {
 
     func run() async throws {
         await runToEnd(on: file) {
-            let blocks = try readBlocks(file)
+            let blocks = try BlockSeries(file: file).blocks
             var progress = ProgressLine("training")
             let model = try FeeModel.train(blocks[...], progress: { progress.show($0) })
             progress.end()
@@ -97,19 +100,30 @@ struct TrainFeesCommand: AsyncParsableCommand {
     }
 }
 
-/// `apus predict backtest`: what base-fee forecasts would have been worth.
+/// `apus predict backtest`: what forecasts of fees and activity would have been worth.
 struct BacktestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backtest",
-        abstract: "Measure base-fee forecasts on the last part of a CSV file of blocks.",
+        abstract: "Measure forecasts of fees and activity on the last part of a chain.",
         discussion: """
-            Trains on the first half, calibrates on the next 15 % and measures on the rest, block by
-            block, as a running node would. Columns in order: block number, time, gas used, gas
-            limit, base fee in wei.
+            Fees: trains on the first half, calibrates on the next 15 % and measures on the rest, block
+            by block, as a running node would. Activity: trains on 40 %, then on 70 %, and measures on
+            what follows each. The blocks are those of a data folder that no node runs on, or of a CSV
+            file: one with the columns of ethereum-etl, or with block number, time, gas used, gas
+            limit and base fee in wei in its first columns (and then no activity, for it takes the
+            number of transactions).
+
+              apus predict backtest --datadir chain --svg worth.svg
+              apus predict backtest blocks.csv --horizons 2,5,10
             """)
 
-    @Argument(help: "The CSV file.")
-    var file: String
+    @Argument(help: "The CSV file; without it, the chain of --datadir.")
+    var file: String?
+
+    @OptionGroup var store: StoreOptions
+
+    @Option(help: "The last blocks of the data folder, at most.")
+    var blocks: UInt64 = 50_000
 
     @Option(help: "Blocks ahead, separated by commas.")
     var horizons: String = "2,3,5,10,25,50,300"
@@ -121,27 +135,71 @@ struct BacktestCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        await runToEnd(on: file) {
-            let blocks = try readBlocks(file)
+        await runToEnd(on: file ?? "the chain") {
             let horizons = horizons.split(separator: ",").compactMap { Int($0) }
             guard !horizons.isEmpty, horizons.allSatisfy({ (2...1_000).contains($0) }) else {
                 throw StartupError(.usage, "--horizons are numbers from 2 to 1000")
             }
-            var progress = ProgressLine("backtest")
-            let report = try FeeBacktest.run(
-                blocks, horizons: horizons, progress: { progress.show($0) })
-            progress.end()
+            let series =
+                try file.map(BlockSeries.init(file:))
+                ?? BlockSeries(last: blocks, of: store.settings())
+            let worth = try measure(series, horizons)
             if json {
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-                print(String(decoding: try encoder.encode(report), as: UTF8.self))
+                print(String(decoding: try encoder.encode(worth), as: UTF8.self))
             } else {
-                print(report.table)
+                print(worth.table)
             }
             if let svg {
-                try Data(report.drawing.utf8).write(to: URL(fileURLWithPath: svg))
+                try Data(worth.drawing.utf8).write(to: URL(fileURLWithPath: svg))
             }
         }
+    }
+
+    private func measure(_ series: BlockSeries, _ horizons: [Int]) throws -> ChainWorth {
+        var progress = ProgressLine("backtest")
+        defer { progress.end() }
+        let share = series.steps == nil ? 1 : 0.7
+        let fees = try FeeBacktest.run(
+            series.blocks, horizons: horizons, progress: { progress.show(share * $0) })
+        let activity = try series.steps.map { steps in
+            try ActivityModel.train(
+                [.blocks: steps, .tenMinutes: ActivityStep.tenMinutes(of: steps)],
+                progress: { progress.show(share + (1 - share) * $0) })
+        }
+        return ChainWorth(fees: fees, activity: activity)
+    }
+}
+
+/// What forecasts of a chain were worth.
+private struct ChainWorth: Encodable {
+    let fees: FeeBacktest
+    let activity: ActivityModel?
+
+    private enum CodingKeys: CodingKey { case fees, activity }
+
+    private struct Activity: Encodable {
+        let forecast: String
+        let record: ActivityModel.Record
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(fees, forKey: .fees)
+        let records = activity?.parts.map { Activity(forecast: $0.name, record: $0.record) }
+        try container.encodeIfPresent(records, forKey: .activity)
+    }
+
+    var table: String {
+        [fees.table, activity?.table].compactMap(\.self).joined(separator: "\n\n")
+    }
+
+    var drawing: String {
+        BacktestDrawing(
+            title: "Forecasts, blocks \(fees.testedFrom) to \(fees.testedTo)",
+            rows: fees.drawn + (activity?.drawn ?? [])
+        ).svg
     }
 }
 
@@ -186,35 +244,67 @@ private func percent(_ share: Double) -> String {
     String(format: "%.1f %%", share * 100)
 }
 
-private func readTable(_ file: String) throws -> CSVTable {
+private func readText(_ file: String) throws -> String {
     guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
         throw StartupError(.noInput, "cannot read \(file)")
     }
-    return try CSVTable(text)
+    return text
 }
 
-/// Blocks from a table without labels.
-private func readBlocks(_ file: String) throws -> [FeeBlock] {
-    let table = try readTable(file)
-    let columns = table.columns.prefix(5).compactMap { table.column($0) }
-    guard columns.count == 5 else {
-        throw StartupError(
-            .data, "\(file) has not the five columns: number, time, gas used, gas limit, base fee")
-    }
-    var blocks: [FeeBlock] = []
-    for row in 0..<table.rows {
-        let values = columns.map { UInt64(exactly: $0[row]) }
-        guard let number = values[0], let time = values[1], let used = values[2],
-            let limit = values[3], let fee = values[4]
-        else { throw StartupError(.data, "\(file), line \(row + 2): not whole numbers") }
-        if let last = blocks.last, number != last.number + 1 {
-            throw StartupError(
-                .data, "\(file), line \(row + 2): block \(last.number + 1) is missing")
+/// Blocks without a gap, with the activity in them where the source has it.
+private struct BlockSeries {
+    private(set) var blocks: [FeeBlock] = []
+    private(set) var steps: [ActivityStep]?
+
+    private static let names = [
+        "number", "timestamp", "gas_used", "gas_limit", "base_fee_per_gas", "transaction_count",
+    ]
+
+    /// The last blocks of the chain in a data folder.
+    init(last count: UInt64, of settings: NodeSettings) throws {
+        var steps: [ActivityStep] = []
+        try readBlocks(last: count, settings: settings) { block in
+            if let fee = FeeBlock(block.header) { blocks.append(fee) }
+            steps.append(
+                ActivityStep(
+                    end: block.header.timestamp, transactions: Double(block.transactions.count),
+                    gasUsed: Double(block.header.gasUsed)))
         }
-        blocks.append(
-            FeeBlock(
-                number: number, timestamp: time, gasUsed: used, gasLimit: limit,
-                baseFeePerGas: UInt256(fee)))
+        self.steps = steps
     }
-    return blocks
+
+    /// The blocks of a CSV file, by the names of its columns or by their places.
+    init(file: String) throws {
+        let text = try readText(file)
+        let header = CSVTable.header(of: text)
+        let hasNames = Self.names.prefix(5).allSatisfy(header.contains)
+        let wanted = hasNames ? Self.names.filter(header.contains) : Array(header.prefix(5))
+        guard wanted.count >= 5 else {
+            throw StartupError(
+                .data,
+                "\(file) has not the five columns: number, time, gas used, gas limit, base fee")
+        }
+        let table = try CSVTable(text, only: Set(wanted))
+        let columns = wanted.compactMap { table.column($0) }
+        if columns.count == 6 { steps = [] }
+        for row in 0..<table.rows {
+            let values = columns.map { UInt64(exactly: $0[row]) }
+            guard let number = values[0], let time = values[1], let used = values[2],
+                let limit = values[3], let fee = values[4]
+            else { throw StartupError(.data, "\(file), line \(row + 2): not whole numbers") }
+            if let last = blocks.last, number != last.number + 1 {
+                throw StartupError(
+                    .data, "\(file), line \(row + 2): block \(last.number + 1) is missing")
+            }
+            blocks.append(
+                FeeBlock(
+                    number: number, timestamp: time, gasUsed: used, gasLimit: limit,
+                    baseFeePerGas: UInt256(fee)))
+            if steps != nil, let count = values[5] {
+                steps?.append(
+                    ActivityStep(
+                        end: time, transactions: Double(count), gasUsed: Double(used)))
+            }
+        }
+    }
 }

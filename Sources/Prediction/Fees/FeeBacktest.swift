@@ -41,12 +41,32 @@ public struct FeeBacktest: Sendable, Hashable, Codable {
         public let servedCoverage: Double
     }
 
+    /// The figures of the probability that the fee falls so far.
+    public struct FallRow: Sendable, Hashable, Codable {
+        /// The share of the next fee that it falls to.
+        public let share: Double
+        /// Within how many blocks.
+        public let blocks: Int
+        /// How many outcomes were counted.
+        public let outcomes: Int
+        /// One minus the Brier score over that of the frequency so far.
+        public let skill: Double
+        /// The lower end of the skill's 95 % interval, by block bootstrap.
+        public let skillLow: Double?
+        /// The upper end of the skill's 95 % interval.
+        public let skillHigh: Double?
+        /// How far the probabilities were from what came, over ten classes.
+        public let calibrationError: Double
+    }
+
     /// The first block that was tested.
     public let testedFrom: UInt64
     /// The last block that was tested.
     public let testedTo: UInt64
     /// The figures of each horizon.
     public let rows: [Row]
+    /// The figures of falls.
+    public let falls: [FallRow]
 
     /// Trains and tests.
     ///
@@ -64,17 +84,20 @@ public struct FeeBacktest: Sendable, Hashable, Codable {
             blocks[..<trained], horizons: horizons, parameters: parameters,
             progress: { progress($0 * 0.7) })
         var forecaster = FeeForecaster(model: model)
+        var falls = FallHistory(outcomes: blocks.count)
         var records = horizons.map { FeeRecord(horizon: $0, blocks: blocks[..<trained]) }
         for index in blocks.indices {
             // The trees saw the first part: what they say of it is no measure of anything.
             let isUnseen = index >= trained
             forecaster.advance(
                 blocks[index], model: isUnseen ? model : nil, isServed: index >= calibrated)
+            if index == calibrated { falls.forgetRecords() }
+            falls.advance(blocks[index], forecaster.features)
             guard index >= calibrated else { continue }
             for slot in records.indices where index + records[slot].horizon < blocks.count {
                 guard let calls = forecaster.calls(horizon: records[slot].horizon) else { continue }
                 records[slot].add(
-                    calls, outcome: blocks[index + records[slot].horizon].logFee - calls.next)
+                    calls, outcome: blocks[index + records[slot].horizon].logFee - calls.origin)
             }
             if index % 256 == 0 {
                 let share = Double(index - calibrated) / Double(blocks.count - calibrated)
@@ -83,7 +106,21 @@ public struct FeeBacktest: Sendable, Hashable, Codable {
         }
         return FeeBacktest(
             testedFrom: blocks[calibrated].number, testedTo: blocks[blocks.count - 1].number,
-            rows: records.compactMap(\.row))
+            rows: records.compactMap(\.row),
+            falls: zip(FallHistory.scoredFalls, falls.records).compactMap(FallRow.init))
+    }
+}
+
+extension FeeBacktest.FallRow {
+    init?(_ fall: FallHistory.Fall, _ record: ProbabilityRecord) {
+        guard let skill = record.skill, let error = record.calibrationError else { return nil }
+        let errors = record.errors
+        let interval = Scores.skillInterval(
+            errors.forecast, over: errors.reference, block: 20)
+        self.init(
+            share: fall.share, blocks: fall.blocks, outcomes: record.count, skill: skill,
+            skillLow: interval?.lowerBound, skillHigh: interval?.upperBound,
+            calibrationError: error)
     }
 }
 
@@ -113,10 +150,10 @@ private struct FeeRecord {
         climatology = outcomes.isEmpty ? [0, 0, 0] : FeeModel.levels.map(outcomes.quantile)
     }
 
-    mutating func add(_ calls: FeeForecaster.Calls, outcome: Double) {
-        guard let model = calls.model else { return }
+    mutating func add(_ calls: ForecastTrack.Calls, outcome: Double) {
+        guard let model = calls.calls[0], let served = calls.calls[calls.served] else { return }
         errors.append((outcome - model.middle).magnitude)
-        for (index, call) in calls.baselines.enumerated() {
+        for (index, call) in calls.calls.dropFirst().compactMap(\.self).enumerated() {
             baselineErrors[index].append((outcome - call.unbounded).magnitude)
             boundedErrors[index] += (outcome - call.middle).magnitude
         }
@@ -128,9 +165,9 @@ private struct FeeRecord {
         }
         rawHits += (model.rawLow...model.rawHigh).contains(outcome) ? 1 : 0
         hits.append((model.low...model.high).contains(outcome))
-        servedHits += (calls.served.low...calls.served.high).contains(outcome) ? 1 : 0
+        servedHits += (served.low...served.high).contains(outcome) ? 1 : 0
         width += model.high - model.low
-        heard += calls.isModelServed ? 1 : 0
+        heard += calls.served == 0 ? 1 : 0
     }
 
     var row: FeeBacktest.Row? {

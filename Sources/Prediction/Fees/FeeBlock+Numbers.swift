@@ -4,7 +4,7 @@ import Primitives
 
 extension FeeBlock {
     /// The natural logarithm of the base fee; of a fee below 1 wei, 0.
-    var logFee: Double { log(max(baseFeePerGas.doubleValue, 1)) }
+    var logFee: Double { baseFeePerGas.logarithm }
 }
 
 extension FeeModel {
@@ -29,6 +29,9 @@ extension UInt256 {
         for byte in bigEndianBytes { value = value * 256 + Double(byte) }
         return value
     }
+
+    /// The natural logarithm; of a value below 1, 0.
+    var logarithm: Double { log(Swift.max(doubleValue, 1)) }
 
     /// A double as a whole number; out of range it is the nearest end of the range.
     init(clamping value: Double) {

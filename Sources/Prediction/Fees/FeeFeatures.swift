@@ -5,7 +5,7 @@ import Foundation
 ///
 /// Fees are logarithms, and differences to the next base fee, which is known exactly: so a model
 /// learned at one price level is good at another.
-struct FeeFeatures: Sendable, Hashable, Codable {
+package struct FeeFeatures: Sendable, Hashable {
     /// Spans, in blocks, of the exponential means.
     private static let spans = [4, 16, 64, 256]
     private static let lags = 8
@@ -39,7 +39,7 @@ struct FeeFeatures: Sendable, Hashable, Codable {
 
     /// Takes the next block in.
     mutating func advance(_ block: FeeBlock) {
-        let fee = log(max(block.baseFeePerGas.doubleValue, 1))
+        let fee = block.logFee
         let full = block.fullness
         let time = Double(block.timestamp)
         interval = blocks == 0 ? 0 : max(time - timestamp, 0)
@@ -55,7 +55,7 @@ struct FeeFeatures: Sendable, Hashable, Codable {
         fees.append(fee)
         feeSum += fee
         if fees.count > Self.longWindow { feeSum -= fees.removeFirst() }
-        next = log(max(block.nextFee.doubleValue, 1))
+        next = block.nextFee.logarithm
         blocks += 1
     }
 
@@ -85,6 +85,13 @@ struct FeeFeatures: Sendable, Hashable, Codable {
         row.append(cos(angle))
         return row.map(Float.init)
     }
+
+    /// The next fee over its exponential mean of 16 blocks, as a logarithm.
+    var feeOverMean16: Double { next - feeMeans[1] }
+    /// The next fee over its exponential mean of 64 blocks, as a logarithm.
+    var feeOverMean64: Double { next - feeMeans[2] }
+    /// The exponential mean of the fullness of 4 blocks.
+    var fullnessMean4: Double { fullnessMeans[0] }
 
     /// What a rule without a model says the base fee will be, relative to the next one.
     func forecast(_ baseline: FeeBaseline) -> Double {

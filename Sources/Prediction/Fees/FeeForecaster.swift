@@ -38,21 +38,21 @@ public struct FeeForecast: Sendable, Hashable {
 ///
 /// A value: the same model and the same blocks lead to the same forecasts, so a restart, or a
 /// backtest, repeats what a running node said.
-public struct FeeForecaster: Sendable, Hashable, Codable {
-    /// The share of outcomes that an interval is to hold.
-    public static let target = 0.8
-
-    private var features = FeeFeatures()
-    private var last: FeeBlockState?
-    private var tracks: [HorizonTrack]
+public struct FeeForecaster: Sendable, Hashable {
+    /// The running summary of the blocks so far.
+    package private(set) var features = FeeFeatures()
+    /// The last block that was taken in.
+    private(set) var last: FeeBlock?
+    private var tracks: [ForecastTrack]
 
     /// Forecasts with a model, or with rules alone if there is none.
     public init(model: FeeModel?, horizons: [Int] = FeeModel.usualHorizons) {
-        tracks = (model?.horizons ?? horizons).map(HorizonTrack.init)
+        tracks = (model?.horizons ?? horizons).map { horizon in
+            ForecastTrack(
+                horizon: horizon, rules: FeeBaseline.allCases.count,
+                mayHearModel: horizon <= FeeModel.longestHorizon)
+        }
     }
-
-    /// The number of the last block that was taken in.
-    public var number: BlockNumber? { last?.number }
 
     /// Takes the next block in: scores the forecasts that were made for it, and makes new ones.
     ///
@@ -60,219 +60,65 @@ public struct FeeForecaster: Sendable, Hashable, Codable {
     ///   saw: they calibrate, but are not counted as coverage.
     public mutating func advance(_ block: FeeBlock, model: FeeModel?, isServed: Bool = true) {
         features.advance(block)
-        last = FeeBlockState(block)
+        last = block
         guard features.isWarm else { return }
         let row = features.row()
         let fee = block.logFee
         for index in tracks.indices {
-            tracks[index].settle(block.number, logFee: fee, isServed: isServed)
-            let quantiles = model?.models.first { $0.horizon == tracks[index].horizon }?.quantiles
+            let horizon = tracks[index].horizon
+            tracks[index].settle(block.number, value: fee, isServed: isServed)
+            let quantiles = model?.models.first { $0.horizon == horizon }?.quantiles
+            let learned = quantiles.map { quantiles in
+                ForecastTrack.Raw(quantiles: quantiles.map { Double($0.predict(row)) })
+            }
+            let rules = FeeBaseline.allCases.map { rule -> ForecastTrack.Raw? in
+                ForecastTrack.Raw(point: features.forecast(rule))
+            }
+            let bounds = FeeBounds.after(
+                horizon - 1, from: block.nextFee, gasLimit: block.gasLimit)
             tracks[index].predict(
-                after: block, features: features,
-                quantiles: quantiles?.map { Double($0.predict(row)) })
+                after: block.number, origin: features.next, [learned] + rules,
+                within: (bounds.low.logarithm - features.next)...(bounds.high.logarithm
+                    - features.next))
         }
     }
 
     /// The forecasts after the last block: the next fee, exact, and one for each horizon.
     public func forecasts() -> [FeeForecast] {
         guard let last else { return [] }
+        let fee = last.nextFee
         let next = FeeForecast(
-            horizon: 1, source: .exact, low: last.nextFee, middle: last.nextFee, high: last.nextFee,
-            target: 1, coverage: nil, outcomes: 0, skill: nil)
-        return [next]
-            + tracks.compactMap { $0.forecast(next: last.nextFee, gasLimit: last.gasLimit) }
+            horizon: 1, source: .exact, low: fee, middle: fee, high: fee, target: 1, coverage: nil,
+            outcomes: 0, skill: nil)
+        return [next] + tracks.compactMap { Self.forecast($0, next: fee, gasLimit: last.gasLimit) }
     }
 
-    /// What all sources say about a horizon after the last block, for a backtest.
-    func calls(horizon: Int) -> Calls? {
-        tracks.first { $0.horizon == horizon }?.calls
+    private static func forecast(
+        _ track: ForecastTrack, next: Wei, gasLimit: Gas
+    ) -> FeeForecast? {
+        guard let last = track.last, let call = last.calls[last.served] else { return nil }
+        let bounds = FeeBounds.after(track.horizon - 1, from: next, gasLimit: gasLimit)
+        func wei(_ value: Double) -> Wei {
+            let fee = Wei(clamping: (next.doubleValue * exp(value)).rounded())
+            return min(max(fee, bounds.low), bounds.high)
+        }
+        let coverage = track.coverage(of: last.served)
+        return FeeForecast(
+            horizon: track.horizon,
+            source: last.served == 0 ? .model : .baseline(FeeBaseline.allCases[last.served - 1]),
+            low: wei(call.low), middle: wei(call.middle), high: wei(call.high),
+            target: ForecastTrack.target, coverage: coverage.share, outcomes: coverage.outcomes,
+            skill: track.skill)
     }
 
-    /// What the sources say about one horizon, in logarithms relative to the next fee.
-    struct Calls {
-        let next: Double
-        let model: Call?
-        /// The rules in the order of `FeeBaseline`.
-        let baselines: [Call]
-        let served: Call
-        let isModelServed: Bool
-    }
-
-    /// What one source says: its interval as it is, and with its correction.
-    struct Call: Sendable, Hashable, Codable {
-        /// The middle before the protocol's bounds.
-        let unbounded: Double
-        let middle: Double
-        let rawLow: Double
-        let rawHigh: Double
-        let low: Double
-        let high: Double
+    /// What all sources say about a horizon after the last block, in logarithms relative to the next
+    /// fee: the model, and the rules in the order of `FeeBaseline`. For a backtest.
+    func calls(horizon: Int) -> ForecastTrack.Calls? {
+        tracks.first { $0.horizon == horizon }?.last
     }
 
     /// How each horizon has done so far.
     public var tracksByHorizon: [(horizon: Int, skill: Double?, coverage: Double?)] {
         tracks.map { ($0.horizon, $0.skill, $0.servedCoverage) }
-    }
-}
-
-/// Of the last block, what forecasts start from.
-private struct FeeBlockState: Sendable, Hashable, Codable {
-    let number: BlockNumber
-    let gasLimit: Gas
-    /// The next base fee, in hexadecimal.
-    private let next: String
-
-    init(_ block: FeeBlock) {
-        number = block.number
-        gasLimit = block.gasLimit
-        next = block.nextFee.hexQuantity
-    }
-
-    var nextFee: Wei { Wei(hex: next) ?? .zero }
-}
-
-/// One horizon: its waiting forecasts, the errors of each source, and which source is heard.
-private struct HorizonTrack: Sendable, Hashable, Codable {
-    /// A forecast whose outcome is not known yet. All are logarithms relative to the next fee.
-    struct Waiting: Sendable, Hashable, Codable {
-        let block: BlockNumber
-        /// The logarithm of the next base fee then.
-        let next: Double
-        /// In the order of the sources; `nil` of the model if there is none.
-        let calls: [Call?]
-        /// The source that was served.
-        let served: Int
-    }
-
-    typealias Call = FeeForecaster.Call
-
-    /// A source and its record.
-    struct Source: Sendable, Hashable, Codable {
-        /// `nil` is the model.
-        let baseline: FeeBaseline?
-        var errors: Ring
-        var conformal: Conformal
-    }
-
-    let horizon: Int
-    private var sources: [Source]
-    private var waiting: [Waiting] = []
-    private var servedHits: Ring
-
-    /// How many outcomes the choice between the sources rests on: more for long horizons, whose
-    /// outcomes overlap.
-    private static func window(_ horizon: Int) -> Int { max(1_000, 16 * horizon) }
-
-    init(horizon: Int) {
-        self.horizon = horizon
-        let window = Self.window(horizon)
-        sources = ([nil] + FeeBaseline.allCases.map { $0 }).map { baseline in
-            Source(
-                baseline: baseline, errors: Ring(capacity: window),
-                conformal: Conformal(target: FeeForecaster.target))
-        }
-        servedHits = Ring(capacity: 1_000)
-    }
-
-    /// One minus the model's mean error over that of the best rule.
-    var skill: Double? {
-        guard sources[0].errors.count >= 100, let own = sources[0].errors.mean,
-            let best = sources[1...].compactMap(\.errors.mean).min(), best > 0
-        else { return nil }
-        return 1 - own / best
-    }
-
-    /// The share of outcomes that the served intervals held.
-    var servedCoverage: Double? { servedHits.mean }
-
-    /// The source to be heard now.
-    private func choice(hasModel: Bool) -> Int {
-        if hasModel, horizon <= FeeModel.longestHorizon, let skill, skill > 0 { return 0 }
-        let means = sources.map { $0.errors.mean ?? 0 }
-        return (1..<sources.count).min { means[$0] < means[$1] } ?? 1
-    }
-
-    mutating func settle(_ block: BlockNumber, logFee: Double, isServed: Bool) {
-        while let first = waiting.first, first.block + UInt64(horizon) <= block {
-            waiting.removeFirst()
-            guard first.block + UInt64(horizon) == block else { continue }
-            let outcome = logFee - first.next
-            for (index, call) in first.calls.enumerated() {
-                guard let call else { continue }
-                sources[index].errors.append((outcome - call.middle).magnitude)
-                if isServed {
-                    sources[index].conformal.observe(
-                        outcome, raw: call.rawLow...call.rawHigh, served: call.low...call.high)
-                } else {
-                    sources[index].conformal.calibrate(
-                        outcome, low: call.rawLow, high: call.rawHigh)
-                }
-            }
-            if isServed, let call = first.calls[first.served] {
-                servedHits.append((call.low...call.high).contains(outcome) ? 1 : 0)
-            }
-        }
-    }
-
-    mutating func predict(after block: FeeBlock, features: FeeFeatures, quantiles: [Double]?) {
-        let bounds = FeeBounds.after(
-            horizon - 1, from: block.nextFee, gasLimit: block.gasLimit)
-        let lowest = log(max(bounds.low.doubleValue, 1)) - features.next
-        let highest = log(max(bounds.high.doubleValue, 1)) - features.next
-        func clipped(_ value: Double) -> Double { min(max(value, lowest), highest) }
-
-        let calls = sources.map { source -> Call? in
-            var low: Double
-            var middle: Double
-            var high: Double
-            if let baseline = source.baseline {
-                middle = features.forecast(baseline)
-                (low, high) = (middle, middle)
-            } else if let quantiles {
-                let ordered = quantiles.sorted()
-                (low, middle, high) = (ordered[0], ordered[1], ordered[2])
-            } else {
-                return nil
-            }
-            let unbounded = middle
-            (low, middle, high) = (clipped(low), clipped(middle), clipped(high))
-            guard let margin = source.conformal.margin else {
-                return Call(
-                    unbounded: unbounded, middle: middle, rawLow: low, rawHigh: high, low: lowest,
-                    high: highest)
-            }
-            // A negative margin narrows, at most to the middle.
-            return Call(
-                unbounded: unbounded, middle: middle, rawLow: low, rawHigh: high,
-                low: min(clipped(low - margin), middle), high: max(clipped(high + margin), middle))
-        }
-        waiting.append(
-            Waiting(
-                block: block.number, next: features.next, calls: calls,
-                served: choice(hasModel: quantiles != nil)))
-    }
-
-    /// What the sources said after the last block.
-    var calls: FeeForecaster.Calls? {
-        guard let last = waiting.last, let served = last.calls[last.served] else { return nil }
-        return FeeForecaster.Calls(
-            next: last.next, model: last.calls[0], baselines: last.calls[1...].compactMap(\.self),
-            served: served, isModelServed: last.served == 0)
-    }
-
-    /// The forecast that was made after the last block.
-    func forecast(next: Wei, gasLimit: Gas) -> FeeForecast? {
-        guard let last = waiting.last, let call = last.calls[last.served] else { return nil }
-        let source = sources[last.served]
-        let bounds = FeeBounds.after(horizon - 1, from: next, gasLimit: gasLimit)
-        func wei(_ value: Double) -> Wei {
-            let fee = Wei(clamping: (next.doubleValue * exp(value)).rounded())
-            return min(max(fee, bounds.low), bounds.high)
-        }
-        return FeeForecast(
-            horizon: horizon, source: source.baseline.map { .baseline($0) } ?? .model,
-            low: wei(call.low), middle: wei(call.middle), high: wei(call.high),
-            target: FeeForecaster.target, coverage: source.conformal.coverage,
-            outcomes: source.conformal.outcomes, skill: skill)
     }
 }

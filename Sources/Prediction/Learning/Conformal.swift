@@ -6,7 +6,7 @@
 /// interval is widened by the quantile of the last scores at the wanted level; the level itself moves
 /// a little up after each miss and down after each hit, so that the share of hits stays at the target
 /// even while the series changes its nature.
-public struct Conformal: Sendable, Hashable, Codable {
+public struct Conformal: Sendable, Hashable {
     /// The share of outcomes that the interval is to hold.
     public let target: Double
     /// How many scores are kept.
@@ -62,50 +62,5 @@ public struct Conformal: Sendable, Hashable, Codable {
         scores.append(max(raw.lowerBound - outcome, outcome - raw.upperBound))
         hits.append(isHit ? 1 : 0)
         miss = min(max(miss + rate * ((1 - target) - (isHit ? 0 : 1)), 0), 1)
-    }
-}
-
-/// The last so many numbers.
-struct Ring: Sendable, Hashable, Codable {
-    let capacity: Int
-    private var values: [Double] = []
-    private var next = 0
-
-    init(capacity: Int) {
-        precondition(capacity > 0, "A ring holds something.")
-        self.capacity = capacity
-    }
-
-    var count: Int { values.count }
-    var isEmpty: Bool { values.isEmpty }
-
-    mutating func append(_ value: Double) {
-        if values.count < capacity {
-            values.append(value)
-        } else {
-            values[next] = value
-            next = (next + 1) % capacity
-        }
-    }
-
-    var mean: Double? {
-        values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
-    }
-
-    /// All values, smallest first.
-    var sorted: [Double] { values.sorted() }
-
-    /// The value with this share of all at or below it.
-    func quantile(_ level: Double) -> Double? {
-        values.isEmpty ? nil : sorted.quantile(level)
-    }
-}
-
-extension [Double] {
-    /// Of sorted values, the one with this share of all at or below it.
-    func quantile(_ level: Double) -> Double {
-        precondition(!isEmpty, "No values have no quantile.")
-        let rank = Int((level * Double(count)).rounded(.up)) - 1
-        return self[Swift.min(Swift.max(rank, 0), count - 1)]
     }
 }

@@ -47,14 +47,28 @@ public struct CSVTable: Sendable, Hashable {
     public let rows: Int
     private let values: [Double]
 
+    /// The names in the first line; none if there is no line.
+    public static func header(of text: String) -> [String] {
+        let first = text.utf8.prefix { $0 != 0x0a }
+        guard var names = try? cells(Array(first)).first?.cells else { return [] }
+        if names[0].hasPrefix("\u{feff}") { names[0].removeFirst() }
+        return names
+    }
+
     /// Reads a table.
-    public init(_ text: String) throws(Failure) {
+    ///
+    /// - Parameter wanted: the columns to read, others may hold anything; all where nil.
+    public init(_ text: String, only wanted: Set<String>? = nil) throws(Failure) {
         var lines = try Self.cells(Array(text.utf8))
         guard lines.count >= 2 else { throw .empty }
         var header = lines.removeFirst().cells
         if header[0].hasPrefix("\u{feff}") { header[0].removeFirst() }
-        let isLabelled = ["date", "time", "timestamp"].contains(header[0].lowercased())
-        let names = Array(header.dropFirst(isLabelled ? 1 : 0))
+        let isLabelled =
+            ["date", "time", "timestamp"].contains(header[0].lowercased())
+            && wanted?.contains(header[0]) != true
+        let places = header.indices.dropFirst(isLabelled ? 1 : 0)
+            .filter { wanted?.contains(header[$0]) ?? true }
+        let names = places.map { header[$0] }
         var seen: Set<String> = []
         for name in names where name.isEmpty || !seen.insert(name).inserted {
             throw .invalidHeader(name)
@@ -71,8 +85,10 @@ public struct CSVTable: Sendable, Hashable {
                     line: line.number, cells: line.cells.count, columns: header.count)
             }
             if isLabelled { labels.append(line.cells[0]) }
-            for (name, cell) in zip(names, line.cells.dropFirst(isLabelled ? 1 : 0)) {
-                values.append(try Self.number(cell, line: line.number, column: name))
+            for place in places {
+                values.append(
+                    try Self.number(
+                        line.cells[place], line: line.number, column: header[place]))
             }
         }
         columns = names
