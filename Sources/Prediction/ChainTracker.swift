@@ -113,6 +113,11 @@ struct ChainModels: Sendable {
     var fees: FeeModel?
     var activity: ActivityModel?
 
+    /// The head when a node last trained one of them.
+    var trainedAt: BlockNumber? {
+        [fees?.trainedAt, activity?.trainedAt].compactMap(\.self).max()
+    }
+
     /// The trees for steps of a chain that they have not seen.
     func activityTrees(
         _ scale: ActivityScale, after end: Timestamp, of view: ChainView

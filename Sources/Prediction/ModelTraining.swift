@@ -45,6 +45,8 @@ struct ModelTraining {
                 [.blocks: steps, .tenMinutes: slots], chain: hash,
                 progress: { progress(0.7 + 0.3 * $0) })
         }
+        models.fees?.trainedAt = chain.number
+        models.activity?.trainedAt = chain.number
     }
 
     private mutating func learn<Model>(

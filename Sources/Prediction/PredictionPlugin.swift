@@ -70,8 +70,7 @@ public final class PredictionPlugin: NodePlugin {
         } else {
             change = nil
         }
-        // What another chain's blocks were numbered says nothing here.
-        trainedAt = Mutex(models.fees?.chain == nil ? nil : models.fees?.trainedTo)
+        trainedAt = Mutex(models.trainedAt)
         knowledge = Mutex(
             Knowledge(chain: ChainTracker(models: models), slots: SlotTracker(models: models)))
     }
@@ -131,10 +130,12 @@ public final class PredictionPlugin: NodePlugin {
     }
 
     private func bringForward(to view: PluginView) async throws {
+        // Several events may have come with one view.
+        guard knowledge.withLock({ $0.chain.position?.hash }) != view.chain.hash else { return }
         try await onOwnThread(.usual) { _ in
             var slots = self.knowledge.withLock { $0.slots }
             var chain = try self.followed(by: view.chain)
-            if chain.position?.hash != view.chain.hash { try chain.advance(to: view.chain) }
+            try chain.advance(to: view.chain)
             try slots.advance(to: view)
             self.keep(chain, slots)
         }
@@ -267,9 +268,8 @@ public final class PredictionPlugin: NodePlugin {
     /// The same of the hour to come.
     func slots(at view: PluginView, head: ChainView) throws -> SlotTracker {
         var tracker = knowledge.withLock { $0.slots }
-        if let position = tracker.position, position.number >= view.chain.number,
-            try tracker.isFollowed(by: head)
-        {
+        // An older view than what is known: nothing to do.
+        if try !tracker.isFollowed(by: view.chain), try tracker.isFollowed(by: head) {
             return tracker
         }
         try tracker.advance(to: view)

@@ -157,16 +157,35 @@ struct BacktestCommand: AsyncParsableCommand {
         }
     }
 
+    /// What can be measured; if one half cannot, the other is, and the reason is told.
     private func measure(_ series: BlockSeries, _ horizons: [Int]) throws -> ChainWorth {
         var progress = ProgressLine("backtest")
-        defer { progress.end() }
         let share = series.steps == nil ? 1 : 0.7
-        let fees = try FeeBacktest.run(
-            series.blocks, horizons: horizons, progress: { progress.show(share * $0) })
-        let activity = try series.steps.map { steps in
-            try ActivityModel.train(
-                [.blocks: steps, .tenMinutes: ActivityStep.tenMinutes(of: steps)],
-                progress: { progress.show(share + (1 - share) * $0) })
+        var failures: [LearningError] = []
+        func unlessItFails<Worth>(
+            _ measure: () throws(LearningError) -> Worth
+        ) -> Worth? {
+            do throws(LearningError) { return try measure() } catch {
+                failures.append(error)
+                return nil
+            }
+        }
+        let fees = unlessItFails { () throws(LearningError) in
+            try FeeBacktest.run(
+                series.blocks, horizons: horizons, progress: { progress.show(share * $0) })
+        }
+        let activity = series.steps.flatMap { steps in
+            unlessItFails { () throws(LearningError) in
+                try ActivityModel.train(
+                    [.blocks: steps, .tenMinutes: ActivityStep.tenMinutes(of: steps)],
+                    progress: { progress.show(share + (1 - share) * $0) })
+            }
+        }
+        progress.end()
+        if fees == nil, activity == nil, let failure = failures.first { throw failure }
+        for failure in failures {
+            let what = fees == nil ? "fees" : "activity"
+            FileHandle.standardError.write(Data("\(what) cannot be measured: \(failure)\n".utf8))
         }
         return ChainWorth(fees: fees, activity: activity)
     }
@@ -174,7 +193,7 @@ struct BacktestCommand: AsyncParsableCommand {
 
 /// What forecasts of a chain were worth.
 private struct ChainWorth: Encodable {
-    let fees: FeeBacktest
+    let fees: FeeBacktest?
     let activity: ActivityModel?
 
     private enum CodingKeys: CodingKey { case fees, activity }
@@ -186,19 +205,20 @@ private struct ChainWorth: Encodable {
 
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(fees, forKey: .fees)
+        try container.encodeIfPresent(fees, forKey: .fees)
         let records = activity?.parts.map { Activity(forecast: $0.name, record: $0.record) }
         try container.encodeIfPresent(records, forKey: .activity)
     }
 
     var table: String {
-        [fees.table, activity?.table].compactMap(\.self).joined(separator: "\n\n")
+        [fees?.table, activity?.table].compactMap(\.self).joined(separator: "\n\n")
     }
 
     var drawing: String {
         BacktestDrawing(
-            title: "Forecasts, blocks \(fees.testedFrom) to \(fees.testedTo)",
-            rows: fees.drawn + (activity?.drawn ?? [])
+            title: fees.map { "Forecasts, blocks \($0.testedFrom) to \($0.testedTo)" }
+                ?? "Forecasts",
+            rows: (fees?.drawn ?? []) + (activity?.drawn ?? [])
         ).svg
     }
 }

@@ -19,6 +19,8 @@ public struct ActivityModel: Sendable, Hashable, Codable {
         public let horizon: Int
         /// What the walk forward measured.
         public let record: Record
+        /// When the last step that the trees saw ended.
+        let seenTo: Timestamp
         let quantiles: [TreeEnsemble]
     }
 
@@ -62,8 +64,8 @@ public struct ActivityModel: Sendable, Hashable, Codable {
     let version: Int
     /// The hash of block 0 of the chain it learned from.
     let chain: String?
-    /// When the last step that the trees saw ended.
-    let seenTo: [ActivityScale: Timestamp]
+    /// The head when a node trained it on its own chain.
+    var trainedAt: BlockNumber?
     /// Keccak-256 of the steps' numbers, in hexadecimal.
     public let dataHash: String
     /// What was learned.
@@ -96,11 +98,10 @@ public struct ActivityModel: Sendable, Hashable, Codable {
     func trees(
         _ scale: ActivityScale, after end: Timestamp, of chain: String
     ) -> (ActivityQuantity, Int) -> [TreeEnsemble]? {
-        let isSeen = chain == self.chain && end <= seenTo[scale] ?? 0
-        return { quantity, horizon in
-            guard !isSeen, let part = part(scale, quantity, horizon), part.record.hasWon else {
-                return nil
-            }
+        { quantity, horizon in
+            guard let part = part(scale, quantity, horizon), part.record.hasWon,
+                chain != self.chain || end > part.seenTo
+            else { return nil }
             return part.quantiles
         }
     }
@@ -130,17 +131,15 @@ public struct ActivityModel: Sendable, Hashable, Codable {
             throw .tooFewRows(have: steps.values.map(\.count).max() ?? 0, need: leastSteps)
         }
         var parts: [Part] = []
-        var seenTo: [ActivityScale: Timestamp] = [:]
         for (index, scale) in scales.enumerated() {
             let steps = steps[scale] ?? []
             let walk = try ActivityWalk(steps, scale, parameters) {
                 progress((Double(index) + $0) / Double(scales.count))
             }
             parts += walk.parts
-            seenTo[scale] = steps[walk.seen - 1].end
         }
         return ActivityModel(
-            version: currentVersion, chain: chain, seenTo: seenTo,
+            version: currentVersion, chain: chain, trainedAt: nil,
             dataHash: dataHash(of: scales.flatMap { steps[$0] ?? [] }), parts: parts)
     }
 

@@ -3,8 +3,6 @@ struct ActivityWalk {
     private static let cuts = [0.4, 0.7, 1]
 
     private(set) var parts: [ActivityModel.Part] = []
-    /// How many steps the trees that are kept have seen.
-    let seen: Int
 
     /// A quantity over a horizon.
     private struct Goal: Hashable {
@@ -17,7 +15,6 @@ struct ActivityWalk {
         progress: (Double) -> Bool
     ) throws(LearningError) {
         let cuts = Self.cuts.map { Int(Double(steps.count) * $0) }
-        seen = cuts[1]
         let goals = ActivityQuantity.allCases.flatMap { quantity in
             scale.horizons.map { Goal(quantity: quantity, horizon: $0) }
         }
@@ -96,7 +93,7 @@ struct ActivityWalk {
             parts.append(
                 ActivityModel.Part(
                     scale: scale, quantity: goal.quantity, horizon: goal.horizon, record: record,
-                    quantiles: quantiles))
+                    seenTo: steps[cuts[1] - 1].end, quantiles: quantiles))
         }
     }
 }

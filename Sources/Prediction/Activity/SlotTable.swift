@@ -60,17 +60,17 @@ enum SlotTable {
 /// The forecasts of the hour to come, at a view.
 ///
 /// Like ``ChainTracker`` a function of the chain and the model: it begins at a week that follows from the
-/// head's time, and begins anew where a block that it has seen has left the chain.
+/// head's time, and begins anew where a block of a whole slot has left the chain.
 struct SlotTracker: Sendable {
     private static let week: UInt64 = 1_008
     /// Whole weeks before the present one that forecasts look back.
     private static let weeks: UInt64 = 5
 
-    /// The block that it speaks of.
-    private(set) var position: BlockReference?
+    /// The head when the last whole slot was taken in: all blocks of whole slots lie before it.
+    private var anchor: BlockReference?
     /// The forecasts after the last whole slot.
     private(set) var forecaster = ActivityForecaster(scale: .tenMinutes)
-    /// The slot that the next block so far would be in; the hour to come begins with it.
+    /// The slot of the head, which is not whole yet; the hour to come begins with it.
     private(set) var current: UInt64?
     let models: ChainModels
 
@@ -91,13 +91,10 @@ struct SlotTracker: Sendable {
             self = SlotTracker(models: models)
             start = begin
         }
-        position = block
         // The chain's first slot is where the story begins; after that, no entry is no activity.
         let from = current ?? begin
-        guard from < present else {
-            if current == nil { current = present }
-            return
-        }
+        guard current != present, from <= present else { return }
+        anchor = block
         let entries = try SlotTable.entries(from..<present, in: view)
         var next = current ?? entries.first?.slot ?? present
         for entry in entries {
@@ -128,10 +125,10 @@ struct SlotTracker: Sendable {
         slot += 1
     }
 
-    /// Whether a view has the block that this speaks of.
+    /// Whether a view has the blocks that this speaks of.
     func isFollowed(by view: ChainView) throws -> Bool {
-        guard let position else { return true }
-        guard position.number <= view.number else { return false }
-        return try view.canonicalHash(position.number) == position.hash
+        guard let anchor else { return true }
+        guard anchor.number <= view.number else { return false }
+        return try view.canonicalHash(anchor.number) == anchor.hash
     }
 }

@@ -31,6 +31,8 @@ public struct FeeModel: Sendable, Hashable, Codable {
     let parameters: TreeParameters
     /// The hash of block 0 of the chain it learned from; `nil` if that is not known.
     let chain: String?
+    /// The head when a node trained it on its own chain.
+    var trainedAt: BlockNumber?
     /// The first block that it learned from.
     public let trainedFrom: BlockNumber
     /// The last block that it learned from.
@@ -90,7 +92,7 @@ public struct FeeModel: Sendable, Hashable, Codable {
         }
         return FeeModel(
             version: currentVersion, features: FeeFeatures.names, parameters: parameters,
-            chain: chain, trainedFrom: first.number, trainedTo: last.number,
+            chain: chain, trainedAt: nil, trainedFrom: first.number, trainedTo: last.number,
             dataHash: dataHash(of: blocks),
             models: models)
     }
