@@ -117,7 +117,7 @@ public final class Follower: Sendable {
             throw .anotherChain(theirs: genesis, ours: chain.genesisHash)
         }
         let dialect = try await upstream.dialect()
-        if dialect == .rawBlocks, !sealers.isEmpty { throw .noSeals }
+        if dialect != .pages, !sealers.isEmpty { throw .noSeals }
         return dialect
     }
 

@@ -6,7 +6,8 @@ import Primitives
 /// The node that a replica follows, asked over JSON-RPC.
 ///
 /// Another Apus gives many blocks in one answer, with their seals (`apus_getBlocks`). Any other node
-/// that serves raw blocks is asked for them one by one (`debug_getRawBlock`).
+/// is asked for them one by one: for raw blocks (`debug_getRawBlock`), or, if it serves none, as every
+/// node shows them (`eth_getBlockByNumber`).
 struct Upstream: Sendable {
     let client: RPCClient
 
@@ -26,7 +27,14 @@ struct Upstream: Sendable {
     }
 
     /// How blocks can be had from it.
-    enum Dialect: Sendable { case pages, rawBlocks }
+    enum Dialect: Sendable {
+        /// `apus_getBlocks`.
+        case pages
+        /// `debug_getRawBlock`.
+        case rawBlocks
+        /// `eth_getBlockByNumber`.
+        case objects
+    }
 
     /// The hash of its block zero.
     func genesisHash() async throws(FollowError) -> Hash256 {
@@ -44,7 +52,13 @@ struct Upstream: Sendable {
             return .pages
         } catch {
             guard case .refused = error else { throw .upstream(error) }
+        }
+        do throws(RPCClientError) {
+            _ = try await client.call("debug_getRawBlock", ["0x0"])
             return .rawBlocks
+        } catch {
+            guard case .refused = error else { throw .upstream(error) }
+            return .objects
         }
     }
 
@@ -55,7 +69,8 @@ struct Upstream: Sendable {
         let page =
             switch dialect {
             case .pages: try await page(from: number, count: count)
-            case .rawBlocks: try await rawBlocks(from: number, count: count)
+            case .rawBlocks: try await singleBlocks(from: number, count: count, rawBlock)
+            case .objects: try await singleBlocks(from: number, count: count, blockObject)
             }
         for (index, block) in page.blocks.enumerated() {
             guard block.block.header.number == number + UInt64(index) else {
@@ -102,23 +117,42 @@ struct Upstream: Sendable {
         return page
     }
 
-    private func rawBlocks(
-        from number: BlockNumber, count: UInt64
+    private func singleBlocks(
+        from number: BlockNumber, count: UInt64,
+        _ get: (JSONValue) async throws(FollowError) -> Block
     ) async throws(FollowError) -> Page {
         let answer = try await call("eth_blockNumber", [])
         guard let head = Self.quantity(answer) else { throw .malformed("the block number") }
         var page = Page(headNumber: head)
         guard number <= head else { return page }
-        for next in number...min(head, number &+ max(min(count, Self.rawBlocksAtOnce), 1) &- 1) {
-            let block = try Self.block(
-                try await call("debug_getRawBlock", [.string(UInt256(next).hexQuantity)]))
+        let last = number &+ max(min(count, Self.singleBlocksAtOnce), 1) &- 1
+        for next in number...min(head, last) {
+            let block = try await get(.string(UInt256(next).hexQuantity))
             page.blocks.append(SealedBlock(block: block, hash: block.hash(), seal: nil))
         }
         return page
     }
 
+    private func rawBlock(_ number: JSONValue) async throws(FollowError) -> Block {
+        try Self.block(try await call("debug_getRawBlock", [number]))
+    }
+
+    private func blockObject(_ number: JSONValue) async throws(FollowError) -> Block {
+        let object = try JSONBlock(try await call("eth_getBlockByNumber", [number, true]))
+        var ommers: [Header] = []
+        for index in 0..<object.ommerCount {
+            let ommer = try await call(
+                "eth_getUncleByBlockNumberAndIndex",
+                [number, .string(UInt256(UInt64(index)).hexQuantity)])
+            ommers.append(try JSONBlock.ommer(ommer))
+        }
+        return Block(
+            header: object.header, transactions: object.transactions, ommers: ommers,
+            withdrawals: object.withdrawals)
+    }
+
     /// Blocks that are asked for one by one before they are imported.
-    private static let rawBlocksAtOnce: UInt64 = 32
+    private static let singleBlocksAtOnce: UInt64 = 32
 
     private func call(
         _ method: String, _ params: JSONValue

@@ -27,7 +27,8 @@ final class SyncNode: Sendable {
     let port: Int
 
     init(
-        key: PrivateKey? = nil, timestamp: Timestamp = 1_000, access: RPCAccess = .all
+        key: PrivateKey? = nil, timestamp: Timestamp = 1_000, access: RPCAccess = .all,
+        genesis: Genesis? = nil
     ) async throws {
         directory = try TemporaryDirectory()
         seals = SealStore(key: key)
@@ -37,9 +38,11 @@ final class SyncNode: Sendable {
         options.participants = [seals]
         chain = try Blockchain.open(
             database: Database(database),
-            genesis: Genesis(
-                config: .single(.cancun, chainId: 5), timestamp: timestamp, gasLimit: 30_000_000,
-                alloc: [Self.sealer.address: GenesisAccount(balance: 1 << 80)]),
+            genesis: genesis
+                ?? Genesis(
+                    config: .single(.cancun, chainId: 5), timestamp: timestamp,
+                    gasLimit: 30_000_000,
+                    alloc: [Self.sealer.address: GenesisAccount(balance: 1 << 80)]),
             options: options)
         pool = try TransactionPool(
             store: nil, head: PoolHead(chain.head, now: 1_000),
@@ -162,6 +165,56 @@ final class SyncNode: Sendable {
         #expect(strict.failure?.contains("serves no seals") == true)
         #expect(other.chain.head.number == 0)
         for node in [sealer, replica, other] { try await node.stop() }
+    }
+
+    @Test func `a node that serves no raw blocks either is followed by what every node shows`()
+        async throws
+    {
+        let sealer = try await SyncNode(access: .namespaces(["eth"]))
+        let replica = try await SyncNode()
+        try await sealer.produce(3)
+        for (nonce, type) in [
+            TransactionType.legacy, .legacy, .accessList, .dynamicFee,
+        ].enumerated() {
+            let transaction = Transaction(
+                // The second is of no chain (before EIP-155).
+                type: type, chainId: nonce == 1 ? nil : 5, nonce: Nonce(nonce),
+                maxPriorityFeePerGas: 2_000_000_000, maxFeePerGas: 2_000_000_000,
+                gasLimit: 100_000, to: nonce == 3 ? nil : Address(w0: 1, w1: 2, w2: 3), value: 7,
+                data: [0x60, 0],
+                accessList: type == .legacy
+                    ? [] : [AccessListEntry(address: .zero, storageKeys: [.zero, Hash256(1)])]
+            ).signed(with: SyncNode.sealer)
+            try sealer.pool.add(transaction)
+        }
+        try await sealer.produce(40)
+        try await follow(replica.follower(port: sealer.port)) {
+            replica.chain.head.hash == sealer.chain.head.hash
+        }
+        #expect(
+            try replica.chain.head.view.block(4)?.block == sealer.chain.head.view.block(4)?.block)
+        #expect(try replica.chain.head.view.block(4)?.block.transactions.count == 4)
+        for node in [sealer, replica] { try await node.stop() }
+    }
+
+    /// Every fork, every type of transaction, ommers and withdrawals.
+    @Test(.enabled(if: Fixtures.areAvailable, Fixtures.hint))
+    func `a chain across all forks is followed by what every node shows`() async throws {
+        let genesis = try Genesis(
+            json: Fixtures.bytes(Fixtures.file("chain-ethtest", "genesis.json")))
+        let source = try await SyncNode(access: .namespaces(["eth"]), genesis: genesis)
+        var decoder = RLPDecoder(
+            try Fixtures.bytes(Fixtures.file("chain-ethtest", "chain.rlp")))
+        while !decoder.isAtEnd {
+            try await source.chain.importBlock(
+                try Block(encoded: Bytes(try decoder.rawItem())))
+        }
+        let replica = try await SyncNode(genesis: genesis)
+        try await follow(replica.follower(port: source.port)) {
+            replica.chain.head.hash == source.chain.head.hash
+        }
+        #expect(replica.chain.head.number > 100)
+        for node in [source, replica] { try await node.stop() }
     }
 
     @Test func `blocks without the right seal are refused`() async throws {
