@@ -30,6 +30,20 @@ public struct RPCLimits: Sendable {
     /// Bytes of notifications that a subscriber may lag behind before it is cut off.
     public var subscriberBacklogBytes = 16 << 20
 
+    /// Time for a subscriber to take a notification whose sender waits for it, before it is cut off.
+    public var subscriberSeconds: Int64 = 60
+
+    /// Time between two looks at how far the node is, while someone subscribes to it: progress has no
+    /// events, and a notification for each block would tell little more.
+    public var syncInterval = Duration.milliseconds(500)
+
+    /// Traces of ranges of blocks that run at a time, for all clients together. Each keeps a thread
+    /// busy for as long as its client reads.
+    public var chainTraces = 4
+
+    /// Transactions that one subscription to receipts may name, as in geth.
+    public var subscribedReceipts = 200
+
     /// Subscriptions of one connection.
     public var subscriptionsPerConnection = 128
 

@@ -8,6 +8,7 @@ public final class RPCNode: Sendable {
     /// Answers messages, from a transport or from anywhere in the process.
     public let dispatcher: RPCDispatcher
     private let hub: SubscriptionHub
+    private let traces: ChainTraces
     private let pool: ExecutionPool
     private let engine: EngineState?
 
@@ -21,11 +22,12 @@ public final class RPCNode: Sendable {
         let limits = services.limits
         pool = ExecutionPool(threads: limits.threadCount, queueLimit: limits.executionQueue)
         hub = SubscriptionHub(services: services)
+        traces = ChainTraces(services: services, pool: pool)
         var methods = Web3Namespace(services: services).methods
         methods += NetNamespace(services: services).methods
         methods += EthNamespace(services: services, hub: hub).methods
         methods += TxPoolNamespace(services: services).methods
-        methods += DebugNamespace(services: services).methods
+        methods += DebugNamespace(services: services, traces: traces).methods
         if let folder = services.checkpoints {
             methods += CheckpointNamespace(services: services, folder: folder).methods
         }
@@ -54,6 +56,7 @@ public final class RPCNode: Sendable {
             if let engine {
                 group.addTask { [pool] in await engine.run(on: pool) }
             }
+            group.addTask { [traces] in await traces.run() }
             await hub.run()
             group.cancelAll()
         }

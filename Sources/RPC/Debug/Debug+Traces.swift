@@ -72,13 +72,8 @@ extension DebugNamespace {
     ) throws {
         writer.beginArray()
         for (index, hash) in replay.block.transactionHashes.enumerated() {
-            guard .now < context.deadline else { throw RPCError.timedOut }
             let left = context.limits.traceBytes - writer.bytes.count
-            let trace = try TransactionTrace(
-                options, of: replay.subject(index), limit: left, context)
-            let result = try trace.run { tracer, cancellation in
-                try replay.run(tracer: tracer, cancellation: cancellation)
-            }
+            let result = try trace(index, of: replay, options, limit: left, context)
             writer.object { writer in
                 writer.key("txHash")
                 writer.hash(hash)
@@ -87,6 +82,19 @@ extension DebugNamespace {
             }
         }
         writer.endArray()
+    }
+
+    /// The trace of the next transaction of a block, which has this index.
+    static func trace(
+        _ index: Int, of replay: BlockReplay, _ options: TraceParameter?, limit: Int,
+        _ context: RPCContext
+    ) throws -> Bytes {
+        guard .now < context.deadline else { throw RPCError.timedOut }
+        let trace = try TransactionTrace(
+            options, of: replay.subject(index), limit: limit, context)
+        return try trace.run { tracer, cancellation in
+            try replay.run(tracer: tracer, cancellation: cancellation)
+        }
     }
 
     private func traceCall(

@@ -10,6 +10,7 @@ import Primitives
 /// lists its methods.
 struct DebugNamespace: Sendable {
     let services: RPCServices
+    let traces: ChainTraces
 
     var methods: [RPCMethod] {
         [
@@ -18,7 +19,7 @@ struct DebugNamespace: Sendable {
             RPCMethod("debug_getRawReceipts", ["block"], execution: getRawReceipts),
             RPCMethod("debug_getRawTransaction", ["hash"], execution: getRawTransaction),
             RPCMethod("debug_getBadBlocks", execution: getBadBlocks),
-        ] + traceMethods + stateMethods + nodeMethods
+        ] + traceMethods + stateMethods + nodeMethods + subscriptionMethods
     }
 
     private func getRawHeader(_: RPCContext, _ reference: BlockReference) throws -> HexData {

@@ -26,13 +26,8 @@ extension EthNamespace {
     private func blockNumber(_: RPCContext) -> UInt64 { services.blockchain.head.number }
 
     /// False, but while a replica is catching up. Who makes a chain is never behind it.
-    private func syncing(_: RPCContext) -> JSONValue {
-        guard let progress = services.progress?() else { return false }
-        return [
-            "startingBlock": .string(UInt256(progress.start).hexQuantity),
-            "currentBlock": .string(UInt256(progress.current).hexQuantity),
-            "highestBlock": .string(UInt256(progress.highest).hexQuantity),
-        ]
+    private func syncing(_: RPCContext) -> SyncStatus {
+        SyncStatus(progress: services.progress?())
     }
 
     /// Whether blocks are made without being asked for.
@@ -130,4 +125,17 @@ extension ChainConfig {
             "systemContracts": addresses(SystemContract.named(at: fork, config: self)),
         ]
     }
+}
+
+/// The answer of `eth_syncing`: how far the node is, or false.
+private struct SyncStatus: RPCResult {
+    let progress: SyncProgress?
+
+    func write(to writer: inout JSONWriter) {
+        if let progress { progress.write(to: &writer) } else { writer.bool(false) }
+    }
+
+    static let schema: JSONValue = [
+        "oneOf": [["type": "boolean", "enum": [false]], SyncProgress.schema]
+    ]
 }

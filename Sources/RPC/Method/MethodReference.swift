@@ -86,6 +86,16 @@ extension RPCLimits {
                 "bytes that a subscriber may lag behind"
             ),
             (
+                "subscriberSeconds", "\(subscriberSeconds)",
+                "time for a subscriber to take a trace of a chain's block"
+            ),
+            ("syncInterval", "\(syncInterval)", "time between notifications of `syncing`"),
+            ("chainTraces", "\(chainTraces)", "subscriptions to `traceChain` that run at a time"),
+            (
+                "subscribedReceipts", "\(subscribedReceipts)",
+                "hashes of one subscription to `transactionReceipts`, as geth"
+            ),
+            (
                 "subscriptionsPerConnection", "\(subscriptionsPerConnection)",
                 "subscriptions of one connection"
             ),

@@ -28,6 +28,14 @@ extension EthNamespace {
         case "newPendingTransactions":
             let isFull = try options?.decode(Bool.self) ?? false
             return .pendingTransactions(isFull ? .full : .hashes)
+        case "transactionReceipts":
+            let query = try options?.decode(ReceiptsQuery.self)
+            guard query?.hashes.count ?? 0 <= limits.subscribedReceipts else {
+                throw RPCError.server(
+                    "exceed max number of transaction hashes allowed per transactionReceipts "
+                        + "subscription")
+            }
+            return .receipts(query?.hashes ?? [])
         case "syncing": return .syncing
         default:
             throw RPCError(
@@ -41,6 +49,23 @@ extension EthNamespace {
         guard hub.unsubscribe(session, id) else { throw RPCError.server("subscription not found") }
         return true
     }
+}
+
+/// Which receipts a subscriber wants (geth's `TransactionReceiptsQuery`); none listed: all.
+private struct ReceiptsQuery: RPCParameter {
+    let hashes: Set<Hash256>
+
+    static func decode(_ text: JSONText) throws(RPCParameterError) -> ReceiptsQuery {
+        if text.isNull { return ReceiptsQuery(hashes: []) }
+        let fields = try ObjectFields(
+            text, type: "filters.TransactionReceiptsQuery", name: "TransactionReceiptsQuery")
+        return ReceiptsQuery(
+            hashes: Set(try fields.read("transactionHashes", [Hash256].self) ?? []))
+    }
+
+    static let schema: JSONValue = [
+        "type": "object", "properties": ["transactionHashes": [Hash256].schema],
+    ]
 }
 
 /// The second parameter of `eth_subscribe`, whose type depends on the first.

@@ -14,7 +14,7 @@ import TxPool
 /// leave gaps, all subscribers are disconnected and all filters removed, so that clients notice and
 /// begin anew.
 final class SubscriptionHub: Sendable {
-    private struct State {
+    struct State {
         var subscriptions: [String: Subscription] = [:]
         var filters: [String: Filter] = [:]
         /// The head after the last event that was worked on.
@@ -25,8 +25,10 @@ final class SubscriptionHub: Sendable {
         var isRunning = false
     }
 
-    private let services: RPCServices
-    private let state: Mutex<State>
+    let services: RPCServices
+    let state: Mutex<State>
+    /// Says that someone wants to know how far the node is.
+    let syncWanted = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private let chainEvents: Mutex<AsyncStream<ChainEvent>?>
     private let poolEvents: Mutex<AsyncStream<RecoveredTransaction>?>
 
@@ -44,6 +46,7 @@ final class SubscriptionHub: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.followChain() }
             group.addTask { await self.followPool() }
+            group.addTask { await self.followSync() }
         }
         state.withLock { $0.isRunning = false }
         wakeAll()
@@ -75,6 +78,7 @@ final class SubscriptionHub: Sendable {
         let id = Self.newId()
         state.withLock { $0.subscriptions[id] = Subscription(session: session, topic: topic) }
         session.whenClosed { self.state.withLock { _ = $0.subscriptions.removeValue(forKey: id) } }
+        if case .syncing = topic { syncWanted.continuation.yield() }
         return id
     }
 
@@ -237,12 +241,14 @@ final class SubscriptionHub: Sendable {
             publish(head) { if case .newHeads = $0 { true } else { false } }
             publish(stored.hash.encoded()) { if case .blockHashes = $0 { true } else { false } }
         }
-        guard topics.logs, committed.receipts.contains(where: { !$0.logs.isEmpty }) else { return }
+        let hasLogs = topics.logs && committed.receipts.contains { !$0.logs.isEmpty }
+        guard hasLogs || topics.receipts && !committed.receipts.isEmpty else { return }
         let receipts = BlockReceipts(
             block: stored.block, hash: stored.hash, senders: stored.senders,
             transactionHashes: stored.transactionHashes, receipts: committed.receipts,
             config: services.blockchain.config)
-        publish(receipts.logs(isRemoved: false))
+        if topics.receipts { publish(receipts.results) }
+        if hasLogs { publish(receipts.logs(isRemoved: false)) }
     }
 
     /// Takes back the logs of blocks that are no longer in the chain, the latest first.
@@ -282,16 +288,35 @@ final class SubscriptionHub: Sendable {
         }
     }
 
+    /// Tells of the receipts of a block, each subscriber in one message of those that it wants.
+    private func publish(_ receipts: [ReceiptResult]) {
+        let wanted = state.withLock { state in
+            state.subscriptions.compactMap { id, subscription in
+                if case .receipts(let hashes) = subscription.topic {
+                    (id, subscription.session, hashes)
+                } else {
+                    nil
+                }
+            }
+        }
+        for (id, session, hashes) in wanted {
+            let chosen = receipts.filter { hashes.isEmpty || hashes.contains($0.hash) }
+            if chosen.isEmpty { continue }
+            session.notify(RPCNotification.encode("eth", id, chosen.encoded()))
+        }
+    }
+
     /// What anyone listens to, so that nothing is encoded for nobody.
-    private func topics() -> (heads: Bool, logs: Bool, transactions: Bool) {
+    private func topics() -> (heads: Bool, logs: Bool, receipts: Bool, transactions: Bool) {
         state.withLock { state in
-            var result = (heads: false, logs: false, transactions: false)
+            var result = (heads: false, logs: false, receipts: false, transactions: false)
             let topics = state.subscriptions.values.lazy.map(\.topic)
             let filtered = state.filters.values.lazy.map(\.topic)
             for topic in [SubscriptionTopic](topics) + filtered {
                 switch topic {
                 case .newHeads, .blockHashes: result.heads = true
                 case .logs: result.logs = true
+                case .receipts: result.receipts = true
                 case .pendingTransactions: result.transactions = true
                 case .syncing: break
                 }
@@ -309,7 +334,9 @@ final class SubscriptionHub: Sendable {
             return state.subscriptions.filter { wanted($0.value.topic) }
                 .map { ($0.value.session, $0.key) }
         }
-        for (session, id) in receivers { session.notify(Self.notification(id, result)) }
+        for (session, id) in receivers {
+            session.notify(RPCNotification.encode("eth", id, result))
+        }
     }
 
     private func dropAll() {
@@ -325,26 +352,8 @@ final class SubscriptionHub: Sendable {
         wakeAll()
     }
 
-    private static func notification(_ id: String, _ result: Bytes) -> Bytes {
-        var writer = JSONWriter(capacity: result.count + 128)
-        writer.object { writer in
-            writer.key("jsonrpc")
-            writer.string("2.0")
-            writer.key("method")
-            writer.string("eth_subscription")
-            writer.key("params")
-            writer.object { writer in
-                writer.key("subscription")
-                writer.string(id)
-                writer.key("result")
-                writer.raw(result)
-            }
-        }
-        return writer.bytes
-    }
-
     /// A number that nobody can guess, in the form of geth's ids.
-    private static func newId() -> String {
+    static func newId() -> String {
         UInt256(l0: .random(in: 0...UInt64.max), l1: .random(in: 0...UInt64.max), l2: 0, l3: 0)
             .hexQuantity
     }
@@ -357,18 +366,22 @@ enum SubscriptionTopic: Sendable {
     /// New blocks, as hashes for filters.
     case blockHashes
     case logs(LogFilterParameter)
+    /// The receipts of new blocks; of these transactions, or of all.
+    case receipts(Set<Hash256>)
     case pendingTransactions(TransactionDetail)
-    /// When catching up with other nodes begins and ends. Nothing is sent yet; `eth_syncing` tells.
+    /// When catching up with other nodes begins, how far it is, and when it ends.
     case syncing
 }
 
-private struct Subscription {
+struct Subscription {
     let session: RPCSession
     let topic: SubscriptionTopic
+    /// What was told last, to whom asks for progress.
+    var lastReport: SyncReport?
 }
 
 /// A filter with what it has seen.
-private struct Filter {
+struct Filter {
     let topic: SubscriptionTopic
     private(set) var lastUse = ContinuousClock.now
     private var entries: [Bytes] = []

@@ -12,14 +12,16 @@ public final class RPCSession: Sendable {
     }
 
     private let state = Mutex(State())
-    private let deliver: @Sendable (Bytes) -> Void
+    private let deliver: @Sendable (Bytes, (@Sendable () -> Void)?) -> Void
     private let hangUp: @Sendable () -> Void
 
     /// - Parameters:
-    ///   - deliver: writes one message to the connection, in order, from any thread.
+    ///   - deliver: writes one message to the connection, in order, from any thread, and calls the
+    ///     second, if there is one, when the message has left or never will.
     ///   - hangUp: closes the connection.
     package init(
-        deliver: @escaping @Sendable (Bytes) -> Void, hangUp: @escaping @Sendable () -> Void
+        deliver: @escaping @Sendable (Bytes, (@Sendable () -> Void)?) -> Void,
+        hangUp: @escaping @Sendable () -> Void
     ) {
         self.deliver = deliver
         self.hangUp = hangUp
@@ -27,8 +29,23 @@ public final class RPCSession: Sendable {
 
     /// Sends a notification. A client that lags too far behind is disconnected instead.
     public func notify(_ message: Bytes) {
-        deliver(message)
+        deliver(message, nil)
     }
+
+    /// Sends a notification and waits until the client has taken all but what its socket buffers,
+    /// for what is made as fast as it is read. A client that takes nothing is disconnected.
+    ///
+    /// - Returns: whether the connection is still open.
+    package func send(_ message: Bytes) async -> Bool {
+        guard isOpen else { return false }
+        await withCheckedContinuation { continuation in
+            deliver(message) { continuation.resume() }
+        }
+        return isOpen
+    }
+
+    /// Whether the connection has not been closed.
+    var isOpen: Bool { state.withLock { $0.isOpen } }
 
     /// Closes the connection, because something was missed that the client counts on.
     public func disconnect() { hangUp() }

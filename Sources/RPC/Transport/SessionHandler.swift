@@ -42,10 +42,14 @@ final class SessionHandler: ChannelInboundHandler {
         let bound = NIOLoopBound((self, context), eventLoop: loop)
         let channel = context.channel
         session = RPCSession(
-            deliver: { message in
+            deliver: { message, sent in
                 loop.execute {
                     let (handler, context) = bound.value
-                    handler.notify(message, context)
+                    if let sent {
+                        handler.transmit(message, context, sent)
+                    } else {
+                        handler.notify(message, context)
+                    }
                 }
             }, hangUp: { channel.close(promise: nil) })
     }
@@ -117,8 +121,27 @@ final class SessionHandler: ChannelInboundHandler {
         write(message, promise: promise, context)
     }
 
+    /// Writes a notification whose sender waits for it, and cuts the client off that takes too long.
+    private func transmit(
+        _ message: Bytes, _ context: ChannelHandlerContext, _ sent: @escaping @Sendable () -> Void
+    ) {
+        guard context.channel.isActive, !isDropped else { return sent() }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let end = context.eventLoop.scheduleTask(in: .seconds(limits.subscriberSeconds)) {
+            let (handler, context) = bound.value
+            handler.drop(context)
+        }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { _ in
+            end.cancel()
+            sent()
+        }
+        write(message, promise: promise, context)
+    }
+
     /// Cuts off a subscriber that is too far behind: it is told so, and has a second to read it.
     private func drop(_ context: ChannelHandlerContext) {
+        guard !isDropped, context.channel.isActive else { return }
         isDropped = true
         context.triggerUserOutboundEvent(SubscriberTooSlow(), promise: nil)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)

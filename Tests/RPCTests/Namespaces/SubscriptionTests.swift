@@ -6,45 +6,6 @@ import Testing
 
 import RPC
 
-/// A client that keeps what it is told.
-private final class Listener: Sendable {
-    private let received = Mutex<[JSONValue]>([])
-    private let hungUp = Mutex(false)
-
-    func session() -> RPCSession {
-        RPCSession(
-            deliver: { message in
-                let value = (try? JSONValue(parsing: message)) ?? .null
-                self.received.withLock { $0.append(value) }
-            }, hangUp: { self.hungUp.withLock { $0 = true } })
-    }
-
-    /// The results of the notifications, once there are so many, or after half a minute.
-    func results(_ count: Int) async throws -> [JSONValue] {
-        let end = ContinuousClock.now + .seconds(30)
-        while received.withLock({ $0.count }) < count, .now < end {
-            try await Task.sleep(for: .milliseconds(1))
-        }
-        return received.withLock { received in
-            defer { received = [] }
-            return received.compactMap { $0["params"]?["result"] }
-        }
-    }
-}
-
-extension TestNode {
-    /// Calls an instant method as the client of a connection.
-    fileprivate func call(
-        _ method: String, _ params: String, as session: RPCSession
-    ) async throws -> JSONValue {
-        let text = #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#
-        let reply = rpc.dispatcher.reply(
-            to: Bytes(text.utf8), session: session, access: .all, on: TestLoop.any)
-        guard case .now(let bytes?) = reply else { return .null }
-        return try JSONValue(parsing: bytes)
-    }
-}
-
 @Suite struct SubscriptionTests {
     @Test func `new blocks and their logs are announced in order`() async throws {
         let node = try TestNode.devnet()
@@ -125,6 +86,73 @@ extension TestNode {
         _ = try await node.call("eth_subscribe", #"["newHeads"]"#, as: session)
         let second = try await node.call("eth_subscribe", #"["newHeads"]"#, as: session)
         #expect(second["error"]?["code"] == -32_005)
+    }
+
+    @Test func `receipts of new blocks are announced, all or some`() async throws {
+        let node = try TestNode.devnet(mode: .manual)
+        let all = Listener()
+        let some = Listener()
+        _ = try await node.call("eth_subscribe", #"["transactionReceipts"]"#, as: all.session())
+        let wanted = TestNode.transfer(nonce: 1)
+        let hash = wanted.hash().description
+        _ = try await node.call(
+            "eth_subscribe", #"["transactionReceipts", {"transactionHashes":["\#(hash)"]}]"#,
+            as: some.session())
+        try await node.send(TestNode.transfer(nonce: 0))
+        _ = try await node.call("evm_mine")
+        try await node.send(wanted)
+        try await node.send(TestNode.transfer(nonce: 2))
+        _ = try await node.call("evm_mine")
+        let receipts = try await node.call("eth_getBlockReceipts", #"["latest"]"#)
+        #expect(try await all.results(2).map { $0.arrayValue?.count } == [1, 2])
+        #expect(try await some.results(1) == [[try #require(receipts[0])]])
+    }
+
+    @Test func `a subscription to receipts names so many transactions and no more`() async throws {
+        var limits = RPCLimits()
+        limits.subscribedReceipts = 2
+        let node = try TestNode.devnet(limits: limits)
+        let session = Listener().session()
+        for (count, isFine) in [(2, true), (3, false), (300, false)] {
+            let hashes = (0..<count).map { #""\#(Hash256(UInt256($0)).description)""# }
+            let answer = try await node.call(
+                "eth_subscribe",
+                #"["transactionReceipts", {"transactionHashes":[\#(hashes.joined(separator: ","))]}]"#,
+                as: session)
+            #expect((answer["error"] == nil) == isFine, "\(count)")
+        }
+    }
+
+    @Test func `progress is told at once, when it changes and when it ends`() async throws {
+        let progress = Mutex<SyncProgress?>(nil)
+        var limits = RPCLimits()
+        limits.syncInterval = .milliseconds(1)
+        let node = try TestNode.devnet(limits: limits) { services in
+            services.progress = { progress.withLock { $0 } }
+        }
+        let first = Listener()
+        let session = first.session()
+        let id = try await node.call("eth_subscribe", #"["syncing"]"#, as: session)
+        #expect(try await first.results(1) == [false])
+        progress.withLock { $0 = SyncProgress(start: 1, current: 2, highest: 16) }
+        let status = JSONValue.object([
+            "syncing": true,
+            "status": ["startingBlock": "0x1", "currentBlock": "0x2", "highestBlock": "0x10"],
+        ])
+        #expect(try await first.results(1) == [status])
+        // Who comes later is told the same.
+        let second = Listener()
+        _ = try await node.call("eth_subscribe", #"["syncing"]"#, as: second.session())
+        #expect(try await second.results(1) == [status])
+        progress.withLock { $0 = nil }
+        #expect(try await first.results(1) == [false])
+        #expect(try await second.results(1) == [false])
+        // Who has left is told nothing.
+        _ = try await node.call("eth_unsubscribe", "[\(id["result"] ?? .null)]", as: session)
+        progress.withLock { $0 = SyncProgress(start: 1, current: 3, highest: 16) }
+        #expect(try await second.results(1).count == 1)
+        #expect(first.count == 0)
+        #expect(try await node.call("eth_syncing")["currentBlock"] == "0x3")
     }
 
     // MARK: Filters

@@ -38,9 +38,12 @@ final class TestNode: Sendable {
 
     /// A devnet with two rich accounts and a few contracts.
     static func devnet(
-        mode: MiningMode = .automine, limits: RPCLimits = RPCLimits()
+        mode: MiningMode = .automine, limits: RPCLimits = RPCLimits(),
+        configure: (inout RPCServices) -> Void = { _ in }
     ) throws -> TestNode {
-        try TestNode(genesis: genesis(), limits: limits, policy: .devnet) { chain, pool in
+        try TestNode(
+            genesis: genesis(), limits: limits, policy: .devnet, configure: configure
+        ) { chain, pool in
             try Devnet(
                 chain: chain, pool: pool, options: DevnetOptions(mode: mode),
                 logger: quiet, now: { 2_000 })
@@ -61,6 +64,7 @@ final class TestNode: Sendable {
 
     private init(
         genesis: Genesis, limits: RPCLimits, policy: PoolPolicy, engine: EngineOptions? = nil,
+        configure: (inout RPCServices) -> Void = { _ in },
         makeDevnet: (Blockchain, TransactionPool) throws -> Devnet?
     ) throws {
         directory = try TemporaryDirectory()
@@ -78,6 +82,7 @@ final class TestNode: Sendable {
             keys: devnet == nil ? [] : [Self.alice, Self.bob],
             clientVersion: "Apus/test", limits: limits)
         services.engine = engine
+        configure(&services)
         access = engine == nil ? .all : .engine
         let node = RPCNode(services: services, logger: Self.quiet)
         rpc = node

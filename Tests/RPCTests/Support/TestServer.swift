@@ -49,6 +49,13 @@ enum TestMethods {
                 return value
             }),
         RPCMethod(
+            "test_transmit", ["bytes"],
+            command: { (context, bytes: LenientQuantity) async throws in
+                guard let session = context.session else { throw RPCError.notificationsUnsupported }
+                let text = Bytes(repeating: UInt8(ascii: "n"), count: Int(try bytes.uint64()))
+                return await session.send(text)
+            }),
+        RPCMethod(
             "test_notify", ["count", "bytes"],
             instant: {
                 (context, count: LenientQuantity, bytes: LenientQuantity) throws in

@@ -161,6 +161,33 @@ import RPC
         }
     }
 
+    @Test func `who waits for a notification to be taken knows when it is`() async throws {
+        try await withWebSocket { client in
+            try await client.sendFrame(
+                #"{"jsonrpc":"2.0","id":1,"method":"test_transmit","params":[3000000]}"#)
+            let frames = try await client.frames(2)
+            #expect(frames.first?.payload.count == 3_000_000)
+            #expect(frames.last?.text == #"{"jsonrpc":"2.0","id":1,"result":true}"#)
+        }
+    }
+
+    @Test func `a client that takes nothing of what is waited for is cut off`() async throws {
+        var limits = RPCLimits()
+        limits.subscriberSeconds = 0
+        try await withServer(limits: limits) { server, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.upgrade().status == 101)
+            try await client.pauseReading()
+            try await client.sendFrame(
+                #"{"jsonrpc":"2.0","id":1,"method":"test_transmit","params":[100000000]}"#)
+            let end = ContinuousClock.now + .seconds(30)
+            while server.connectionCount > 0, .now < end {
+                try await Task.sleep(for: .milliseconds(1))
+            }
+            #expect(server.connectionCount == 0)
+        }
+    }
+
     @Test func `a foreign origin cannot upgrade`() async throws {
         try await withServer { _, port in
             let client = try await RawClient(port: port)
