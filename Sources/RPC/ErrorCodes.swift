@@ -161,6 +161,8 @@ extension RPCError {
 }
 
 extension RPCErrorCode {
+    /// EIP-1474: transaction rejected.
+    static let transactionRejected = -32_003
     /// reth's code for history that was not kept.
     static let prunedHistory = 4_444
 }

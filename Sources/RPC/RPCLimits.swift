@@ -111,6 +111,13 @@ public struct RPCLimits: Sendable {
     /// Blocks that one `anvil_mine` may make.
     public var minedBlocks: UInt64 = 1_000_000
 
+    /// Blocks that one `anvil_mine_detailed` may make: it answers with all of them, and executes each
+    /// again.
+    public var detailedBlocks: UInt64 = 1_000
+
+    /// Reads that the conditions of one `eth_sendRawTransactionConditional` may take (EIP-7796).
+    public var conditionCost = 1_000
+
     /// Blocks that one `anvil_reorg` may replace.
     public var reorgBlocks: UInt64 = 10_000
 

@@ -19,7 +19,8 @@ struct DebugNamespace: Sendable {
             RPCMethod("debug_getRawReceipts", ["block"], execution: getRawReceipts),
             RPCMethod("debug_getRawTransaction", ["hash"], execution: getRawTransaction),
             RPCMethod("debug_getBadBlocks", execution: getBadBlocks),
-        ] + traceMethods + stateMethods + nodeMethods + subscriptionMethods
+        ] + traceMethods + stateMethods + nodeMethods + subscriptionMethods + bundleMethods
+            + accountMethods
     }
 
     private func getRawHeader(_: RPCContext, _ reference: BlockReference) throws -> HexData {

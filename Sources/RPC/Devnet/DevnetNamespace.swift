@@ -17,6 +17,7 @@ struct DevnetNamespace: Sendable {
     var methods: [RPCMethod] {
         miningMethods + clockMethods + snapshotMethods + accountMethods + nextBlockMethods
             + poolMethods + infoMethods + chainMethods + tokenMethods + stateMethods
+            + detailedMethods
     }
 
     /// Declares a method that only does something under both of its names.

@@ -8,11 +8,14 @@ import TxPool
 extension EthNamespace {
     var accountMethods: [RPCMethod] {
         [
-            RPCMethod("eth_accounts", aliases: ["eth_requestAccounts"], instant: accounts),
+            RPCMethod(
+                "eth_accounts", aliases: ["eth_requestAccounts", "personal_listAccounts"],
+                instant: accounts),
             RPCMethod(
                 "eth_getTransactionCount", ["address", "block"], instant: getTransactionCount),
             RPCMethod("eth_sign", ["address", "message"], instant: sign),
             RPCMethod("personal_sign", ["message", "address"], instant: personalSign),
+            RPCMethod("personal_ecRecover", ["message", "signature"], instant: recover),
             RPCMethod(
                 "eth_signTypedData_v4", ["address", "typedData"],
                 aliases: ["eth_signTypedData", "eth_signTypedData_v3"], execution: signTypedData),
@@ -34,7 +37,7 @@ extension EthNamespace {
     /// Signs a message as a person does (EIP-191).
     private func sign(_: RPCContext, _ address: Address, _ message: HexData) throws -> HexData {
         let key = try services.accounts.key(of: address)
-        return HexData(key.sign(personalMessageHash(message.bytes)).rpcBytes)
+        return HexData(key.sign(personalMessageHash(message.bytes)).bytes)
     }
 
     /// The same with its parameters the other way round, as wallets have it.
@@ -44,12 +47,29 @@ extension EthNamespace {
         try sign(context, address, message)
     }
 
+    /// Who signed a message like that.
+    private func recover(
+        _: RPCContext, _ message: HexData, _ signature: HexData
+    ) throws -> Address {
+        guard signature.bytes.count == 65 else {
+            throw RPCError.server("signature must be 65 bytes long")
+        }
+        guard let parsed = Signature(signature.bytes) else {
+            throw RPCError.server("invalid Ethereum signature (V is not 27 or 28)")
+        }
+        guard
+            let signer = recoverAddress(
+                hash: personalMessageHash(message.bytes), signature: parsed)
+        else { throw RPCError.server("recovery failed") }
+        return signer
+    }
+
     /// Signs typed data (EIP-712), given as an object or as a string that holds one.
     private func signTypedData(
         _: RPCContext, _ address: Address, _ typedData: JSONValue
     ) throws -> HexData {
         let key = try services.accounts.key(of: address)
-        return HexData(key.sign(try TypedData(json: typedData).signingHash).rpcBytes)
+        return HexData(key.sign(try TypedData(json: typedData).signingHash).bytes)
     }
 
     /// Signs a transaction that lacks nothing but its signature.
@@ -140,11 +160,4 @@ struct FilledTransaction: RPCResult {
     }
 
     static let schema: JSONValue = ["type": "object"]
-}
-
-extension Signature {
-    /// r, s and the recovery id as 27 or 28: the form in which wallets pass signatures.
-    fileprivate var rpcBytes: Bytes {
-        r.bigEndianBytes + s.bigEndianBytes + [yParity ? 28 : 27]
-    }
 }

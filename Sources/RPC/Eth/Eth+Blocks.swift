@@ -28,12 +28,19 @@ extension EthNamespace {
             RPCMethod(
                 "eth_getUncleByBlockHashAndIndex", ["hash", "index"], execution: getOmmerByHash),
             RPCMethod("eth_getBlockReceipts", ["block"], execution: getBlockReceipts),
-            RPCMethod("eth_getBlockAccessList", ["block"], instant: getBlockAccessList),
+            RPCMethod(
+                "eth_getBlockAccessList", ["block"],
+                aliases: [
+                    "eth_getBlockAccessListByBlockHash", "eth_getBlockAccessListByBlockNumber",
+                    "eth_getBlockAccessListRaw", "debug_getRawBlockAccessList",
+                ], instant: getBlockAccessList),
         ]
     }
 
     /// The access list of a block (EIP-7928), which no block of the forks up to Osaka has.
-    private func getBlockAccessList(_: RPCContext, _: BlockReference) -> JSONValue { .null }
+    private func getBlockAccessList(_: RPCContext, _: BlockReference) -> NullResult {
+        NullResult()
+    }
 
     private func getBlockByNumber(
         _: RPCContext, _ tag: BlockTag, _ isFull: Bool?

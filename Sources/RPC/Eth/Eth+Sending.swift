@@ -150,7 +150,7 @@ extension EthNamespace {
         }
     }
 
-    private func submit(_ encoded: Bytes, _ context: RPCContext) async throws -> Hash256 {
+    func submit(_ encoded: Bytes, _ context: RPCContext) async throws -> Hash256 {
         if let forward = services.forward { return try await forward(encoded) }
         if BlobTransactionWithSidecar.isWrapped(encoded) {
             let wrapped = try BlobTransactionWithSidecar(encoded: encoded)

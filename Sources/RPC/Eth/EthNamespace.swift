@@ -12,7 +12,7 @@ struct EthNamespace: Sendable {
     var methods: [RPCMethod] {
         nodeMethods + stateMethods + blockMethods + transactionMethods + executionMethods
             + feeMethods + logMethods + accountMethods + sendingMethods + filterMethods
-            + subscriptionMethods
+            + subscriptionMethods + bundleMethods + conditionalMethods
     }
 
     /// The chain as it is now, for one call.

@@ -138,6 +138,14 @@ extension RPCLimits {
             ),
             ("proofKeys", "\(proofKeys)", "storage keys of one `eth_getProof`, as geth"),
             ("minedBlocks", "\(minedBlocks)", "blocks that one `anvil_mine` makes"),
+            (
+                "detailedBlocks", "\(detailedBlocks)",
+                "blocks that one `anvil_mine_detailed` makes"
+            ),
+            (
+                "conditionCost", "\(conditionCost)",
+                "reads for the conditions of one `eth_sendRawTransactionConditional`"
+            ),
             ("reorgBlocks", "\(reorgBlocks)", "blocks that one `anvil_reorg` replaces"),
             ("stateDumpBytes", "\(stateDumpBytes)", "bytes of a state dump, unwrapped"),
             (

@@ -28,7 +28,7 @@ struct TraceNamespace: Sendable {
             RPCMethod(
                 "trace_replayBlockTransactions", ["block", "types"],
                 execution: replayBlockTransactions),
-        ] + searchMethods
+        ] + searchMethods + opcodeMethods
     }
 
     // MARK: Traces of the chain
