@@ -64,7 +64,10 @@ private struct ReceiptsQuery: RPCParameter {
     }
 
     static let schema: JSONValue = [
-        "type": "object", "properties": ["transactionHashes": [Hash256].schema],
+        "type": "object",
+        "properties": [
+            "transactionHashes": ["type": "array", "items": Hash256.schema]
+        ],
     ]
 }
 
