@@ -50,12 +50,16 @@ let targets: [Target] = [
     .target(
         name: "Storage", dependencies: ["State", "Trie", "CRocksDB"], swiftSettings: mayBeUnsafe),
     .target(
-        name: "ChainFiles", dependencies: ["Primitives", "CZlib"], swiftSettings: mayBeUnsafe),
+        name: "Compression", dependencies: ["Primitives", "CZlib"], swiftSettings: mayBeUnsafe),
+    .target(
+        name: "ChainFiles", dependencies: ["Primitives", "Compression"],
+        swiftSettings: mayBeUnsafe),
     .target(name: "Chain", dependencies: ["Execution", "Storage"], swiftSettings: safe),
     .target(name: "TxPool", dependencies: ["Chain", log], swiftSettings: safe),
     .target(name: "BlockProduction", dependencies: ["TxPool", "Chain", log], swiftSettings: safe),
     .target(
-        name: "RPC", dependencies: ["BlockProduction", "TxPool", "Chain", log] + nio,
+        name: "RPC",
+        dependencies: ["BlockProduction", "TxPool", "Chain", "Compression", log] + nio,
         swiftSettings: safe),
     .target(name: "Sync", dependencies: ["RPC", "Chain", log, httpClient], swiftSettings: safe),
     .target(
@@ -80,7 +84,7 @@ let targets: [Target] = [
         ],
         swiftSettings: safe),
     .target(
-        name: "Prediction", dependencies: ["PluginAPI", "TxPool", "CXGBoost"],
+        name: "Prediction", dependencies: ["PluginAPI", "RPC", "TxPool", "CXGBoost"],
         swiftSettings: mayBeUnsafe),
     .executableTarget(
         name: "apus",
@@ -112,20 +116,22 @@ let targets: [Target] = [
     .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
     // What the crash tests run and kill.
     .executableTarget(name: "CrashWriter", dependencies: ["Chain"], path: "Tests/CrashWriter"),
+    .testTarget(name: "CompressionTests", dependencies: ["Compression", "TestSupport"]),
     .testTarget(name: "ChainFilesTests", dependencies: ["ChainFiles", "TestSupport"]),
     .testTarget(
         name: "ChainTests", dependencies: ["Chain", "CrashWriter", "SpecRunner", "TestSupport"]),
     .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),
     .testTarget(name: "BlockProductionTests", dependencies: ["BlockProduction", "TestSupport"]),
-    .testTarget(name: "RPCTests", dependencies: ["RPC", "TestSupport"]),
+    .testTarget(name: "RPCTests", dependencies: ["RPC", "Compression", "TestSupport"]),
     // The example of docs/plugins.md, which also is a package of its own.
     .target(
         name: "LargestTransfer", dependencies: ["PluginAPI", "RPC", "Chain"],
         path: "examples/plugin/Sources/LargestTransfer", swiftSettings: safe),
     .testTarget(
-        name: "PluginAPITests", dependencies: ["PluginAPI", "LargestTransfer", "TestSupport"]),
-    .testTarget(name: "SyncTests", dependencies: ["Sync", "TestSupport"]),
-    .testTarget(name: "AnalyticsTests", dependencies: ["Analytics", "TestSupport"]),
+        name: "PluginAPITests",
+        dependencies: ["PluginAPI", "RPC", "LargestTransfer", "TestSupport"]),
+    .testTarget(name: "SyncTests", dependencies: ["Sync", "RPC", "TestSupport"]),
+    .testTarget(name: "AnalyticsTests", dependencies: ["Analytics", "RPC", "TestSupport"]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
     .testTarget(name: "PredictionTests", dependencies: ["Prediction", "TestSupport"]),
     // The real daemon as a child process.

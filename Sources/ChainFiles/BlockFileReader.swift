@@ -1,4 +1,4 @@
-import CZlib
+import Compression
 import Glibc
 public import Primitives
 
@@ -18,8 +18,7 @@ public final class BlockFileReader {
     /// Where the next block begins in the stream.
     public private(set) var offset: UInt64 = 0
 
-    // SAFETY: the handle is opened by `init`, used only by the methods, and closed once by `deinit`.
-    private let handle: gzFile
+    private let file: GzipFileReader
     private let fileBytes: Int
     private var buffer: Bytes = []
     private var position = 0
@@ -37,21 +36,16 @@ public final class BlockFileReader {
             throw .inputOutput(path: path, reason: "it is a folder")
         }
         fileBytes = Int(status.st_size)
-        guard let handle = gzopen(path, "rb") else {
+        guard let file = GzipFileReader(path: path) else {
             throw .inputOutput(path: path, reason: lastSystemError())
         }
-        self.handle = handle
-        gzbuffer(handle, 128 << 10)
-    }
-
-    deinit {
-        gzclose_r(handle)
+        self.file = file
     }
 
     /// How much of the file, as it lies on the disk, is read: 0 to 1.
     public var fraction: Double {
         guard fileBytes > 0 else { return 1 }
-        return min(1, Double(gzoffset(handle)) / Double(fileBytes))
+        return min(1, Double(file.diskOffset) / Double(fileBytes))
     }
 
     /// The encoding of the next block; `nil` at the end of the file.
@@ -94,27 +88,28 @@ public final class BlockFileReader {
                 buffer.removeFirst(position)
                 position = 0
             }
-            var chunk = Bytes(repeating: 0, count: Self.chunkBytes)
-            // SAFETY: zlib writes at most as many bytes as the chunk has.
-            let read = chunk.withUnsafeMutableBytes {
-                gzread(handle, $0.baseAddress, UInt32($0.count))
-            }
-            var code: Int32 = 0
-            let text = gzerror(handle, &code).map { String(cString: $0) } ?? ""
-            let end = offset + UInt64(buffer.count)
-            switch code {
-            case Z_OK: break
-            case Z_BUF_ERROR: throw .truncated(path: path, offset: offset)
-            case Z_ERRNO: throw .inputOutput(path: path, reason: lastSystemError())
-            default: throw .corrupted(path: path, offset: end, reason: text)
-            }
-            guard read > 0 else {
+            let chunk = try nextChunk()
+            guard !chunk.isEmpty else {
                 isAtEnd = true
                 return buffer.count - position >= count
             }
-            buffer.append(contentsOf: chunk[..<Int(read)])
+            buffer += chunk
         }
         return true
+    }
+
+    private func nextChunk() throws(ChainFileError) -> Bytes {
+        do throws(GzipFileError) {
+            return try file.read(atMost: Self.chunkBytes)
+        } catch {
+            switch error {
+            case .truncated: throw .truncated(path: path, offset: offset)
+            case .inputOutput: throw .inputOutput(path: path, reason: lastSystemError())
+            case .damaged(let reason):
+                throw .corrupted(
+                    path: path, offset: offset + UInt64(buffer.count), reason: reason)
+            }
+        }
     }
 }
 

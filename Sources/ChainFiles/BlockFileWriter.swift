@@ -1,4 +1,4 @@
-import CZlib
+import Compression
 import Glibc
 public import Primitives
 
@@ -11,8 +11,8 @@ public final class BlockFileWriter {
     /// The path that the file will have.
     public let path: String
     private let temporaryPath: String
-    // SAFETY: `nil` once closed; used by one thread.
-    private var handle: gzFile?
+    /// `nil` once closed.
+    private var file: GzipFileWriter?
     private var descriptor: Int32
 
     /// Begins a file.
@@ -28,21 +28,19 @@ public final class BlockFileWriter {
         guard descriptor >= 0 else {
             throw .inputOutput(path: path, reason: lastSystemError())
         }
-        // "T" writes through without compression.
-        let mode = path.hasSuffix(".gz") ? "wb6" : "wbT"
         let copy = dup(descriptor)
-        handle = copy >= 0 ? gzdopen(copy, mode) : nil
-        guard let handle else {
+        let form: GzipFileWriter.Form = path.hasSuffix(".gz") ? .gzip : .plain
+        file = copy >= 0 ? GzipFileWriter(descriptor: copy, form) : nil
+        guard file != nil else {
             let reason = lastSystemError()
             if copy >= 0 { close(copy) }
             // `deinit` closes and removes the file.
             throw .inputOutput(path: path, reason: reason)
         }
-        gzbuffer(handle, 256 << 10)
     }
 
     deinit {
-        if let handle { gzclose_w(handle) }
+        file = nil
         if descriptor >= 0 {
             close(descriptor)
             unlink(temporaryPath)
@@ -53,21 +51,26 @@ public final class BlockFileWriter {
     ///
     /// - Parameter block: its whole encoding, not empty.
     public func append(_ block: Bytes) throws(ChainFileError) {
-        guard let handle else { return }
-        // SAFETY: zlib reads as many bytes as the block has.
-        let written = block.withUnsafeBytes { gzwrite(handle, $0.baseAddress, UInt32($0.count)) }
-        guard Int(written) == block.count else {
+        guard let file else { return }
+        do throws(GzipFileError) {
+            try file.append(block)
+        } catch {
             throw .inputOutput(path: path, reason: lastSystemError())
         }
     }
 
     /// Brings everything to the disk and gives the file its name.
     public func finish() throws(ChainFileError) {
-        guard let handle else { return }
-        self.handle = nil
-        guard gzclose_w(handle) == Z_OK, fsync(descriptor) == 0,
-            rename(temporaryPath, path) == 0
-        else { throw .inputOutput(path: path, reason: lastSystemError()) }
+        guard let file else { return }
+        self.file = nil
+        do throws(GzipFileError) {
+            try file.close()
+        } catch {
+            throw .inputOutput(path: path, reason: lastSystemError())
+        }
+        guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else {
+            throw .inputOutput(path: path, reason: lastSystemError())
+        }
         close(descriptor)
         descriptor = -1
         // The name is on the disk when the folder is.

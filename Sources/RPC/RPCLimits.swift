@@ -27,6 +27,14 @@ public struct RPCLimits: Sendable {
     /// Fragments of one WebSocket message.
     public var messageFragments = 4_096
 
+    /// Bytes of a WebSocket message that comes compressed, when it is unpacked: its sender needs to
+    /// send only a thousandth.
+    public var inflatedBytes = 4 << 20
+
+    /// Bytes of messages that are compressed for a WebSocket that agreed to it: smaller ones gain
+    /// nothing, and larger ones would keep the event loop busy.
+    public var compressedBytes = 1 << 10...1 << 20
+
     /// Bytes of notifications that a subscriber may lag behind before it is cut off.
     public var subscriberBacklogBytes = 16 << 20
 

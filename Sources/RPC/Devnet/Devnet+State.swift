@@ -1,5 +1,6 @@
 import BlockProduction
 import Chain
+import Compression
 import EthereumTypes
 import Primitives
 import Storage
@@ -54,12 +55,13 @@ extension DevnetNamespace {
             writer.null()
         }
         if let failure { throw failure }
-        if isTooLarge {
+        if isTooLarge || writer.bytes.count > limit {
             throw RPCError(
                 code: RPCErrorCode.responseTooLarge,
                 message: "the state is larger than \(limit) bytes")
         }
-        return HexData(Gzip.wrap(writer.bytes))
+        guard let packed = Gzip.wrap(writer.bytes) else { throw RPCError.internalError }
+        return HexData(packed)
     }
 
     private func write(
@@ -96,7 +98,7 @@ extension DevnetNamespace {
     private func loadState(context: RPCContext, _ state: HexData) async throws -> Bool {
         let limit = context.limits.stateDumpBytes
         let overrides = try await context.execute { () throws -> [PreBlockOverride] in
-            guard let text = Gzip.unwrap(state.bytes, limit: limit) else {
+            guard let text = try? Gzip.unwrap(state.bytes, limit: limit) else {
                 throw RPCError.invalidParams("the state is not gzip, or larger than \(limit) bytes")
             }
             return try Self.overrides(in: text)

@@ -82,6 +82,15 @@ extension RPCLimits {
             ),
             ("messageFragments", "\(messageFragments)", "fragments of one WebSocket message"),
             (
+                "inflatedBytes", "\(inflatedBytes)",
+                "bytes of a compressed WebSocket message when it is unpacked"
+            ),
+            (
+                "compressedBytes",
+                "\(compressedBytes.lowerBound) to \(compressedBytes.upperBound)",
+                "bytes of WebSocket messages that are sent compressed"
+            ),
+            (
                 "subscriberBacklogBytes", "\(subscriberBacklogBytes)",
                 "bytes that a subscriber may lag behind"
             ),

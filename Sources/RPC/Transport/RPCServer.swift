@@ -1,3 +1,4 @@
+import Compression
 import Foundation
 public import Logging
 import NIOCore
@@ -95,6 +96,9 @@ public final class RPCServer: Sendable {
     private let logger: Logger
     private let health: @Sendable () -> JSONValue
     private let state = Mutex(State())
+    /// Compression of messages by the windows that clients may ask for.
+    private let compressions = Dictionary(
+        uniqueKeysWithValues: (9...15).map { ($0, MessageCompression(windowBits: $0)) })
 
     /// - Parameters:
     ///   - eventLoops: threads for the network; calls that take time have threads of their own.
@@ -252,7 +256,10 @@ public final class RPCServer: Sendable {
             maxFrameSize: limits.messageBytes, automaticErrorHandling: false,
             shouldUpgrade: { channel, head in
                 switch access.decide(head) {
-                case .granted: channel.eventLoop.makeSucceededFuture(HTTPHeaders())
+                case .granted:
+                    channel.eventLoop.makeSucceededFuture(
+                        HTTPHeaders(
+                            Self.deflate(head).map { [(Self.extensions, $0.header)] } ?? []))
                 case .refused: channel.eventLoop.makeSucceededFuture(nil)
                 }
             },
@@ -263,16 +270,22 @@ public final class RPCServer: Sendable {
                     }
                     let operations = channel.pipeline.syncOperations
                     try operations.addHandlers(
-                        WebSocketMaskCheck(),
-                        NIOWebSocketFrameAggregator(
-                            minNonFinalFragmentSize: 0,
-                            maxAccumulatedFrameCount: limits.messageFragments,
-                            maxAccumulatedFrameSize: limits.messageBytes),
                         IdleStateHandler(readTimeout: .seconds(limits.pingSeconds)),
-                        WebSocketHandler(),
+                        WebSocketHandler(
+                            limits: limits,
+                            compression: Self.deflate(head).flatMap { agreed in
+                                self.compressions[agreed.windowBits]
+                            }),
                         SessionHandler(dispatcher: self.dispatcher, access: granted))
                 }
             })
+    }
+
+    private static let extensions = "Sec-WebSocket-Extensions"
+
+    /// What is agreed with a client about compression.
+    private static func deflate(_ head: HTTPRequestHead) -> WebSocketDeflate? {
+        .agreement(on: head.headers[extensions])
     }
 
     private func configureIPC(_ channel: any Channel, _ access: RPCAccess) throws {

@@ -1,3 +1,4 @@
+import Compression
 import NIOCore
 import NIOHTTP1
 import NIOWebSocket
@@ -10,31 +11,55 @@ final class WebSocketHandler: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = WebSocketFrame
 
+    private let limits: RPCLimits
+    /// Nil: messages are not compressed.
+    private let compression: MessageCompression?
+    private var assembly: WebSocketAssembly
     private var unansweredPings = 0
     private var isClosing = false
+
+    init(limits: RPCLimits, compression: MessageCompression?) {
+        self.limits = limits
+        self.compression = compression
+        assembly = WebSocketAssembly(limits: limits, allowsCompression: compression != nil)
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
         unansweredPings = 0
-        if isClosing, frame.opcode != .connectionClose { return }
-        switch frame.opcode {
-        case .text, .binary: context.fireChannelRead(wrapInboundOut(frame.unmaskedData))
-        case .ping:
-            let pong = WebSocketFrame(fin: true, opcode: .pong, data: frame.unmaskedData)
-            context.writeAndFlush(wrapOutboundOut(pong), promise: nil)
-        case .pong: break
-        case .connectionClose:
-            if isClosing {
-                context.close(promise: nil)
-            } else {
-                // The status code of the client is sent back (section 5.5.1).
-                sendClose(
-                    frame.unmaskedData.getSlice(
-                        at: frame.unmaskedData.readerIndex,
-                        length: min(2, frame.unmaskedData.readableBytes)) ?? ByteBuffer(), context)
+        if isClosing {
+            // The client has answered the close, or does not need to be heard any more.
+            if frame.opcode == .connectionClose { context.close(promise: nil) }
+            return
+        }
+        do throws(WebSocketFault) {
+            switch try assembly.take(frame) {
+            case nil, .pong: break
+            case .message(let bytes, let isText, let isCompressed):
+                let message = isCompressed ? try unpacked(bytes) : bytes
+                guard !isText || message.isUTF8 else { throw .invalidData }
+                context.fireChannelRead(wrapInboundOut(message))
+            case .ping(let data):
+                let pong = WebSocketFrame(fin: true, opcode: .pong, data: data)
+                context.writeAndFlush(wrapOutboundOut(pong), promise: nil)
+            case .close(let code):
+                sendClose(code, context)
                 context.close(promise: nil)
             }
-        default: fail(.protocolError, context)
+        } catch {
+            fail(error, context)
+        }
+    }
+
+    private func unpacked(_ packed: ByteBuffer) throws(WebSocketFault) -> ByteBuffer {
+        guard let compression else { throw .protocolError }
+        do throws(InflationError) {
+            return ByteBuffer(
+                bytes: try compression.decompress(
+                    Bytes(packed.readableBytesView),
+                    limit: min(limits.inflatedBytes, limits.messageBytes)))
+        } catch {
+            throw error == .tooLarge ? .tooLarge : .invalidData
         }
     }
 
@@ -43,8 +68,23 @@ final class WebSocketHandler: ChannelDuplexHandler {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
-        let frame = WebSocketFrame(fin: true, opcode: .text, data: unwrapOutboundIn(data))
+        let message = unwrapOutboundIn(data)
+        let frame =
+            if let packed = packed(message) {
+                WebSocketFrame(fin: true, rsv1: true, opcode: .text, data: packed)
+            } else {
+                WebSocketFrame(fin: true, opcode: .text, data: message)
+            }
         context.write(wrapOutboundOut(frame), promise: promise)
+    }
+
+    /// A message in compressed form, if it is to have one and that is shorter.
+    private func packed(_ message: ByteBuffer) -> ByteBuffer? {
+        guard let compression, limits.compressedBytes ~= message.readableBytes,
+            let packed = compression.compress(Bytes(message.readableBytesView)),
+            packed.count < message.readableBytes
+        else { return nil }
+        return ByteBuffer(bytes: packed)
     }
 
     /// A close that this side begins says why: 1001, going away.
@@ -86,16 +126,20 @@ final class WebSocketHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        case is NIOWebSocketFrameAggregator.Error: fail(.messageTooLarge, context)
-        case NIOWebSocketError.invalidFrameLength: fail(.messageTooLarge, context)
-        case is NIOWebSocketError, is UnmaskedFrame: fail(.protocolError, context)
-        default: context.close(promise: nil)
+        case NIOWebSocketError.invalidFrameLength: fail(.tooLarge, context)
+        case is NIOWebSocketError: fail(.protocolError, context)
+        // The decoder takes nothing more after an error; the client is still told of the first.
+        default: if !isClosing { context.close(promise: nil) }
         }
     }
 
-    private func fail(_ code: WebSocketErrorCode, _ context: ChannelHandlerContext) {
-        if !isClosing { sendClose(Self.code(code), context) }
-        context.close(promise: nil)
+    /// Closes with a code. The client has a second to read it and to close in turn: a connection
+    /// that is closed while bytes come in is reset, and the code lost.
+    private func fail(_ fault: WebSocketFault, _ context: ChannelHandlerContext) {
+        guard !isClosing else { return }
+        sendClose(Self.code(fault.code), context)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: .seconds(1)) { bound.value.close(promise: nil) }
     }
 
     private func sendClose(_ payload: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -110,21 +154,3 @@ final class WebSocketHandler: ChannelDuplexHandler {
         return buffer
     }
 }
-
-/// Refuses frames that a client must not send: unmasked ones (RFC 6455, section 5.1).
-///
-/// Stands before the aggregator, which drops the mask of fragments.
-final class WebSocketMaskCheck: ChannelInboundHandler {
-    typealias InboundIn = WebSocketFrame
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if unwrapInboundIn(data).maskKey == nil {
-            context.fireErrorCaught(UnmaskedFrame())
-        } else {
-            context.fireChannelRead(data)
-        }
-    }
-}
-
-/// A client sent a frame without a mask.
-struct UnmaskedFrame: Error {}

@@ -39,7 +39,9 @@ enum TestMethods {
             "test_work", ["milliseconds"],
             execution: {
                 (_, milliseconds: LenientQuantity) throws in
-                Thread.sleep(forTimeInterval: Double(try milliseconds.uint64()) / 1000)
+                let time = try milliseconds.uint64()
+                began.withLock { _ = $0.insert(time) }
+                Thread.sleep(forTimeInterval: Double(time) / 1000)
                 return "worked"
             }),
         RPCMethod(
@@ -68,12 +70,15 @@ enum TestMethods {
 
     struct Unexpected: Error {}
 
+    /// The times of the calls of `test_work` that have begun.
+    static let began = Mutex<Set<UInt64>>([])
+
     static func dispatcher(
         limits: RPCLimits = RPCLimits(), threads: Int = 2, queue: Int = 16
     ) -> RPCDispatcher {
         RPCDispatcher(
             table: MethodTable(all, version: "1.0.0"),
-            pool: ExecutionPool(threads: threads, queueLimit: queue), limits: limits,
+            pool: ExecutionPool(threads: threads, queueLimit: queue), limits: limits.patient,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 }
@@ -169,9 +174,9 @@ final class RawClient: Sendable {
     var text: String { String(decoding: bytes, as: UTF8.self) }
     var isClosed: Bool { collector.received.withLock { $0.isClosed } }
 
-    /// Takes what was received once it fulfils the condition, or after half a minute.
+    /// Takes what was received once it fulfils the condition, or after five minutes.
     func receive(until condition: (Bytes) -> Bool) async throws -> Bytes {
-        let end = ContinuousClock.now + .seconds(30)
+        let end = ContinuousClock.now + .seconds(300)
         while !condition(bytes), !isClosed, .now < end {
             try await Task.sleep(for: .milliseconds(1))
         }
@@ -182,7 +187,7 @@ final class RawClient: Sendable {
     }
 
     func waitUntilClosed() async throws -> Bool {
-        let end = ContinuousClock.now + .seconds(30)
+        let end = ContinuousClock.now + .seconds(300)
         while !isClosed, .now < end { try await Task.sleep(for: .milliseconds(1)) }
         return isClosed
     }
@@ -215,6 +220,11 @@ final class RawClient: Sendable {
                 + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
                 + "\(headers)\r\n")
         return try await response()
+    }
+
+    /// Sends a frame with any first byte: the final bit, three reserved bits and the opcode.
+    func sendFrame(head: UInt8, _ payload: Bytes = []) async throws {
+        try await send(Frame.masked(payload, head: head))
     }
 
     func sendFrame(_ text: String, opcode: UInt8 = 1, isFinal: Bool = true) async throws {
@@ -266,11 +276,17 @@ struct HTTPAnswer {
 /// A WebSocket frame (RFC 6455), made and read without any library.
 struct Frame {
     let opcode: UInt8
+    /// Whether the first reserved bit is set: the message is compressed.
+    var isCompressed = false
     let payload: Bytes
     var text: String { String(decoding: payload, as: UTF8.self) }
 
     static func masked(_ payload: Bytes, opcode: UInt8, isFinal: Bool = true) -> Bytes {
-        var frame: Bytes = [(isFinal ? 0x80 : 0) | opcode]
+        masked(payload, head: (isFinal ? 0x80 : 0) | opcode)
+    }
+
+    static func masked(_ payload: Bytes, head: UInt8) -> Bytes {
+        var frame: Bytes = [head]
         if payload.count < 126 {
             frame.append(0x80 | UInt8(payload.count))
         } else if payload.count < 65_536 {
@@ -301,7 +317,9 @@ struct Frame {
             }
             guard start + length <= bytes.count else { break }
             frames.append(
-                Frame(opcode: bytes[index] & 15, payload: Bytes(bytes[start..<start + length])))
+                Frame(
+                    opcode: bytes[index] & 15, isCompressed: bytes[index] & 0x40 != 0,
+                    payload: Bytes(bytes[start..<start + length])))
             index = start + length
         }
         return frames
@@ -311,4 +329,14 @@ struct Frame {
 /// An event loop for calls that are answered without one.
 enum TestLoop {
     static let any: any EventLoop = MultiThreadedEventLoopGroup.singleton.any()
+}
+
+extension RPCLimits {
+    /// The same with much time for a message, unless that is what is tested: all tests run at once, on
+    /// a machine that may have other things to do.
+    var patient: RPCLimits {
+        var limits = self
+        if messageSeconds == RPCLimits().messageSeconds { limits.messageSeconds = 600 }
+        return limits
+    }
 }

@@ -179,7 +179,7 @@ import RPC
             #expect(try await client.upgrade().status == 101)
             try await client.pauseReading()
             try await client.sendFrame(
-                #"{"jsonrpc":"2.0","id":1,"method":"test_transmit","params":[100000000]}"#)
+                #"{"jsonrpc":"2.0","id":1,"method":"test_transmit","params":[40000000]}"#)
             let end = ContinuousClock.now + .seconds(30)
             while server.connectionCount > 0, .now < end {
                 try await Task.sleep(for: .milliseconds(1))
