@@ -10,7 +10,9 @@ struct ApusNamespace: Sendable {
     var methods: [RPCMethod] {
         [
             RPCMethod("apus_getBlocks", ["from", "count"], execution: getBlocks),
-            RPCMethod("apus_getSeal", ["blockHash"], execution: getSeal),
+            RPCMethod(
+                "apus_getSeal", ["blockHash"], result: Schema.nullable(Schema.seal),
+                execution: getSeal),
         ]
     }
 
@@ -101,5 +103,5 @@ struct SealedBlocksResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object"]
+    static let schema = Schema.sealedBlocks
 }

@@ -9,7 +9,7 @@ struct TxPoolNamespace: Sendable {
 
     var methods: [RPCMethod] {
         [
-            RPCMethod("txpool_status", instant: status),
+            RPCMethod("txpool_status", result: Schema.poolStatus, instant: status),
             RPCMethod("txpool_content", execution: content),
             RPCMethod("txpool_contentFrom", ["address"], execution: contentFrom),
             RPCMethod("txpool_inspect", execution: inspect),
@@ -90,7 +90,7 @@ struct PoolListing: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object"]
+    static let schema = Schema.poolListing
 }
 
 /// The pool's transactions of one sender.
@@ -107,7 +107,7 @@ struct SenderListing: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object"]
+    static let schema = Schema.senderListing
 }
 
 extension JSONWriter {

@@ -10,8 +10,8 @@ struct AdminNamespace: Sendable {
 
     var methods: [RPCMethod] {
         [
-            RPCMethod("admin_nodeInfo", instant: nodeInfo),
-            RPCMethod("admin_peers", instant: peers),
+            RPCMethod("admin_nodeInfo", result: Schema.nodeInfo, instant: nodeInfo),
+            RPCMethod("admin_peers", result: Schema.list(["type": "object"]), instant: peers),
             RPCMethod(
                 "admin_addPeer", ["enode"],
                 aliases: ["admin_removePeer", "admin_addTrustedPeer", "admin_removeTrustedPeer"],

@@ -64,7 +64,16 @@ struct CheckpointNamespace: Sendable {
     let folder: CheckpointFolder
 
     var methods: [RPCMethod] {
-        [RPCMethod("admin_checkpoint", ["name"], command: checkpoint)]
+        [
+            RPCMethod(
+                "admin_checkpoint", ["name"],
+                result: Schema.object(
+                    "Checkpoint",
+                    [
+                        "name": Schema.text, "number": Schema.quantity, "hash": Schema.hash,
+                        "stateRoot": Schema.hash, "genesisHash": Schema.hash,
+                    ]), command: checkpoint)
+        ]
     }
 
     /// Makes a copy of the database, complete or not there, that a node can be started on.

@@ -8,10 +8,15 @@ import Storage
 extension DebugNamespace {
     var nodeMethods: [RPCMethod] {
         [
-            RPCMethod("debug_chainConfig", instant: chainConfig),
+            RPCMethod(
+                "debug_chainConfig",
+                result: Schema.object("ChainConfig", ["chainId": Schema.integer]),
+                instant: chainConfig),
             RPCMethod("debug_setHead", ["block"], command: setHead),
-            RPCMethod("debug_traceBadBlock", ["hash", "options"], execution: traceBadBlock),
-            RPCMethod("debug_memStats", execution: memStats),
+            RPCMethod(
+                "debug_traceBadBlock", ["hash", "options"], result: Schema.blockTraces,
+                execution: traceBadBlock),
+            RPCMethod("debug_memStats", result: Schema.map(Schema.integer), execution: memStats),
         ]
     }
 

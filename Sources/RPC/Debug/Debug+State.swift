@@ -14,12 +14,12 @@ extension DebugNamespace {
             RPCMethod(
                 "debug_storageRangeAt",
                 ["block", "transactionIndex", "address", "start", "maxResults"],
-                execution: storageRangeAt),
+                result: Schema.storageRange, execution: storageRangeAt),
             RPCMethod(
                 "debug_accountRange",
                 ["block", "start", "maxResults", "noCode", "noStorage", "incompletes"],
-                execution: accountRange),
-            RPCMethod("debug_dumpBlock", ["block"], execution: dumpBlock),
+                result: Schema.dump, execution: accountRange),
+            RPCMethod("debug_dumpBlock", ["block"], result: Schema.dump, execution: dumpBlock),
             RPCMethod(
                 "debug_getModifiedAccountsByNumber", ["start", "end"],
                 execution: getModifiedAccountsByNumber),

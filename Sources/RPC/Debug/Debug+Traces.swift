@@ -9,13 +9,21 @@ import Storage
 extension DebugNamespace {
     var traceMethods: [RPCMethod] {
         [
-            RPCMethod("debug_traceTransaction", ["hash", "options"], execution: traceTransaction),
             RPCMethod(
-                "debug_traceBlockByNumber", ["block", "options"], execution: traceBlockByNumber),
-            RPCMethod("debug_traceBlockByHash", ["hash", "options"], execution: traceBlockByHash),
-            RPCMethod("debug_traceBlock", ["block", "options"], execution: traceBlock),
+                "debug_traceTransaction", ["hash", "options"], result: Schema.trace,
+                execution: traceTransaction),
             RPCMethod(
-                "debug_traceCall", ["transaction", "block", "options"], execution: traceCall),
+                "debug_traceBlockByNumber", ["block", "options"], result: Schema.blockTraces,
+                execution: traceBlockByNumber),
+            RPCMethod(
+                "debug_traceBlockByHash", ["hash", "options"], result: Schema.blockTraces,
+                execution: traceBlockByHash),
+            RPCMethod(
+                "debug_traceBlock", ["block", "options"], result: Schema.blockTraces,
+                execution: traceBlock),
+            RPCMethod(
+                "debug_traceCall", ["transaction", "block", "options"], result: Schema.trace,
+                execution: traceCall),
         ]
     }
 

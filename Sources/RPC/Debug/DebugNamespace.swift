@@ -79,5 +79,5 @@ private struct BadBlockResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "BadBlock"]
+    static let schema = Schema.badBlock
 }

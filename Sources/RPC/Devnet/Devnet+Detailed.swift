@@ -11,7 +11,7 @@ extension DevnetNamespace {
         [
             RPCMethod(
                 "anvil_mine_detailed", ["options"], aliases: ["evm_mine_detailed"],
-                command: mineDetailed)
+                result: Schema.list(Schema.block()), command: mineDetailed)
         ]
     }
 
@@ -28,6 +28,11 @@ extension DevnetNamespace {
         if let timestamp = options?.timestamp { try devnet.setNextBlockTimestamp(timestamp) }
         let before = services.blockchain.head.number
         let head = count > 0 ? try await devnet.mine(blocks: count) : services.blockchain.head
+        // The blocks are there: what is asked about them has its own time.
+        let context = RPCContext(
+            session: context.session, access: context.access,
+            deadline: .now + .seconds(context.limits.messageSeconds), limits: context.limits,
+            pool: context.pool)
         return try await context.execute { [services] in
             var writer = JSONWriter()
             writer.beginArray()

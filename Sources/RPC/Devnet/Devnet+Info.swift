@@ -8,8 +8,10 @@ import TxPool
 extension DevnetNamespace {
     var infoMethods: [RPCMethod] {
         [
-            RPCMethod("anvil_nodeInfo", instant: nodeInfo),
-            RPCMethod("anvil_metadata", aliases: ["hardhat_metadata"], instant: metadata),
+            RPCMethod("anvil_nodeInfo", result: Schema.devnetInfo, instant: nodeInfo),
+            RPCMethod(
+                "anvil_metadata", aliases: ["hardhat_metadata"], result: Schema.metadata,
+                instant: metadata),
         ]
     }
 

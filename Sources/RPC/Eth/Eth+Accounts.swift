@@ -159,5 +159,6 @@ struct FilledTransaction: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object"]
+    static let schema = Schema.object(
+        "FilledTransaction", ["raw": Schema.data, "tx": Schema.transactionFields])
 }

@@ -10,7 +10,8 @@ extension EthNamespace {
     var bundleMethods: [RPCMethod] {
         [
             RPCMethod(
-                "eth_callMany", ["bundles", "context", "stateOverrides"], execution: callMany)
+                "eth_callMany", ["bundles", "context", "stateOverrides"],
+                result: Schema.bundleResults, execution: callMany)
         ]
     }
 
@@ -57,7 +58,7 @@ extension DebugNamespace {
         [
             RPCMethod(
                 "debug_traceCallMany", ["bundles", "context", "options"],
-                execution: traceCallMany)
+                result: Schema.list(Schema.list(Schema.trace)), execution: traceCallMany)
         ]
     }
 

@@ -244,5 +244,7 @@ struct AccessListResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "AccessListResult"]
+    static let schema = Schema.object(
+        "AccessListResult", ["accessList": Schema.accessList, "gasUsed": Schema.quantity],
+        optional: ["error": Schema.text])
 }

@@ -229,5 +229,13 @@ struct FeeHistory: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "FeeHistory"]
+    static let schema = Schema.object(
+        "FeeHistory",
+        ["oldestBlock": Schema.quantity, "gasUsedRatio": Schema.list(Schema.number)],
+        optional: [
+            "reward": Schema.list(Schema.list(Schema.quantity)),
+            "baseFeePerGas": Schema.list(Schema.quantity),
+            "baseFeePerBlobGas": Schema.list(Schema.quantity),
+            "blobGasUsedRatio": Schema.list(Schema.number),
+        ])
 }

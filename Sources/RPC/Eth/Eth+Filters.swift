@@ -10,7 +10,9 @@ extension EthNamespace {
             RPCMethod(
                 "eth_newPendingTransactionFilter", ["fullTransactions"],
                 command: newPendingTransactionFilter),
-            RPCMethod("eth_getFilterChanges", ["id"], command: getFilterChanges),
+            RPCMethod(
+                "eth_getFilterChanges", ["id"], result: Schema.filterChanges,
+                command: getFilterChanges),
             RPCMethod("eth_getFilterLogs", ["id"], execution: getFilterLogs),
             RPCMethod("eth_uninstallFilter", ["id"], instant: uninstallFilter),
         ]

@@ -16,8 +16,8 @@ extension EthNamespace {
             RPCMethod("eth_hashrate", instant: hashrate),
             RPCMethod("eth_coinbase", instant: coinbase),
             RPCMethod("eth_protocolVersion", instant: protocolVersion),
-            RPCMethod("eth_capabilities", instant: capabilities),
-            RPCMethod("eth_config", instant: configuration),
+            RPCMethod("eth_capabilities", result: Schema.capabilities, instant: capabilities),
+            RPCMethod("eth_config", result: Schema.configuration, instant: configuration),
         ]
     }
 

@@ -13,7 +13,9 @@ extension EthNamespace {
             RPCMethod("eth_getStorageAt", ["address", "slot", "block"], instant: getStorageAt),
             RPCMethod("eth_getStorageValues", ["slots", "block"], execution: getStorageValues),
             RPCMethod("eth_getAccount", ["address", "block"], execution: getAccount),
-            RPCMethod("eth_getAccountInfo", ["address", "block"], instant: getAccountInfo),
+            RPCMethod(
+                "eth_getAccountInfo", ["address", "block"], result: Schema.accountInfo,
+                instant: getAccountInfo),
             RPCMethod("eth_getProof", ["address", "storageKeys", "block"], execution: getProof),
         ]
     }
@@ -134,7 +136,7 @@ struct StorageValues: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object"]
+    static let schema = Schema.map(Schema.list(Schema.hash))
 }
 
 /// An account as the state trie holds it.
@@ -154,7 +156,12 @@ struct AccountResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Account"]
+    static let schema = Schema.object(
+        "Account",
+        [
+            "balance": Schema.quantity, "codeHash": Schema.hash, "nonce": Schema.quantity,
+            "storageRoot": Schema.hash,
+        ])
 }
 
 /// The answer of `eth_getProof`, with each key spelled as it was asked for: in full if it was given
@@ -198,5 +205,11 @@ struct ProofResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Proof"]
+    static let schema = Schema.object(
+        "Proof",
+        [
+            "address": Schema.address, "accountProof": Schema.list(Schema.data),
+            "balance": Schema.quantity, "codeHash": Schema.hash, "nonce": Schema.quantity,
+            "storageHash": Schema.hash, "storageProof": Schema.list(Schema.storageProof),
+        ])
 }

@@ -65,7 +65,7 @@ struct BlockResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Block"]
+    static let schema = Schema.block()
 }
 
 /// An ommer: a block of which only the header is known.
@@ -86,7 +86,7 @@ struct OmmerResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Block"]
+    static let schema = Schema.uncle
 }
 
 /// A header alone (`RPCMarshalHeader`).
@@ -107,7 +107,7 @@ struct HeaderResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Header"]
+    static let schema = Schema.header
 }
 
 /// A header as a `newHeads` subscription shows it: in the order of its fields, null where the fork
@@ -165,7 +165,7 @@ struct NewHeadResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Header"]
+    static let schema = Schema.header
 }
 
 extension JSONWriter {

@@ -76,7 +76,7 @@ struct ReceiptResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Receipt"]
+    static let schema = Schema.receipt()
 }
 
 /// A log as the `eth` namespace shows it.
@@ -113,7 +113,7 @@ struct LogResult: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Log"]
+    static let schema = Schema.log
 }
 
 /// All receipts of a block, with what is computed from their order.

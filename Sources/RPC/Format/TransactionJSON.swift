@@ -67,7 +67,7 @@ struct TransactionResult: RPCResult {
         writer.feeCaps(of: transaction)
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Transaction"]
+    static let schema = Schema.transaction
 }
 
 /// A transaction that was only filled in or signed, in geth's own encoding of it
@@ -115,7 +115,7 @@ struct TransactionFields: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "Transaction"]
+    static let schema = Schema.transactionFields
 }
 
 extension JSONWriter {

@@ -15,6 +15,7 @@ public struct MethodTable: Sendable {
         methods.append(
             RPCMethod(
                 "rpc_modules",
+                result: Schema.map(Schema.text),
                 instant: { context -> JSONValue in
                     Self.modules(names, context.access)
                 }))
@@ -22,6 +23,7 @@ public struct MethodTable: Sendable {
         methods.append(
             RPCMethod(
                 "rpc_discover",
+                result: Schema.document,
                 instant: { context -> JSONValue in
                     OpenRPCDocument.make(described, version: version, access: context.access)
                 }))

@@ -46,24 +46,31 @@ public struct RPCMethod: Sendable {
     }
 
     /// A method that is answered at once.
+    ///
+    /// - Parameter schema: the form of the result, where its type does not say it.
     public init<each Parameter: RPCParameter, Result: RPCResult>(
         _ name: String, _ parameters: [String] = [], aliases: [String] = [],
+        result schema: JSONValue? = nil,
         instant run: @escaping @Sendable (RPCContext, repeat each Parameter) throws -> Result
     ) {
-        self.init(name, parameters, aliases: aliases, cost: .instant, run: run)
+        self.init(
+            name, parameters, aliases: aliases, schema: schema, cost: .instant, run: run)
     }
 
     /// A method that takes time or much memory.
     public init<each Parameter: RPCParameter, Result: RPCResult>(
         _ name: String, _ parameters: [String] = [], aliases: [String] = [],
+        result schema: JSONValue? = nil,
         execution run: @escaping @Sendable (RPCContext, repeat each Parameter) throws -> Result
     ) {
-        self.init(name, parameters, aliases: aliases, cost: .execution, run: run)
+        self.init(
+            name, parameters, aliases: aliases, schema: schema, cost: .execution, run: run)
     }
 
     /// A method that changes the node.
     public init<each Parameter: RPCParameter, Result: RPCResult>(
         _ name: String, _ parameters: [String] = [], aliases: [String] = [],
+        result schema: JSONValue? = nil,
         command run:
             @escaping @Sendable (RPCContext, repeat each Parameter) async throws -> Result
     ) {
@@ -72,7 +79,7 @@ public struct RPCMethod: Sendable {
         self.aliases = aliases
         self.cost = .command
         self.parameters = descriptions
-        resultSchema = Result.schema
+        resultSchema = schema ?? Result.schema
         body = .asynchronous { context, arguments in
             try arguments.check(against: descriptions)
             var cursor = ArgumentCursor(arguments: arguments, parameters: descriptions)
@@ -82,7 +89,8 @@ public struct RPCMethod: Sendable {
     }
 
     private init<each Parameter: RPCParameter, Result: RPCResult>(
-        _ name: String, _ parameters: [String], aliases: [String], cost: Cost,
+        _ name: String, _ parameters: [String], aliases: [String], schema: JSONValue?,
+        cost: Cost,
         run: @escaping @Sendable (RPCContext, repeat each Parameter) throws -> Result
     ) {
         let descriptions = Self.describe(parameters, repeat (each Parameter).self)
@@ -90,7 +98,7 @@ public struct RPCMethod: Sendable {
         self.aliases = aliases
         self.cost = cost
         self.parameters = descriptions
-        resultSchema = Result.schema
+        resultSchema = schema ?? Result.schema
         body = .synchronous { context, arguments, writer in
             try arguments.check(against: descriptions)
             var cursor = ArgumentCursor(arguments: arguments, parameters: descriptions)

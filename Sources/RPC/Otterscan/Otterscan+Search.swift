@@ -125,5 +125,5 @@ struct OtterscanPage: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "TransactionsWithReceipts"]
+    static let schema = Schema.transactionPage
 }

@@ -20,19 +20,28 @@ struct OtterscanNamespace: Sendable {
                 "erigon_getHeaderByNumber", ["block"], aliases: ["ots_getHeaderByNumber"],
                 instant: getHeaderByNumber),
             RPCMethod("ots_hasCode", ["address", "block"], instant: hasCode),
-            RPCMethod("ots_getBlockDetails", ["block"], execution: getBlockDetails),
-            RPCMethod("ots_getBlockDetailsByHash", ["hash"], execution: getBlockDetailsByHash),
+            RPCMethod(
+                "ots_getBlockDetails", ["block"], result: Schema.nullable(Schema.blockDetails),
+                execution: getBlockDetails),
+            RPCMethod(
+                "ots_getBlockDetailsByHash", ["hash"], result: Schema.nullable(Schema.blockDetails),
+                execution: getBlockDetailsByHash),
             RPCMethod(
                 "ots_getBlockTransactions", ["block", "page", "pageSize"],
-                execution: getBlockTransactions),
+                result: Schema.nullable(Schema.blockPage), execution: getBlockTransactions),
             RPCMethod(
                 "ots_getTransactionBySenderAndNonce", ["address", "nonce"],
                 execution: getTransactionBySenderAndNonce),
-            RPCMethod("ots_getContractCreator", ["address"], execution: getContractCreator),
+            RPCMethod(
+                "ots_getContractCreator", ["address"],
+                result: Schema.nullable(Schema.contractCreator), execution: getContractCreator),
             RPCMethod("ots_getTransactionError", ["hash"], execution: getTransactionError),
             RPCMethod(
-                "ots_getInternalOperations", ["hash"], execution: getInternalOperations),
-            RPCMethod("ots_traceTransaction", ["hash"], execution: traceTransaction),
+                "ots_getInternalOperations", ["hash"], result: Schema.internalOperations,
+                execution: getInternalOperations),
+            RPCMethod(
+                "ots_traceTransaction", ["hash"], result: Schema.tracedCalls,
+                execution: traceTransaction),
         ] + searchMethods
     }
 

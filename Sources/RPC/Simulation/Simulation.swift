@@ -200,7 +200,17 @@ struct SimulatedBlock: RPCResult {
     let result: BlockResult
 
     func write(to writer: inout JSONWriter) { result.write(to: &writer) }
-    static let schema: JSONValue = ["type": "object", "title": "SimulatedBlock"]
+    static let schema = Schema.block(
+        "SimulatedBlock",
+        others: [
+            "calls": Schema.list(
+                Schema.object(
+                    "SimulatedCall",
+                    [
+                        "returnData": Schema.data, "logs": ["type": "array"],
+                        "gasUsed": Schema.quantity, "status": Schema.quantity,
+                    ], optional: ["error": ["type": "object"]]))
+        ])
 }
 
 /// The state on top of simulated blocks, which have hashes like others.

@@ -14,7 +14,7 @@ struct TestingNamespace: Sendable {
             RPCMethod(
                 "testing_buildBlockV1",
                 ["parentHash", "payloadAttributes", "transactions", "extraData"],
-                execution: buildBlock)
+                result: Schema.payload, execution: buildBlock)
         ]
     }
 

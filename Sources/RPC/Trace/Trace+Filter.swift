@@ -11,7 +11,11 @@ import Storage
 /// executed, and the range is bounded.
 extension TraceNamespace {
     var searchMethods: [RPCMethod] {
-        [RPCMethod("trace_filter", ["filter"], execution: filter)]
+        [
+            RPCMethod(
+                "trace_filter", ["filter"], result: Schema.list(Schema.parityTrace),
+                execution: filter)
+        ]
     }
 
     private func filter(context: RPCContext, _ filter: TraceFilter) throws -> EncodedJSON {

@@ -82,13 +82,7 @@ final class OpcodeGasTracer: Tracer {
         current = nil
         var total = counts[Int(opcode.rawValue)] ?? Total(opcode: opcode)
         total.count += 1
-        let isCall =
-            switch opcode {
-            case .call, .callcode, .delegatecall, .staticcall: true
-            // The gas of the code of a creation is not part of its price.
-            default: false
-            }
-        total.gas += isCall && gasCost >= handedOn ? gasCost - handedOn : gasCost
+        total.gas += gasCost >= handedOn ? gasCost - handedOn : gasCost
         counts[Int(opcode.rawValue)] = total
     }
 }

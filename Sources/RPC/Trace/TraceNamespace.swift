@@ -14,19 +14,31 @@ struct TraceNamespace: Sendable {
 
     var methods: [RPCMethod] {
         [
-            RPCMethod("trace_block", ["block"], execution: block),
-            RPCMethod("trace_transaction", ["hash"], execution: transaction),
-            RPCMethod("trace_get", ["hash", "indices"], execution: get),
+            RPCMethod(
+                "trace_block", ["block"], result: Schema.nullable(Schema.list(Schema.parityTrace)),
+                execution: block),
+            RPCMethod(
+                "trace_transaction", ["hash"],
+                result: Schema.nullable(Schema.list(Schema.parityTrace)), execution: transaction),
+            RPCMethod(
+                "trace_get", ["hash", "indices"], result: Schema.nullable(Schema.parityTrace),
+                execution: get),
             RPCMethod(
                 "trace_call",
                 ["transaction", "types", "block", "stateOverrides", "blockOverrides"],
-                execution: call),
-            RPCMethod("trace_callMany", ["calls", "block"], execution: callMany),
-            RPCMethod("trace_rawTransaction", ["data", "types"], execution: rawTransaction),
+                result: Schema.parityReplay, execution: call),
             RPCMethod(
-                "trace_replayTransaction", ["hash", "types"], execution: replayTransaction),
+                "trace_callMany", ["calls", "block"], result: Schema.list(Schema.parityReplay),
+                execution: callMany),
+            RPCMethod(
+                "trace_rawTransaction", ["data", "types"], result: Schema.parityReplay,
+                execution: rawTransaction),
+            RPCMethod(
+                "trace_replayTransaction", ["hash", "types"], result: Schema.parityReplay,
+                execution: replayTransaction),
             RPCMethod(
                 "trace_replayBlockTransactions", ["block", "types"],
+                result: Schema.nullable(Schema.list(Schema.parityReplay)),
                 execution: replayBlockTransactions),
         ] + searchMethods + opcodeMethods
     }

@@ -27,6 +27,32 @@ import Testing
         #expect(Set(Mirror(reflecting: RPCLimits()).children.compactMap(\.label)) == described)
     }
 
+    @Test func `every result has a form`() async throws {
+        let node = try TestNode.devnet()
+        let document = try await node.call("rpc_discover")
+        let methods = try #require(document["methods"]?.arrayValue)
+        #expect(methods.count > 240)
+        for method in methods {
+            let schema = method["result"]?["schema"] ?? .null
+            #expect(!Self.isVague(schema), "\(method["name"] ?? .null): \(schema)")
+        }
+    }
+
+    private static func isVague(_ schema: JSONValue) -> Bool {
+        if let alternatives = schema["oneOf"]?.arrayValue {
+            return alternatives.contains(where: isVague)
+        }
+        if schema["anyOf"] != nil { return false }
+        switch schema["type"]?.stringValue {
+        case "object":
+            return schema["properties"] == nil && schema["additionalProperties"] == nil
+                && schema["title"] != nil
+        case "array": return schema["items"] == nil || schema["items"] == [:]
+        case nil: return true
+        default: return false
+        }
+    }
+
     @Test(.enabled(if: Fixtures.areAvailable, Fixtures.hint))
     func `every method of the specification is there`() async throws {
         try #require(!Specification.results.isEmpty)

@@ -102,31 +102,35 @@ import RPC
 
     @Test(arguments: [
         // A log.
-        "0x5f355f5fa100",
-        // A call with all gas, and one that hands over a value, with its stipend.
-        "0x5f5f5f5f5f7300000000000000e00000000000000000000000015af15000",
-        "0x5f5f5f5f60017300000000000000e00000000000000000000000015af15000",
-        // A call that reverts, a static call, a delegate call, a precompile.
-        "0x5f5f5f5f5f7300000000000000e00000000000000000000000025af15000",
-        "0x5f5f5f5f7300000000000000e00000000000000000000000035afa5000",
-        "0x5f5f5f5f7300000000000000e00000000000000000000000035af45000",
-        "0x5f5f5f5f5f60045af15000",
+        ("0x5f355f5fa100", 0),
+        // A call with all gas, and one that hands over a value: its stipend is nobody's.
+        ("0x5f5f5f5f5f7300000000000000e00000000000000000000000015af15000", 0),
+        ("0x5f5f5f5f60017300000000000000e00000000000000000000000015af15000", -2_300),
+        // A call that reverts, a static call, a delegate call.
+        ("0x5f5f5f5f5f7300000000000000e00000000000000000000000025af15000", 0),
+        ("0x5f5f5f5f7300000000000000e00000000000000000000000035afa5000", 0),
+        ("0x5f5f5f5f7300000000000000e00000000000000000000000035af45000", 0),
+        // A precompile, which has no instructions.
+        ("0x5f5f5f5f5f60045af15000", 15),
         // A creation whose code returns at once, and one that stores.
-        "0x5f5f5ff05000", "0x6460015f55005f526005601b5ff05000",
+        ("0x5f5f5ff05000", 0), ("0x6460015f55005f526005601b5ff05000", 0),
     ])
-    func `the gas of the instructions is that of the transaction`(code: String) async throws {
+    func `the gas of the instructions is that of the transaction`(
+        code: String, others: Int
+    ) async throws {
         let node = try TestNode.devnet()
         _ = try await node.call("anvil_setCode", #"["\#(counter)", "\#(code)"]"#)
         _ = try await node.call("anvil_setBalance", #"["\#(counter)", "0x10"]"#)
+        let target = try #require(Address(hex: counter))
         let hash = try await node.send(
             TestNode.transfer(
-                nonce: 0, value: 0, to: try #require(Address(hex: counter)), gasLimit: 200_000))
+                nonce: 0, value: 0, to: target, gasLimit: 200_000))
         let receipt = try await node.call("eth_getTransactionReceipt", #"["\#(hash)"]"#)
         let gas = try #require(receipt["gasUsed"]?.stringValue.flatMap { UInt256(hex: $0) })
         let result = try await node.call("trace_transactionOpcodeGas", #"["\#(hash)"]"#)
         let total = (result["opcodeGas"]?.arrayValue ?? [])
             .reduce(0) { $0 + ($1["gasUsed"]?.intValue ?? 0) }
-        #expect(UInt256(UInt64(total)) + 21_000 == gas, "\(result)")
+        #expect(UInt256(UInt64(total + 21_000 + others)) == gas, "\(result)")
         let block = try await node.call("trace_blockOpcodeGas", #"["latest"]"#)
         #expect(block["transactions"] == [result])
     }

@@ -29,7 +29,7 @@ struct JSONSchema: Sendable {
         switch key {
         case "type":
             let names = rule.arrayValue?.compactMap(\.stringValue) ?? [rule.stringValue ?? ""]
-            return names.contains { isA($0, value) } ? nil : "\(path): \(value) is not \(names)"
+            return names.contains { isA($0, value) } ? nil : "\(path): not \(names)"
         case "enum":
             return rule.arrayValue?.contains(value) ?? true ? nil : "\(path): \(value) not in enum"
         case "const": return rule == value ? nil : "\(path): \(value) is not \(rule)"
@@ -66,11 +66,13 @@ struct JSONSchema: Sendable {
             }
             return nil
         case "anyOf", "oneOf":
-            let faults = (rule.arrayValue ?? []).map { fault(in: value, $0, at: path) }
             // The document's own alternatives overlap: an empty list is one of hashes and of logs.
-            if faults.contains(nil) { return nil }
-            return "\(path): no alternative matches: "
-                + faults.compactMap { $0 }.joined(separator: " | ")
+            var faults: [String] = []
+            for alternative in rule.arrayValue ?? [] {
+                guard let fault = fault(in: value, alternative, at: path) else { return nil }
+                faults.append(fault)
+            }
+            return "\(path): no alternative matches: " + faults.joined(separator: " | ")
         case "not":
             return fault(in: value, rule, at: path) == nil
                 ? "\(path): matches what it must not" : nil

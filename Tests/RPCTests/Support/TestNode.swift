@@ -80,7 +80,7 @@ final class TestNode: Sendable {
         var services = RPCServices(
             blockchain: blockchain, pool: pool, devnet: devnet,
             keys: devnet == nil ? [] : [Self.alice, Self.bob],
-            clientVersion: "Apus/test", limits: limits)
+            clientVersion: "Apus/test", limits: limits.patient)
         services.engine = engine
         configure(&services)
         access = engine == nil ? .all : .engine
@@ -151,8 +151,32 @@ final class TestNode: Sendable {
         {
             Issue.record("\(method)\(params) does not fit the specification: \(fault)")
         }
+        if let result = answer["result"], access == .all,
+            let fault = try await ownSchemas()[method]?.fault(in: result)
+        {
+            Issue.record("\(method)\(params) does not fit its schema: \(fault)")
+        }
         return answer
     }
+
+    /// The schemas of results that the node itself tells.
+    private func ownSchemas() async throws -> [String: JSONSchema] {
+        if let known = Self.schemas.withLock({ $0 }) { return known }
+        let text = #"{"jsonrpc":"2.0","id":1,"method":"rpc_discover"}"#
+        let bytes = try #require(await rpc.dispatcher.answer(to: Bytes(text.utf8)))
+        var schemas: [String: JSONSchema] = [:]
+        for method in try JSONValue(parsing: bytes)["result"]?["methods"]?.arrayValue ?? [] {
+            guard let name = method["name"]?.stringValue,
+                let schema = method["result"]?["schema"]
+            else { continue }
+            schemas[name] = JSONSchema(schema: schema)
+        }
+        // A node that is no devnet has fewer methods.
+        if devnet != nil { Self.schemas.withLock { $0 = schemas } }
+        return schemas
+    }
+
+    private static let schemas = Mutex<[String: JSONSchema]?>(nil)
 
     /// Answers that are geth's and not the document's: a pending block has no hash yet, a fee history
     /// of no blocks has next to no members, bad blocks come with their reason, and the Engine API's
