@@ -41,9 +41,9 @@ final class Listener: Sendable {
     /// How many notifications wait to be looked at.
     var count: Int { received.withLock { $0.count } }
 
-    /// The results of the notifications, once there are so many, or after half a minute.
+    /// The results of the notifications, once there are so many, or after five minutes.
     func results(_ count: Int) async throws -> [JSONValue] {
-        let end = ContinuousClock.now + .seconds(30)
+        let end = ContinuousClock.now + .seconds(300)
         while received.withLock({ $0.count }) < count, .now < end {
             try await Task.sleep(for: .milliseconds(1))
         }
