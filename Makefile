@@ -13,7 +13,7 @@ SWIFT_TEST := swift test -c $(CONFIGURATION)
 # would miss their deadlines beside them.
 HEAVY := EndToEndTests|SpecRunnerTests|EVMTests|FuzzTests|PredictionTests|CryptographyTests|ChainTests
 
-.PHONY: help run build test test-swift test-one test-clients conformance check format bench bench-chain bench-predict bench-rpc docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
+.PHONY: help run build test test-swift test-one test-clients test-clients-all conformance check format bench bench-chain bench-predict bench-rpc docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -63,12 +63,27 @@ $(TRACER_VECTORS)/eth:
 	@git clone --quiet --depth 1 --filter=blob:none --sparse $(GETH_SOURCE) $(TRACER_VECTORS)
 	@git -C $(TRACER_VECTORS) sparse-checkout set eth/tracers/internal/tracetest/testdata
 
-test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py, its own tests, the feed example and a fuzzer against a real daemon
+test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py, eth-tester, eth-account, WebSocket clients and fuzzers against a real daemon
 	@$(VENV)/bin/python examples/web3py/first_light.py --apus $(BINARY)
 	@$(VENV)/bin/python examples/web3py/first_light.py --eth-tester
 	@$(VENV)/bin/python examples/feed/test_follow.py --apus $(BINARY)
 	@$(VENV)/bin/python -m pytest -c Tests/clients/pytest.ini --rootdir Tests/clients \
 	    --apus $(abspath $(BINARY)) Tests/clients
+
+# ethers as its UMD bundle (dist/ethers.umd.min.js of its repository or its package).
+ETHERS ?=
+
+test-clients-all: test-clients $(VENV)-boa/ready  ## The same and titanoboa, and ethers v6 by node (set ETHERS=ethers.umd.min.js)
+	@$(VENV)-boa/bin/python Tests/clients/titanoboa.py --apus $(BINARY)
+	@if [ -n "$(ETHERS)" ]; then node examples/ethers/first_light.js --apus $(BINARY) --ethers $(ETHERS); \
+	    else echo "note: ETHERS is not set; ethers is not run"; fi
+
+$(VENV)-boa/ready: Tests/clients/titanoboa.txt
+	@scripts/setup test
+	@echo "==> installing titanoboa into $(VENV)-boa"
+	@python3 -m venv $(VENV)-boa
+	@$(VENV)-boa/bin/pip install --quiet --disable-pip-version-check -r Tests/clients/titanoboa.txt
+	@touch $@
 
 $(VENV)/ready: examples/web3py/requirements.txt
 	@scripts/setup test

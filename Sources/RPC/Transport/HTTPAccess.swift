@@ -6,7 +6,8 @@ import NIOHTTP1
 /// - The `Host` header must name this machine, so that a page on a foreign name that resolves to
 ///   127.0.0.1 (DNS rebinding) gets nowhere. A literal address cannot be rebound and is let through,
 ///   as in geth.
-/// - A request with an `Origin`, which only browsers send, needs that origin to be allowed.
+/// - A request with an `Origin` as browsers send it needs that origin to be allowed. What no browser
+///   sends is not one: titanoboa, for one, puts its name there.
 /// - A listener may ask for credentials; what they are worth is decided by its owner.
 struct HTTPAccess: Sendable {
     enum Decision: Sendable {
@@ -70,7 +71,9 @@ struct HTTPAccess: Sendable {
     }
 
     private func permits(origin: String) -> Bool {
-        origins.contains("*") || origins.contains(origin.lowercased())
+        if origins.contains("*") || origins.contains(origin.lowercased()) { return true }
+        // A page has a scheme and a host, or is "null" (RFC 6454, section 7.1).
+        return !origin.contains(":") && origin.lowercased() != "null" && !origin.isEmpty
     }
 
     /// The name of a `Host` header without the port, and without the brackets of an IPv6 address.

@@ -221,7 +221,8 @@ import RPC
     @Test(
         arguments: [
             ("http://app.example", 200, "http://app.example"), ("http://evil.example", 403, nil),
-            ("null", 403, nil),
+            ("null", 403, nil), ("NULL", 403, nil), ("file://", 403, nil), ("evil:80", 403, nil),
+            ("", 403, nil), ("Titanoboa", 200, "Titanoboa"),
         ] as [(String, Int, String?)])
     func `a web page needs its origin to be allowed`(
         origin: String, status: Int, allowed: String?
