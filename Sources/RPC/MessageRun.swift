@@ -39,16 +39,29 @@ struct PendingCall: Sendable {
         target = .method(method)
         switch method.cost {
         case .instant:
-            let mentionsPending = request.params.map { text[$0].contains(Self.pending) } ?? false
-            rank = mentionsPending ? .pooled : .inline
+            let mentionsPending = request.params.map { Self.mentionsPending(text, $0) }
+            rank = mentionsPending ?? false ? .pooled : .inline
         case .execution: rank = .pooled
         case .command: rank = .awaited
         }
     }
 
+    private static let pending = Bytes("\"pending\"".utf8)
+
     /// The pending block is made by executing what waits in the pool, which keeps no event loop
     /// waiting: whoever asks for it is answered on an execution thread.
-    private static let pending = Bytes("\"pending\"".utf8)
+    private static func mentionsPending(_ text: Bytes, _ params: Range<Int>) -> Bool {
+        // Called for each call of an instant method: the library's search in collections takes as
+        // long as the rest of such a call.
+        let text = text.span
+        let count = pending.count
+        guard params.count >= count else { return false }
+        for start in params.lowerBound...params.upperBound - count
+        where text[start] == UInt8(ascii: "\"") && text[start + 1] == UInt8(ascii: "p") {
+            if (2..<count).allSatisfy({ text[start + $0] == pending[$0] }) { return true }
+        }
+        return false
+    }
 }
 
 /// The work on one message: which call is next, and the answer as far as it is written.
