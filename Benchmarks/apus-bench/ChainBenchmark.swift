@@ -11,7 +11,7 @@ import Primitives
 import Storage
 
 //      apus-bench chain import [TRANSFERS]     200,000 of each kind where no number is given
-//      apus-bench chain index [TRANSFERS]      the same without and with the analytics
+//      apus-bench chain index [TRANSFERS]      the same without and with the analytics, three times
 //      apus-bench chain length [BLOCKS]        what a block costs as the chain grows
 //      apus-bench chain state [ACCOUNTS]       what a block costs over a large state
 //      apus-bench chain reorg [DEPTH]          how long another branch takes to become the head
@@ -31,9 +31,20 @@ func chainBenchmark(_ mode: String, count: Int?) async throws {
     case "index":
         for kind in [Workload.plain, .token] {
             let chain = try await generate(kind, transfers: count ?? 200_000)
-            for plugins in [[], [AnalyticsPlugin.self]] as [[any NodePlugin.Type]] {
-                try await report(chain, sync: .interval(milliseconds: 200), plugins: plugins)
+            // By turns, so that what else the machine does meets both.
+            var (without, with): ([Double], [Double]) = ([], [])
+            for _ in 0..<3 {
+                let sync = SyncMode.interval(milliseconds: 200)
+                without.append(try await report(chain, sync: sync))
+                with.append(
+                    try await report(chain, sync: sync, plugins: [AnalyticsPlugin.self]))
             }
+            let (base, all) = (median(without[...]), median(with[...]))
+            line(
+                "the index of \(kind.rawValue)",
+                String(
+                    format: "%.1f %% of the import's processor time, %.1f %% on top of the rest",
+                    (all - base) / all * 100, (all - base) / base * 100))
         }
     case "length": try await lengthBenchmark(blocks: count ?? 1_000_000)
     case "state": try await stateBenchmark(accounts: count ?? 1_000_000)
@@ -218,9 +229,12 @@ private func fixtureImports() async throws {
 }
 
 /// Imports a chain and prints how long it took and where the time went.
+///
+/// - Returns: the processor time, in seconds.
+@discardableResult
 private func report(
     _ chain: EncodedChain, sync: SyncMode, plugins: [any NodePlugin.Type] = []
-) async throws {
+) async throws -> Double {
     let clock = ContinuousClock()
     let config = chain.genesis.config
     // Decoding and recovery alone, on one core, of a part of the chain.
@@ -269,6 +283,7 @@ private func report(
             ].joined(separator: ", ")
             + String(format: "; processor %.2f s, resident %d MiB", used, residentMebibytes()))
     fflush(nil)
+    return used
 }
 
 /// Imports blocks as `apus import` does: while the writer executes some, those that follow are

@@ -19,13 +19,13 @@ public final class AnalyticsPlugin: NodePlugin {
     public static let manifest = PluginManifest(
         name: "analytics",
         summary: "Appearances, volumes, tokens, counterparties and the network's figures.",
-        version: tableVersion, tables: Table.all, needsCalls: true, isEnabledByDefault: false)
+        version: tableVersion, tables: Table.all, needsCalls: true)
 
     /// Raised whenever a figure means something else than before.
     static let definitionVersion: UInt32 = 1
 
     /// Raised whenever something else is kept than before.
-    static let tableVersion: UInt32 = 2
+    static let tableVersion: UInt32 = 3
 
     /// Stands for the transaction's index where the protocol itself pays.
     static let outsideTransaction = UInt32.max
@@ -63,7 +63,8 @@ public final class AnalyticsPlugin: NodePlugin {
             throw PluginError("a block came before the chain's configuration")
         }
         let digest = BlockDigest(block, blobBaseFee: config.blobBaseFee(of: block))
-        try Indexing(batch: batch).add(block, digest)
+        var indexing = Indexing(batch: batch)
+        try indexing.add(block, digest)
     }
 }
 

@@ -12,14 +12,16 @@ public struct Appearance: Hashable, Sendable {
     /// In which roles.
     public let roles: Roles
 
-    fileprivate init(_ key: Bytes, _ value: Bytes) throws(StorageError) {
-        guard key.count == 32, value.count == 2 else {
-            throw .corrupted("an appearance in the analytics' tables")
-        }
-        block = key[20..<28].reduce(0) { $0 << 8 | UInt64($1) }
-        let index = key[28...].reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
-        transaction = index == AnalyticsPlugin.outsideTransaction ? nil : index
-        roles = Roles(rawValue: UInt16(value[0]) << 8 | UInt16(value[1]))
+    fileprivate init(_ entry: AppearanceEntry) {
+        block = entry.block
+        transaction = entry.transaction
+        roles = entry.roles
+    }
+
+    fileprivate init(_ entry: PaymentEntry) {
+        block = entry.block
+        transaction = nil
+        roles = entry.roles
     }
 
     /// The index that orders it in its block.
@@ -43,9 +45,15 @@ public struct AppearanceIndex: Sendable {
     public func before(
         _ place: Place?, of address: Address, limit: Int
     ) throws -> [Appearance] {
-        let found =
-            try before(place, of: address, limit: limit, in: Table.appearances)
-            + before(place, of: address, limit: limit, in: Table.payments)
+        var found = try transactions(before: place, of: address, limit: limit)
+        guard let record = try view.record(of: address) else { return found }
+        let first = found.count
+        try PagedList<PaymentEntry>(view, address, record.payments).forEachBackwards(
+            before: place.map { Self.payment(before: $0).place }
+        ) { entry in
+            found.append(Appearance(entry))
+            return found.count - first < limit
+        }
         return Array(found.sorted { $0.place > $1.place }.prefix(limit))
     }
 
@@ -53,9 +61,15 @@ public struct AppearanceIndex: Sendable {
     public func after(
         _ place: Place?, of address: Address, limit: Int
     ) throws -> [Appearance] {
-        let found =
-            try after(place, of: address, limit: limit, in: Table.appearances)
-            + after(place, of: address, limit: limit, in: Table.payments)
+        var found = try transactions(after: place, of: address, limit: limit)
+        guard let record = try view.record(of: address) else { return found }
+        let first = found.count
+        try PagedList<PaymentEntry>(view, address, record.payments).forEach(
+            from: place.map { Self.payment(after: $0).place }
+        ) { entry in
+            found.append(Appearance(entry))
+            return found.count - first < limit
+        }
         return Array(found.sorted { $0.place < $1.place }.prefix(limit))
     }
 
@@ -70,11 +84,11 @@ public struct AppearanceIndex: Sendable {
             let found =
                 switch bound {
                 case .before(let place):
-                    try index.before(
-                        place.map(Place.init), of: address, limit: limit, in: Table.appearances)
+                    try index.transactions(
+                        before: place.map(Place.init), of: address, limit: limit)
                 case .after(let place):
-                    try index.after(
-                        place.map(Place.init), of: address, limit: limit, in: Table.appearances)
+                    try index.transactions(
+                        after: place.map(Place.init), of: address, limit: limit)
                 }
             return found.map { appearance in
                 TransactionAppearance(
@@ -85,39 +99,57 @@ public struct AppearanceIndex: Sendable {
         }
     }
 
-    private func before(
-        _ place: Place?, of address: Address, limit: Int, in table: PluginTable
+    private func transactions(
+        before place: Place?, of address: Address, limit: Int
     ) throws -> [Appearance] {
+        guard let record = try view.record(of: address) else { return [] }
         var found: [Appearance] = []
-        try view.forEachBackwards(
-            table, prefix: KeyBuilder.address(address),
-            before: place.map { Self.key(address, $0) }
-        ) { key, value in
-            found.append(try Appearance(key, value))
+        try PagedList<AppearanceEntry>(view, address, record.appearances).forEachBackwards(
+            before: place.map { Self.entry($0).place }
+        ) { entry in
+            found.append(Appearance(entry))
             return found.count < limit
         }
         return found
     }
 
-    private func after(
-        _ place: Place?, of address: Address, limit: Int, in table: PluginTable
+    private func transactions(
+        after place: Place?, of address: Address, limit: Int
     ) throws -> [Appearance] {
+        guard let record = try view.record(of: address) else { return [] }
         var found: [Appearance] = []
-        let start = place.map { Self.key(address, $0) }
-        try view.forEach(table, prefix: KeyBuilder.address(address), from: start) { key, value in
-            guard key != start else { return true }
-            found.append(try Appearance(key, value))
+        try PagedList<AppearanceEntry>(view, address, record.appearances).forEach(
+            from: place.map { Self.entry($0).place }
+        ) { entry in
+            let appearance = Appearance(entry)
+            guard appearance.place != place else { return true }
+            found.append(appearance)
             return found.count < limit
         }
         return found
     }
 
-    private static func key(_ address: Address, _ place: Place) -> Bytes {
-        var key = KeyBuilder(capacity: 32)
-        key.append(address)
-        key.append(place.block)
-        key.append(place.transaction)
-        return key.bytes
+    private static func entry(_ place: Place) -> AppearanceEntry {
+        AppearanceEntry(block: place.block, transaction: place.transaction, roles: [])
+    }
+
+    /// A payment comes after all transactions of its block.
+    private static func payment(before place: Place) -> PaymentEntry {
+        PaymentEntry(block: place.block, roles: [])
+    }
+
+    /// The first block whose payment comes after the place.
+    private static func payment(after place: Place) -> PaymentEntry {
+        let isPayment = place.transaction == AnalyticsPlugin.outsideTransaction
+        return PaymentEntry(
+            block: isPayment && place.block < .max ? place.block + 1 : place.block, roles: [])
+    }
+}
+
+extension PluginView {
+    /// What the index keeps of an address; `nil` if it never appeared.
+    func record(of address: Address) throws(StorageError) -> AddressRecord? {
+        try value(Table.addresses, KeyBuilder.address(address), as: AddressRecord.self)
     }
 }
 

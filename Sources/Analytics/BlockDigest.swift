@@ -63,37 +63,40 @@ struct BlockDigest {
         var activity = ActivityTotals()
     }
 
-    /// What two addresses had to do with each other, as the first sees it.
-    struct PeerPart {
-        let address: Address
-        let peer: Address
+    /// What two addresses had to do with each other, as the first sees it. Addresses are meant by
+    /// their places in ``addresses``, here and below.
+    struct Pair {
+        let first: Int
+        let second: Int
         var totals = PeerTotals()
     }
 
     /// One address in one transaction.
     struct Appearance {
-        let address: Address
+        let address: Int
         let transaction: UInt32
         var roles: Roles
     }
 
+    /// A movement of tokens, with its holders: none for the zero address.
+    struct Transfer {
+        let transfer: TokenTransfer
+        let from: Int?
+        let to: Int?
+    }
+
     private(set) var addresses: [AddressPart] = []
     private(set) var appearances: [Appearance] = []
-    private(set) var peers: [PeerPart] = []
-    private(set) var transfers: [TokenTransfer] = []
+    private(set) var pairs: [Pair] = []
+    private(set) var transfers: [Transfer] = []
     private(set) var deployments: [(call: UInt32, deployment: Deployment)] = []
     private(set) var network = NetworkTotals()
 
     private let block: BlockNumber
     private var addressIndex: [Address: Int] = [:]
-    private var peerIndex: [Pair: Int] = [:]
+    private var pairIndex: [UInt64: Int] = [:]
     /// Where the appearances of the transaction at hand begin.
     private var firstAppearance = 0
-
-    private struct Pair: Hashable {
-        let address: Address
-        let peer: Address
-    }
 
     init(_ committing: CommittingBlock, blobBaseFee: Wei) {
         let stored = committing.stored
@@ -130,8 +133,7 @@ struct BlockDigest {
         let outside = AnalyticsPlugin.outsideTransaction
         appear(header.coinbase, .coinbase, outside)
         for withdrawal in stored.block.withdrawals ?? [] {
-            appear(withdrawal.address, .withdrawal, outside)
-            let part = index(of: withdrawal.address)
+            let part = appear(withdrawal.address, .withdrawal, outside)
             addresses[part].activity.withdrawn =
                 addresses[part].activity.withdrawn &+ withdrawal.amountInWei
         }
@@ -159,21 +161,16 @@ struct BlockDigest {
         network.tips = network.tips &+ (UInt256(gasUsed) &* price &- burned)
         network.blobGasUsed += transaction.blobGas
 
-        appear(sender, .sender, index)
-        appear(recipient, transaction.to == nil ? .created : .recipient, index)
-        let from = self.index(of: sender)
+        let from = appear(sender, .sender, index)
+        let to = appear(recipient, transaction.to == nil ? .created : .recipient, index)
         addresses[from].isActive = true
         addresses[from].activity.sent += 1
         addresses[from].activity.failed += isFailed ? 1 : 0
         addresses[from].activity.fees = addresses[from].activity.fees &+ fee
         addresses[from].activity.gasUsed += gasUsed
-        let to = self.index(of: recipient)
         addresses[to].isActive = true
         addresses[to].activity.received += 1
-        if sender != recipient {
-            let peer = self.peer(sender, recipient, place)
-            peers[peer].totals.transactionsOut += 1
-        }
+        if from != to { pairs[pair(from, to, place)].totals.transactionsOut += 1 }
         for (offset, call) in calls.enumerated() {
             add(call, callIndex + UInt32(offset), deployer: sender, place)
         }
@@ -182,15 +179,20 @@ struct BlockDigest {
             for transfer in TokenTransfer.all(
                 in: log, place: place, logIndex: logIndex + UInt32(offset))
             {
-                transfers.append(transfer)
                 network.tokenTransfers += 1
-                for holder in transfer.holders {
-                    appear(holder, .tokenHolder, index)
-                    let part = self.index(of: holder)
-                    addresses[part].activity.tokenTransfers += 1
-                }
+                let from = hold(transfer.from, index)
+                let to = transfer.from == transfer.to ? from : hold(transfer.to, index)
+                transfers.append(Transfer(transfer: transfer, from: from, to: to))
             }
         }
+    }
+
+    /// - Returns: `nil` for the zero address, which holds nothing.
+    private mutating func hold(_ holder: Address, _ transaction: UInt32) -> Int? {
+        guard !holder.isZero else { return nil }
+        let part = appear(holder, .tokenHolder, transaction)
+        addresses[part].activity.tokenTransfers += 1
+        return part
     }
 
     private mutating func add(
@@ -238,44 +240,51 @@ struct BlockDigest {
         let to = self.index(of: call.recipient)
         addresses[to].activity.transfersIn += 1
         addresses[to].activity.valueIn = addresses[to].activity.valueIn &+ call.value
-        guard call.caller != call.recipient else { return }
-        let peer = self.peer(call.caller, call.recipient, place)
-        if call.depth > 0 { peers[peer].totals.transfersOut += 1 }
-        peers[peer].totals.valueOut = peers[peer].totals.valueOut &+ call.value
+        guard from != to else { return }
+        let pair = self.pair(from, to, place)
+        if call.depth > 0 { pairs[pair].totals.transfersOut += 1 }
+        pairs[pair].totals.valueOut = pairs[pair].totals.valueOut &+ call.value
     }
 
     // MARK: - Places
 
-    private mutating func appear(_ address: Address, _ roles: Roles, _ transaction: UInt32) {
+    @discardableResult
+    private mutating func appear(
+        _ address: Address, _ roles: Roles, _ transaction: UInt32
+    ) -> Int {
         let part = index(of: address)
         let last = addresses[part].lastAppearance
         if last >= firstAppearance {
             appearances[last].roles.formUnion(roles)
-            return
+            return part
         }
         addresses[part].lastAppearance = appearances.count
         addresses[part].appearances += 1
-        appearances.append(Appearance(address: address, transaction: transaction, roles: roles))
+        appearances.append(Appearance(address: part, transaction: transaction, roles: roles))
+        return part
     }
 
     private mutating func index(of address: Address) -> Int {
-        if let index = addressIndex[address] { return index }
-        addressIndex[address] = addresses.count
+        let next = addresses.count
+        let index = addressIndex[address, default: next]
+        guard index == next else { return index }
+        addressIndex[address] = next
         addresses.append(AddressPart(address: address))
-        return addresses.count - 1
+        return next
     }
 
-    private mutating func peer(_ address: Address, _ peer: Address, _ place: Place) -> Int {
-        let pair = Pair(address: address, peer: peer)
-        if let index = peerIndex[pair] {
-            peers[index].totals.last = place
+    /// The pair in this direction; in the other it is another one.
+    private mutating func pair(_ first: Int, _ second: Int, _ place: Place) -> Int {
+        let key = UInt64(first) << 32 | UInt64(second)
+        if let index = pairIndex[key] {
+            pairs[index].totals.last = place
             return index
         }
-        peerIndex[pair] = peers.count
-        var part = PeerPart(address: address, peer: peer)
-        part.totals.first = place
-        part.totals.last = place
-        peers.append(part)
-        return peers.count - 1
+        pairIndex[key] = pairs.count
+        var pair = Pair(first: first, second: second)
+        pair.totals.first = place
+        pair.totals.last = place
+        pairs.append(pair)
+        return pairs.count - 1
     }
 }

@@ -5,46 +5,49 @@ import Primitives
 import State
 import Storage
 
-/// Takes a block into the tables.
+/// Takes a block into the tables. Nothing depends on the length of the chain; what a block costs stands
+/// in docs/analytics.md, and a test holds it.
 ///
-/// Each address of the block costs two reads and two writes, each appearance a write, each pair of
-/// addresses two reads and about three writes, each token transfer three reads and about seven
-/// writes, and each changed balance a write where its rank changes. Nothing depends on the length of
-/// the chain.
+/// The records of the block's addresses are read first and written last; what happens to them in between
+/// happens in memory.
 struct Indexing {
-    let batch: PluginBatch
+    private let batch: PluginBatch
+    private var addresses: [Address] = []
+    private var records: [AddressRecord] = []
 
-    func add(_ committing: CommittingBlock, _ digest: BlockDigest) throws {
+    init(batch: PluginBatch) {
+        self.batch = batch
+    }
+
+    mutating func add(_ committing: CommittingBlock, _ digest: BlockDigest) throws {
         let header = committing.stored.block.header
         let hour = header.timestamp / 3600
         var network = digest.network
         var newThisHour: UInt64 = 0
         var activeThisHour: UInt64 = 0
         var activeThisDay: UInt64 = 0
+        addresses = digest.addresses.map(\.address)
+        records = []
+        records.reserveCapacity(addresses.count)
         for part in digest.addresses {
-            let lastActiveHour = try add(part, header: header, hour: hour)
+            let record =
+                try batch.value(
+                    Table.addresses, KeyBuilder.address(part.address), as: AddressRecord.self)
+                ?? AddressRecord()
+            records.append(record)
+            let lastActiveHour = add(part, to: record, header: header, hour: hour)
             guard part.isActive else { continue }
             if lastActiveHour == 0 { newThisHour += 1 }
             if lastActiveHour != hour + 1 { activeThisHour += 1 }
             if lastActiveHour == 0 || (lastActiveHour - 1) / 24 != hour / 24 { activeThisDay += 1 }
         }
-        for appearance in digest.appearances {
-            var key = KeyBuilder(capacity: 32)
-            key.append(appearance.address)
-            key.append(header.number)
-            key.append(appearance.transaction)
-            let roles = appearance.roles.rawValue
-            let isOutside = appearance.transaction == AnalyticsPlugin.outsideTransaction
-            batch.insert(
-                isOutside ? Table.payments : Table.appearances, key.bytes,
-                [UInt8(truncatingIfNeeded: roles >> 8), UInt8(truncatingIfNeeded: roles)])
-        }
-        for part in digest.peers {
-            try add(part.address, part.peer, part.totals)
-            try add(part.peer, part.address, part.totals.reversed)
-        }
+        add(digest.appearances, in: header.number)
+        for pair in digest.pairs { try add(pair) }
         for (call, deployment) in digest.deployments { add(deployment, call, header.number) }
-        for transfer in digest.transfers { try add(transfer) }
+        try add(digest.transfers, in: header.number)
+        for (address, record) in zip(addresses, records) {
+            try batch.put(Table.addresses, KeyBuilder.address(address), record.encoded)
+        }
         try addWealth(committing.diff)
 
         network.newAddresses = newThisHour
@@ -54,13 +57,13 @@ struct Indexing {
         try add(network, to: Table.networkDays, hour / 24)
     }
 
+    /// Adds to the sums of an address.
+    ///
     /// - Returns: the hour, plus one, in which the address was last active before this block.
     private func add(
-        _ part: BlockDigest.AddressPart, header: Header, hour: UInt64
-    ) throws(StorageError) -> UInt64 {
-        let key = KeyBuilder.address(part.address)
-        var totals =
-            try batch.value(Table.addresses, key, as: AddressTotals.self) ?? AddressTotals()
+        _ part: BlockDigest.AddressPart, to record: AddressRecord, header: Header, hour: UInt64
+    ) -> UInt64 {
+        var totals = record.totals
         let lastActiveHour = totals.lastActiveHour
         if totals.appearances == 0 {
             totals.firstBlock = header.number
@@ -70,38 +73,97 @@ struct Indexing {
         totals.lastBlock = header.number
         totals.lastTime = header.timestamp
         if part.isActive { totals.lastActiveHour = hour + 1 }
-        totals.activity.add(part.activity)
-        try batch.put(Table.addresses, key, totals.encoded)
+        record.totals = totals
         guard part.activity != ActivityTotals() else { return lastActiveHour }
-        var hourKey = KeyBuilder(capacity: 24)
-        hourKey.append(part.address)
-        hourKey.append(UInt32(truncatingIfNeeded: hour))
-        var hourly =
-            try batch.value(Table.hours, hourKey.bytes, as: ActivityTotals.self)
-            ?? ActivityTotals()
-        hourly.add(part.activity)
-        try batch.put(Table.hours, hourKey.bytes, hourly.encoded)
+        write(record.add(part.activity, in: hour), of: part.address)
         return lastActiveHour
     }
 
-    private func add(
-        _ address: Address, _ peer: Address, _ part: PeerTotals
-    ) throws(StorageError) {
-        var key = KeyBuilder(capacity: 40)
-        key.append(address)
-        key.append(peer)
-        var totals = try batch.value(Table.peers, key.bytes, as: PeerTotals.self) ?? PeerTotals()
-        let before = Rank.of(UInt256(totals.interactions))
-        totals.add(part)
-        let after = Rank.of(UInt256(totals.interactions))
-        try batch.put(Table.peers, key.bytes, totals.encoded)
-        if before != after {
-            if before > 0 {
-                try batch.delete(Table.peerRanks, Self.rankKey(address, before, peer))
-            }
-            batch.insert(Table.peerRanks, Self.rankKey(address, after, peer), [])
+    private func add(_ appearances: [BlockDigest.Appearance], in block: BlockNumber) {
+        for appearance in appearances {
+            let index = appearance.address
+            let full =
+                if appearance.transaction == AnalyticsPlugin.outsideTransaction {
+                    records[index].payments.append(
+                        PaymentEntry(block: block, roles: appearance.roles))
+                } else {
+                    records[index].appearances.append(
+                        AppearanceEntry(
+                            block: block, transaction: appearance.transaction,
+                            roles: appearance.roles))
+                }
+            write(full, of: addresses[index])
         }
     }
+
+    private func write(_ page: FullPage?, of address: Address) {
+        guard let page else { return }
+        batch.insert(Table.pages, page.key(of: address), page.entries)
+    }
+
+    // MARK: - Pairs
+
+    private func add(_ pair: BlockDigest.Pair) throws(StorageError) {
+        let known = try totals(pair)
+        var totals = known ?? PeerTotals()
+        totals.add(pair.totals)
+        write(totals, known, pair.first, pair.second)
+        write(totals.reversed, known?.reversed, pair.second, pair.first)
+    }
+
+    /// What two addresses had to do with each other so far. If one of them has few peers, its record
+    /// knows.
+    private func totals(_ pair: BlockDigest.Pair) throws(StorageError) -> PeerTotals? {
+        let (first, second) = (pair.first, pair.second)
+        if !records[first].hasManyPeers {
+            return records[first].peers.first { $0.address == addresses[second] }?.totals
+        }
+        if !records[second].hasManyPeers {
+            return records[second].peers.first { $0.address == addresses[first] }?.totals.reversed
+        }
+        let key = Self.peerKey(addresses[first], addresses[second])
+        return try batch.value(Table.peers, key, as: PeerTotals.self)
+    }
+
+    private func write(
+        _ totals: PeerTotals, _ before: PeerTotals?, _ index: Int, _ other: Int
+    ) {
+        let (address, peer) = (addresses[index], addresses[other])
+        let record = records[index]
+        if !record.hasManyPeers {
+            if let place = record.peers.firstIndex(where: { $0.address == peer }) {
+                record.peers[place].totals = totals
+                return
+            }
+            if record.peers.count < AddressRecord.fewLimit {
+                record.peers.append(AddressRecord.Peer(address: peer, totals: totals))
+                record.peerCount += 1
+                return
+            }
+            for few in record.peers { write(few.totals, nil, address, few.address) }
+            record.peers = []
+        }
+        if before == nil { record.peerCount += 1 }
+        write(totals, before, address, peer)
+    }
+
+    /// Into the tables.
+    private func write(
+        _ totals: PeerTotals, _ before: PeerTotals?, _ address: Address, _ peer: Address
+    ) {
+        batch.replace(
+            Table.peers, Self.peerKey(address, peer), before?.encoded, with: totals.encoded)
+        let oldRank = before?.rank
+        guard oldRank != totals.rank else { return }
+        if let oldRank {
+            batch.replace(Table.peerRanks, Self.rankKey(address, oldRank, peer), [], with: nil)
+        }
+        if let rank = totals.rank {
+            batch.replace(Table.peerRanks, Self.rankKey(address, rank, peer), nil, with: [])
+        }
+    }
+
+    // MARK: - Contracts
 
     private func add(_ deployment: Deployment, _ call: UInt32, _ number: BlockNumber) {
         func key(_ address: Address) -> Bytes {
@@ -123,56 +185,111 @@ struct Indexing {
 
     // MARK: - Tokens
 
-    private func add(_ transfer: TokenTransfer) throws(StorageError) {
-        let tokenKey = KeyBuilder.address(transfer.token)
-        var token =
-            try batch.value(Table.tokens, tokenKey, as: TokenTotals.self)
-            ?? TokenTotals(standard: transfer.standard, firstBlock: transfer.place.block)
-        token.transfers += 1
-        if transfer.from.isZero { token.minted = token.minted &+ transfer.amount }
-        if transfer.to.isZero { token.burned = token.burned &+ transfer.amount }
-        let value = transfer.encoded
-        for holder in transfer.holders {
-            var key = KeyBuilder(capacity: 36)
-            key.append(holder)
-            key.append(transfer.place.block)
-            key.append(transfer.logIndex)
-            key.append(transfer.item)
-            batch.insert(Table.transfers, key.bytes, value)
+    private func add(
+        _ transfers: [BlockDigest.Transfer], in block: BlockNumber
+    ) throws(StorageError) {
+        var tokens: [Address: TokenTotals] = [:]
+        var page = Record(capacity: 1024)
+        for (ordinal, transfer) in transfers.enumerated() {
+            let moved = transfer.transfer
+            var token: TokenTotals
+            if let known = tokens[moved.token] {
+                token = known
+            } else {
+                token =
+                    try batch.value(
+                        Table.tokens, KeyBuilder.address(moved.token), as: TokenTotals.self)
+                    ?? TokenTotals(standard: moved.standard, firstBlock: block)
+            }
+            token.transfers += 1
+            if moved.from.isZero { token.minted = token.minted &+ moved.amount }
+            if moved.to.isZero { token.burned = token.burned &+ moved.amount }
+            if let from = transfer.from {
+                list(moved, UInt32(ordinal), of: from)
+                try change(moved, from, &token) { $0.sent = $0.sent &+ moved.amount }
+            }
+            if let to = transfer.to {
+                if transfer.from != to { list(moved, UInt32(ordinal), of: to) }
+                try change(moved, to, &token) { $0.received = $0.received &+ moved.amount }
+            }
+            tokens[moved.token] = token
+            moved.write(to: &page)
+            if ordinal % TokenTransfer.pageLimit == TokenTransfer.pageLimit - 1
+                || ordinal == transfers.count - 1
+            {
+                batch.insert(
+                    Table.transfers, TokenTransfer.pageKey(block, UInt32(ordinal)), page.bytes)
+                page = Record(capacity: 1024)
+            }
         }
-        try change(transfer, transfer.from, &token) { $0.sent = $0.sent &+ transfer.amount }
-        try change(transfer, transfer.to, &token) { $0.received = $0.received &+ transfer.amount }
-        try batch.put(Table.tokens, tokenKey, token.encoded)
+        for (address, token) in tokens {
+            try batch.put(Table.tokens, KeyBuilder.address(address), token.encoded)
+        }
+    }
+
+    private func list(_ transfer: TokenTransfer, _ ordinal: UInt32, of index: Int) {
+        let entry = TransferEntry(
+            block: transfer.place.block, logIndex: transfer.logIndex, item: transfer.item,
+            ordinal: ordinal)
+        write(records[index].transfers.append(entry), of: addresses[index])
     }
 
     private func change(
-        _ transfer: TokenTransfer, _ holder: Address, _ token: inout TokenTotals,
+        _ transfer: TokenTransfer, _ index: Int, _ token: inout TokenTotals,
         _ body: (inout Holding) -> Void
     ) throws(StorageError) {
-        guard !holder.isZero else { return }
-        var key = KeyBuilder(capacity: 72)
-        key.append(holder)
-        key.append(transfer.token)
-        if transfer.standard == .erc1155 { key.append(transfer.id) }
-        var holding = try batch.value(Table.holdings, key.bytes, as: Holding.self) ?? Holding()
+        let key = HoldingKey(
+            token: transfer.token, id: transfer.standard == .erc1155 ? transfer.id : nil)
+        let holder = addresses[index]
+        let known =
+            if records[index].hasManyHoldings {
+                try batch.value(
+                    Table.holdings, Self.holdingKey(holder, key), as: Holding.self)
+            } else {
+                records[index].holdings.first { $0.key == key }?.holding
+            }
+        var holding = known ?? Holding()
         let before = holding.balance
         body(&holding)
         let after = holding.balance
-        try batch.put(Table.holdings, key.bytes, holding.encoded)
+        write(holding, known, key, of: index)
         if before.isZero, !after.isZero { token.holders += 1 }
         if !before.isZero, after.isZero { token.holders -= 1 }
         let (oldRank, newRank) = (Rank.of(before), Rank.of(after))
         guard oldRank != newRank else { return }
-        func rankKey(_ rank: UInt16) -> Bytes {
-            var key = KeyBuilder(capacity: 74)
-            key.append(transfer.token)
-            key.append(~rank)
-            key.append(holder)
-            if transfer.standard == .erc1155 { key.append(transfer.id) }
-            return key.bytes
+        if oldRank > 0 {
+            batch.replace(Table.holderRanks, Self.rankKey(key, oldRank, holder), [], with: nil)
         }
-        if oldRank > 0 { try batch.delete(Table.holderRanks, rankKey(oldRank)) }
-        if newRank > 0 { try batch.put(Table.holderRanks, rankKey(newRank), []) }
+        if newRank > 0 {
+            batch.replace(Table.holderRanks, Self.rankKey(key, newRank, holder), nil, with: [])
+        }
+    }
+
+    private func write(
+        _ holding: Holding, _ known: Holding?, _ key: HoldingKey, of index: Int
+    ) {
+        let holder = addresses[index]
+        let record = records[index]
+        if !record.hasManyHoldings {
+            if let place = record.holdings.firstIndex(where: { $0.key == key }) {
+                record.holdings[place].holding = holding
+                return
+            }
+            if record.holdings.count < AddressRecord.fewLimit {
+                record.holdings.append(AddressRecord.TokenHolding(key: key, holding: holding))
+                record.holdingCount += 1
+                return
+            }
+            for few in record.holdings {
+                batch.replace(
+                    Table.holdings, Self.holdingKey(holder, few.key), nil,
+                    with: few.holding.encoded)
+            }
+            record.holdings = []
+        }
+        if known == nil { record.holdingCount += 1 }
+        batch.replace(
+            Table.holdings, Self.holdingKey(holder, key), known?.encoded, with: holding.encoded)
     }
 
     // MARK: - Wealth
@@ -193,7 +310,7 @@ struct Indexing {
 
     private func addWealth(_ diff: StateDiff) throws(StorageError) {
         var changes: [UInt16: (from: [Wei], to: [Wei])] = [:]
-        for (address, change) in diff.accounts.sorted(by: { $0.key < $1.key }) {
+        for (address, change) in diff.accounts {
             let before = change.before?.balance ?? .zero
             let after = change.after?.balance ?? .zero
             guard before != after else { continue }
@@ -201,12 +318,15 @@ struct Indexing {
             if oldRank > 0 { changes[oldRank, default: ([], [])].from.append(before) }
             if newRank > 0 { changes[newRank, default: ([], [])].to.append(after) }
             guard oldRank != newRank else { continue }
-            if oldRank > 0 { try batch.delete(Table.wealthRanks, Self.wealthKey(oldRank, address)) }
+            // An account is in the table under the rank of its balance, and nowhere else.
+            if oldRank > 0 {
+                batch.replace(Table.wealthRanks, Self.wealthKey(oldRank, address), [], with: nil)
+            }
             if newRank > 0 {
-                try batch.put(Table.wealthRanks, Self.wealthKey(newRank, address), [])
+                batch.replace(Table.wealthRanks, Self.wealthKey(newRank, address), nil, with: [])
             }
         }
-        for (rank, change) in changes.sorted(by: { $0.key < $1.key }) {
+        for (rank, change) in changes {
             let key = Self.bigEndian(rank)
             var sum = try batch.value(Table.wealth, key, as: WealthRank.self) ?? WealthRank()
             for balance in change.to { sum.add(balance) }
@@ -231,6 +351,32 @@ struct Indexing {
     }
 
     // MARK: - Keys
+
+    static func peerKey(_ address: Address, _ peer: Address) -> Bytes {
+        var key = KeyBuilder(capacity: 40)
+        key.append(address)
+        key.append(peer)
+        return key.bytes
+    }
+
+    static func holdingKey(_ holder: Address, _ holding: HoldingKey) -> Bytes {
+        var key = KeyBuilder(capacity: 72)
+        key.append(holder)
+        key.append(holding.token)
+        if let id = holding.id { key.append(id) }
+        return key.bytes
+    }
+
+    private static func rankKey(
+        _ holding: HoldingKey, _ rank: UInt16, _ holder: Address
+    ) -> Bytes {
+        var key = KeyBuilder(capacity: 74)
+        key.append(holding.token)
+        key.append(~rank)
+        key.append(holder)
+        if let id = holding.id { key.append(id) }
+        return key.bytes
+    }
 
     static func rankKey(_ address: Address, _ rank: UInt16, _ peer: Address) -> Bytes {
         var key = KeyBuilder(capacity: 42)

@@ -61,7 +61,8 @@ struct AnalyticsQueries: Sendable {
             },
             RESTRoute(
                 .get, "/api/analytics/export/{table}",
-                "A table of a range of blocks, with the columns of ethereum-etl.", role: .admin,
+                "A table of a range of blocks, with the columns of ethereum-etl.",
+                role: .admin,
                 mediaTypes: ExportFormat.allCases.map(\.mediaType),
                 RESTParameter<ExportTable>.path("table", "Which table."),
                 RESTParameter<UInt64>.query("from", "The first block.", default: 0),
@@ -306,34 +307,33 @@ struct TransferPage: RPCResult {
         _ index: UInt64?, _ limit: UInt64
     ) throws {
         scope = try ReportScope(view, days: 1)
-        var edge: Bytes?
-        if let block {
-            var key = KeyBuilder(capacity: 36)
-            key.append(address)
-            key.append(block)
-            key.append(UInt32(clamping: index ?? (direction == .before ? 0 : UInt64(UInt32.max))))
-            key.append(direction == .before ? 0 as UInt32 : UInt32.max)
-            edge = key.bytes
+        let edge = block.map { block in
+            let beyond: UInt32 = direction == .before ? 0 : .max
+            return TransferEntry(
+                block: block, logIndex: index.map { UInt32(clamping: $0) } ?? beyond,
+                item: beyond, ordinal: 0
+            ).place
         }
         var found: [TokenTransfer] = []
-        let prefix = KeyBuilder.address(address)
         var more = false
-        let collect = { (_: Bytes, value: Bytes) throws -> Bool in
-            let transfer = try TokenTransfer(decoding: value)
+        let reader = TransferReader(view)
+        let collect = { (entry: TransferEntry) throws -> Bool in
             // A log is never divided: the place of the last entry is where to go on.
             if found.count >= Int(limit), let last = found.last,
-                last.place.block != transfer.place.block || last.logIndex != transfer.logIndex
+                last.place.block != entry.block || last.logIndex != entry.logIndex
             {
                 more = true
                 return false
             }
-            found.append(transfer)
+            found.append(try reader.transfer(entry))
             return true
         }
-        switch direction {
-        case .before:
-            try view.forEachBackwards(Table.transfers, prefix: prefix, before: edge, collect)
-        case .after: try view.forEach(Table.transfers, prefix: prefix, from: edge, collect)
+        if let record = try view.record(of: address) {
+            let list = try PagedList<TransferEntry>(view, address, record.transfers)
+            switch direction {
+            case .before: try list.forEachBackwards(before: edge, collect)
+            case .after: try list.forEach(from: edge, collect)
+            }
         }
         hasMore = more
         transfers = found
@@ -393,17 +393,25 @@ struct HoldingPage: RPCResult {
     init(_ view: PluginView, holder: Address, _ limit: UInt64, verify: Bool) throws {
         scope = try ReportScope(view, days: 1)
         totals = nil
+        let record = try view.record(of: holder) ?? AddressRecord()
         var found: [Entry] = []
-        try view.forEach(Table.holdings, prefix: KeyBuilder.address(holder)) { key, value in
-            guard let token = Address(key[20..<40]) else {
-                throw StorageError.corrupted("a holding in the analytics' tables")
+        if record.hasManyHoldings {
+            try view.forEach(Table.holdings, prefix: KeyBuilder.address(holder)) { key, value in
+                guard let token = Address(key[20..<40]) else {
+                    throw StorageError.corrupted("a holding in the analytics' tables")
+                }
+                let holding = try Holding(decoding: value)
+                found.append(
+                    Entry(
+                        token: token, holder: holder, id: Self.id(key[40...]), holding: holding))
+                return found.count <= Int(limit)
             }
-            let holding = try Holding(decoding: value)
-            found.append(
+        } else {
+            found = record.holdings.sorted { $0.key < $1.key }.map { entry in
                 Entry(
-                    token: token, holder: holder, id: Self.id(key[40...]),
-                    holding: holding))
-            return found.count <= Int(limit)
+                    token: entry.key.token, holder: holder, id: entry.key.id,
+                    holding: entry.holding)
+            }
         }
         hasMore = found.count > Int(limit)
         isVerified = verify
@@ -425,10 +433,10 @@ struct HoldingPage: RPCResult {
                 throw StorageError.corrupted("a holder in the analytics' tables")
             }
             let id = Self.id(key[42...])
-            let holdingKey = Bytes(key[22..<42]) + key[..<20] + key[42...]
-            guard let holding = try view.value(Table.holdings, holdingKey, as: Holding.self) else {
-                throw StorageError.corrupted("a holder in the analytics' tables")
-            }
+            guard
+                let holding = try view.holding(
+                    of: holder, HoldingKey(token: token, id: id))
+            else { throw StorageError.corrupted("a holder in the analytics' tables") }
             found.append(Entry(token: token, holder: holder, id: id, holding: holding))
             return found.count < WealthReport.scan
         }
@@ -527,6 +535,41 @@ struct HoldingPage: RPCResult {
     static let schema: JSONValue = ["type": "object", "title": "HoldingPage"]
 }
 
+extension PluginView {
+    /// A holding, wherever it stands.
+    fileprivate func holding(of holder: Address, _ key: HoldingKey) throws(StorageError) -> Holding?
+    {
+        guard let record = try record(of: holder) else { return nil }
+        guard record.hasManyHoldings else {
+            return record.holdings.first { $0.key == key }?.holding
+        }
+        return try value(Table.holdings, Indexing.holdingKey(holder, key), as: Holding.self)
+    }
+}
+
+/// Finds movements of tokens, of which many stand together.
+private final class TransferReader {
+    private let view: PluginView
+    private var key: Bytes = []
+    private var page: [TokenTransfer] = []
+
+    init(_ view: PluginView) {
+        self.view = view
+    }
+
+    func transfer(_ entry: TransferEntry) throws -> TokenTransfer {
+        let key = TokenTransfer.pageKey(entry.block, entry.ordinal)
+        if key != self.key {
+            page = try TokenTransfer.all(in: try view.value(Table.transfers, key) ?? [])
+            self.key = key
+        }
+        guard let transfer = page[checked: Int(entry.ordinal) % TokenTransfer.pageLimit] else {
+            throw StorageError.corrupted("a token transfer in the analytics' tables")
+        }
+        return transfer
+    }
+}
+
 /// The contracts that an account made, latest first.
 struct DeploymentPage: RPCResult {
     let scope: ReportScope
@@ -583,7 +626,7 @@ struct ContactPage: RPCResult {
 
     init(_ view: PluginView, _ address: Address, _ limit: UInt64) throws {
         scope = try ReportScope(view, days: 1)
-        contacts = try AddressReport.topPeers(view, address, limit: Int(limit))
+        contacts = try view.topPeers(of: address, limit: Int(limit))
     }
 
     func write(to writer: inout JSONWriter) {

@@ -69,17 +69,31 @@ struct ReportScope: Sendable {
         }
     }
 
-    /// The hours of the window in which a table has an entry for a prefix.
-    func hours<Value: TableValue>(
-        _ table: PluginTable, prefix: Bytes, as _: Value.Type
-    ) throws -> [(hour: UInt64, value: Value)] {
-        var found: [(UInt64, Value)] = []
-        let start = prefix + Indexing.bigEndian(UInt32(truncatingIfNeeded: firstHour))
-        try view.forEach(table, prefix: prefix, from: start) { key, value in
-            let hour = key.suffix(4).reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+    /// The hours of the window in which something happened.
+    func networkHours() throws -> [(hour: UInt64, value: NetworkTotals)] {
+        var found: [(UInt64, NetworkTotals)] = []
+        let start = Indexing.bigEndian(UInt32(truncatingIfNeeded: firstHour))
+        try view.forEach(Table.networkHours, prefix: [], from: start) { key, value in
+            let hour = key.reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
             guard hour <= lastHour else { return false }
-            found.append((hour, try Value(decoding: value)))
+            found.append((hour, try NetworkTotals(decoding: value)))
             return true
+        }
+        return found
+    }
+
+    /// The hours of the window in which an address did something.
+    func hours(
+        of address: Address, _ record: AddressRecord
+    ) throws -> [(hour: UInt64, value: ActivityTotals)] {
+        var found: [(UInt64, ActivityTotals)] = []
+        let start = HourActivity(hour: firstHour, activity: ActivityTotals()).place
+        try PagedList<HourActivity>(view, address, record.hours).forEach(from: start) { entry in
+            found.append((entry.hour, entry.activity))
+            return true
+        }
+        if let last = record.lastHour, last.hour >= firstHour {
+            found.append((last.hour, last.activity))
         }
         return found
     }
@@ -141,16 +155,16 @@ struct AddressReport: RPCResult {
     init(_ view: PluginView, _ address: Address, days: UInt64, labels: LabelList?) throws {
         scope = try ReportScope(view, days: days)
         self.address = address
-        let key = KeyBuilder.address(address)
-        totals = try view.value(Table.addresses, key, as: AddressTotals.self)
-        hours = try scope.hours(Table.hours, prefix: key, as: ActivityTotals.self)
+        let record = try view.record(of: address)
+        totals = record?.totals
+        hours = try scope.hours(of: address, record ?? AddressRecord())
         var window = ActivityTotals()
         for entry in hours { window.add(entry.value) }
         self.window = window
         balance =
             try view.chain.state(at: scope.asOf.number).account(address)?.balance ?? .zero
         balances = try Self.balances(scope, address)
-        contacts = try Self.topPeers(view, address, limit: Self.contacts)
+        contacts = try view.topPeers(of: address, limit: Self.contacts)
         risk = try labels.map { try RiskReport(view, address, $0) }
     }
 
@@ -170,36 +184,6 @@ struct AddressReport: RPCResult {
             return true
         }
         return balances
-    }
-
-    /// The peers with the most interactions, the ones with equally many by address. Exact: who has
-    /// more never stands in a lower rank, and the last rank that is looked at is read to its end.
-    static func topPeers(
-        _ view: PluginView, _ address: Address, limit: Int
-    ) throws -> [(peer: Address, totals: PeerTotals)] {
-        var found: [(peer: Address, totals: PeerTotals)] = []
-        var rank: UInt16?
-        let prefix = KeyBuilder.address(address)
-        try view.forEach(Table.peerRanks, prefix: prefix) { key, _ in
-            let current = ~(UInt16(key[20]) << 8 | UInt16(key[21]))
-            if current != rank, found.count >= limit { return false }
-            // Of the ranks below sixteen each is one number: the first addresses are the ones.
-            if current < 16, found.count >= limit { return false }
-            rank = current
-            guard let peer = Address(key[22...]) else {
-                throw StorageError.corrupted("a peer in the analytics' tables")
-            }
-            guard
-                let totals = try view.value(
-                    Table.peers, prefix + key[22...], as: PeerTotals.self)
-            else { throw StorageError.corrupted("a peer in the analytics' tables") }
-            found.append((peer, totals))
-            return true
-        }
-        found.sort {
-            ($1.totals.interactions, $0.peer) < ($0.totals.interactions, $1.peer)
-        }
-        return Array(found.prefix(limit))
     }
 
     /// Transactions by weekday, Monday first, and hour of the day.
@@ -341,7 +325,7 @@ struct NetworkReport: RPCResult {
     init(_ view: PluginView, days dayCount: UInt64) throws {
         let scope = try ReportScope(view, days: dayCount)
         self.scope = scope
-        hours = try scope.hours(Table.networkHours, prefix: [], as: NetworkTotals.self)
+        hours = try scope.networkHours()
         var days: [(day: UInt64, value: NetworkTotals)] = []
         let first = Indexing.bigEndian(UInt32(truncatingIfNeeded: scope.firstHour / 24))
         try view.forEach(Table.networkDays, prefix: [], from: first) { key, value in

@@ -94,7 +94,7 @@ struct RiskReport: Sendable {
                 Reason(
                     rule: "flagged", points: 100, address: address, label: label, transactions: []))
         }
-        let peers = try Self.peers(of: address, view, limit: Self.peerLimit)
+        let peers = try view.peers(of: address, limit: Self.peerLimit)
         isComplete = peers.count < Self.peerLimit
         let volume = peers.reduce(0.0) { $0 + $1.value.valueIn.double + $1.value.valueOut.double }
         func share(_ totals: PeerTotals) -> Double {
@@ -121,9 +121,9 @@ struct RiskReport: Sendable {
         let second = peers.filter { list.labels[$0.key] == nil }
             .sorted { ($1.value.interactions, $0.key) < ($0.value.interactions, $1.key) }
         for (peer, totals) in second.prefix(Self.secondLimit) {
-            let others = try Self.peers(of: peer, view, limit: Self.hubPeers)
-            guard others.count < Self.hubPeers,
-                let flagged = others.keys.filter({ $0 != address && list.labels[$0] != nil }).min(),
+            guard try !Self.isHub(peer, view) else { continue }
+            let others = try view.peers(of: peer, limit: Self.hubPeers)
+            guard let flagged = others.keys.filter({ $0 != address && list.labels[$0] != nil }).min(),
                 let label = list.labels[flagged], let contact = others[flagged], share(totals) > 0
             else { continue }
             reasons.append(
@@ -134,22 +134,8 @@ struct RiskReport: Sendable {
         self.reasons = reasons.sorted { ($1.points, $0.address) < ($0.points, $1.address) }
     }
 
-    private static func peers(
-        of address: Address, _ view: PluginView, limit: Int
-    ) throws -> [Address: PeerTotals] {
-        var peers: [Address: PeerTotals] = [:]
-        try view.forEach(Table.peers, prefix: KeyBuilder.address(address)) { key, value in
-            guard let peer = Address(key[20...]) else {
-                throw StorageError.corrupted("a peer in the analytics' tables")
-            }
-            peers[peer] = try PeerTotals(decoding: value)
-            return peers.count < limit
-        }
-        return peers
-    }
-
     private static func isHub(_ address: Address, _ view: PluginView) throws -> Bool {
-        try peers(of: address, view, limit: hubPeers).count >= hubPeers
+        try view.record(of: address)?.peerCount ?? 0 >= UInt64(hubPeers)
     }
 
     var level: String {

@@ -73,13 +73,19 @@ public struct TokenTransfer: Hashable, Sendable, TableValue {
         self.item = item
     }
 
-    /// The accounts whose holdings change.
-    var holders: [Address] {
-        (from == to ? [from] : [from, to]).filter { !$0.isZero }
-    }
-
     /// Items of one batch event that are looked at.
     static let batchLimit = 4096
+
+    /// Movements in one entry of their table.
+    static let pageLimit = 16
+
+    /// Where the movement of a block with this ordinal is: sixteen stand together.
+    static func pageKey(_ block: BlockNumber, _ ordinal: UInt32) -> Bytes {
+        var key = KeyBuilder(capacity: 12)
+        key.append(block)
+        key.append(ordinal / UInt32(pageLimit))
+        return key.bytes
+    }
 
     /// The movements that a log tells of; none if it is no transfer event in the standard's form.
     ///

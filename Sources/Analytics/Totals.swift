@@ -51,38 +51,55 @@ public struct ActivityTotals: Hashable, Sendable, TableValue {
         withdrawn = withdrawn &+ other.withdrawn
     }
 
+    // What is zero takes no room but its bit: of most addresses nearly all is.
+
     init(_ record: inout Record) throws(StorageError) {
-        sent = try record.number()
-        received = try record.number()
-        failed = try record.number()
-        transfersIn = try record.number()
-        transfersOut = try record.number()
-        valueIn = try record.amount()
-        valueOut = try record.amount()
-        fees = try record.amount()
-        gasUsed = try record.number()
-        deployments = try record.number()
-        tokenTransfers = try record.number()
-        withdrawn = try record.amount()
+        let present = try record.number()
+        func has(_ bit: UInt64) -> Bool { present >> bit & 1 == 1 }
+        if has(0) { sent = try record.number() }
+        if has(1) { received = try record.number() }
+        if has(2) { failed = try record.number() }
+        if has(3) { transfersIn = try record.number() }
+        if has(4) { transfersOut = try record.number() }
+        if has(5) { valueIn = try record.amount() }
+        if has(6) { valueOut = try record.amount() }
+        if has(7) { fees = try record.amount() }
+        if has(8) { gasUsed = try record.number() }
+        if has(9) { deployments = try record.number() }
+        if has(10) { tokenTransfers = try record.number() }
+        if has(11) { withdrawn = try record.amount() }
     }
 
     func write(to record: inout Record) {
-        record.write(sent)
-        record.write(received)
-        record.write(failed)
-        record.write(transfersIn)
-        record.write(transfersOut)
-        record.write(valueIn)
-        record.write(valueOut)
-        record.write(fees)
-        record.write(gasUsed)
-        record.write(deployments)
-        record.write(tokenTransfers)
-        record.write(withdrawn)
+        var present: UInt64 = sent > 0 ? 1 : 0
+        if received > 0 { present |= 1 << 1 }
+        if failed > 0 { present |= 1 << 2 }
+        if transfersIn > 0 { present |= 1 << 3 }
+        if transfersOut > 0 { present |= 1 << 4 }
+        if !valueIn.isZero { present |= 1 << 5 }
+        if !valueOut.isZero { present |= 1 << 6 }
+        if !fees.isZero { present |= 1 << 7 }
+        if gasUsed > 0 { present |= 1 << 8 }
+        if deployments > 0 { present |= 1 << 9 }
+        if tokenTransfers > 0 { present |= 1 << 10 }
+        if !withdrawn.isZero { present |= 1 << 11 }
+        record.write(present)
+        if sent > 0 { record.write(sent) }
+        if received > 0 { record.write(received) }
+        if failed > 0 { record.write(failed) }
+        if transfersIn > 0 { record.write(transfersIn) }
+        if transfersOut > 0 { record.write(transfersOut) }
+        if !valueIn.isZero { record.write(valueIn) }
+        if !valueOut.isZero { record.write(valueOut) }
+        if !fees.isZero { record.write(fees) }
+        if gasUsed > 0 { record.write(gasUsed) }
+        if deployments > 0 { record.write(deployments) }
+        if tokenTransfers > 0 { record.write(tokenTransfers) }
+        if !withdrawn.isZero { record.write(withdrawn) }
     }
 }
 
-/// All that the index knows of an address.
+/// The sums of an address.
 public struct AddressTotals: Hashable, Sendable, TableValue {
     /// Transactions and blocks in which it appears in any role.
     public var appearances: UInt64 = 0
@@ -106,8 +123,8 @@ public struct AddressTotals: Hashable, Sendable, TableValue {
         appearances = try record.number()
         firstBlock = try record.number()
         firstTime = try record.number()
-        lastBlock = try record.number()
-        lastTime = try record.number()
+        lastBlock = firstBlock &+ (try record.number())
+        lastTime = firstTime &+ (try record.number())
         lastActiveHour = try record.number()
         activity = try ActivityTotals(&record)
     }
@@ -116,8 +133,8 @@ public struct AddressTotals: Hashable, Sendable, TableValue {
         record.write(appearances)
         record.write(firstBlock)
         record.write(firstTime)
-        record.write(lastBlock)
-        record.write(lastTime)
+        record.write(lastBlock &- firstBlock)
+        record.write(lastTime &- firstTime)
         record.write(lastActiveHour)
         activity.write(to: &record)
     }
@@ -163,6 +180,12 @@ public struct PeerTotals: Hashable, Sendable, TableValue {
         transactionsOut + transactionsIn + transfersOut + transfersIn
     }
 
+    /// The rank among the address' peers; none for one interaction or less, by far the most frequent
+    /// number.
+    var rank: UInt16? {
+        interactions < 2 ? nil : Rank.of(UInt256(interactions))
+    }
+
     mutating func add(_ later: PeerTotals) {
         if interactions == 0 { first = later.first }
         transactionsOut += later.transactionsOut
@@ -187,25 +210,35 @@ public struct PeerTotals: Hashable, Sendable, TableValue {
     }
 
     init(_ record: inout Record) throws(StorageError) {
-        transactionsOut = try record.number()
-        transactionsIn = try record.number()
-        transfersOut = try record.number()
-        transfersIn = try record.number()
-        valueOut = try record.amount()
-        valueIn = try record.amount()
+        let present = try record.number()
+        func has(_ bit: UInt64) -> Bool { present >> bit & 1 == 1 }
+        if has(0) { transactionsOut = try record.number() }
+        if has(1) { transactionsIn = try record.number() }
+        if has(2) { transfersOut = try record.number() }
+        if has(3) { transfersIn = try record.number() }
+        if has(4) { valueOut = try record.amount() }
+        if has(5) { valueIn = try record.amount() }
         first = try Place(&record)
-        last = try Place(&record)
+        last = has(6) ? try Place(&record) : first
     }
 
     func write(to record: inout Record) {
-        record.write(transactionsOut)
-        record.write(transactionsIn)
-        record.write(transfersOut)
-        record.write(transfersIn)
-        record.write(valueOut)
-        record.write(valueIn)
+        var present: UInt64 = transactionsOut > 0 ? 1 : 0
+        if transactionsIn > 0 { present |= 1 << 1 }
+        if transfersOut > 0 { present |= 1 << 2 }
+        if transfersIn > 0 { present |= 1 << 3 }
+        if !valueOut.isZero { present |= 1 << 4 }
+        if !valueIn.isZero { present |= 1 << 5 }
+        if last != first { present |= 1 << 6 }
+        record.write(present)
+        if transactionsOut > 0 { record.write(transactionsOut) }
+        if transactionsIn > 0 { record.write(transactionsIn) }
+        if transfersOut > 0 { record.write(transfersOut) }
+        if transfersIn > 0 { record.write(transfersIn) }
+        if !valueOut.isZero { record.write(valueOut) }
+        if !valueIn.isZero { record.write(valueIn) }
         first.write(to: &record)
-        last.write(to: &record)
+        if last != first { last.write(to: &record) }
     }
 }
 

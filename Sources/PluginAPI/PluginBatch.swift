@@ -13,6 +13,8 @@ public import Storage
 /// Used by one thread at a time.
 public final class PluginBatch {
     private struct Entry {
+        let table: Int
+        let key: HashedKey
         /// Before the block at hand.
         var previous: Bytes?
         var current: Bytes?
@@ -24,88 +26,110 @@ public final class PluginBatch {
 
     private let columns: PluginColumns
     private let snapshot: Snapshot
-    private var entries: [[Bytes: Entry]]
-    private var dirty: [(table: Int, key: Bytes)] = []
+    private var recent: RecentValues?
+    private var entries: [Entry] = []
+    /// Where the entry of a key stands, for each table.
+    private var places: [[HashedKey: Int]]
+    private var dirty: [Int] = []
+    /// What the only block of the batch has written, in order; empty if there were several.
+    private var onlyBlock: [Int]?
     /// Entries of `undo` and `meta`, written as they are.
     private var undoRecords: [(key: Bytes, value: Bytes?)] = []
 
-    init(_ columns: PluginColumns, _ snapshot: Snapshot) {
+    /// - Parameter recent: what the tables hold in this snapshot, as far as it is known.
+    init(_ columns: PluginColumns, _ snapshot: Snapshot, recent: RecentValues? = nil) {
         self.columns = columns
         self.snapshot = snapshot
-        entries = Array(repeating: [:], count: columns.tables.count)
+        self.recent = recent
+        places = Array(repeating: [:], count: columns.tables.count)
     }
 
     /// The value under a key; `nil` if there is none.
     public func value(_ table: PluginTable, _ key: Bytes) throws(StorageError) -> Bytes? {
-        if let entry = entries[table.index][key] { return entry.current }
-        let value = try snapshot.value(columns.tables[table.index], key)
-        entries[table.index][key] = Entry(previous: value, current: value)
-        return value
+        entries[try place(table, HashedKey(key))].current
     }
 
     /// Sets the value under a key.
     public func put(_ table: PluginTable, _ key: Bytes, _ value: Bytes) throws(StorageError) {
-        try set(table.index, key, to: value)
+        set(try place(table, HashedKey(key)), to: value)
     }
 
     /// Removes the value under a key, if there is one.
     public func delete(_ table: PluginTable, _ key: Bytes) throws(StorageError) {
-        try set(table.index, key, to: nil)
+        set(try place(table, HashedKey(key)), to: nil)
     }
 
     /// Sets the value under a key that has none, as the caller knows: the database is not asked.
     public func insert(_ table: PluginTable, _ key: Bytes, _ value: Bytes) {
-        let entry = Entry(previous: nil, current: value, isDirty: true, isChanged: true)
-        let before = entries[table.index].updateValue(entry, forKey: key)
-        if before?.isDirty != true { dirty.append((table.index, key)) }
+        replace(table, key, nil, with: value)
     }
 
-    private func set(_ table: Int, _ key: Bytes, to value: Bytes?) throws(StorageError) {
-        var entry: Entry
-        if let known = entries[table][key] {
-            entry = known
+    /// Sets the value under a key, or removes it, where the caller knows what stands there now: the
+    /// database is not asked.
+    ///
+    /// - Parameter present: exactly the present value; what undoes the block rests on it.
+    public func replace(
+        _ table: PluginTable, _ key: Bytes, _ present: Bytes?, with value: Bytes?
+    ) {
+        let key = HashedKey(key)
+        let place = places[table.index][key] ?? add(table.index, key, present)
+        set(place, to: value)
+    }
+
+    private func place(_ table: PluginTable, _ key: HashedKey) throws(StorageError) -> Int {
+        if let place = places[table.index][key] { return place }
+        let value: Bytes?
+        if let known = recent?.value(table.index, key) {
+            value = known
         } else {
-            let previous = try snapshot.value(columns.tables[table], key)
-            entry = Entry(previous: previous, current: previous)
+            value = try snapshot.value(columns.tables[table.index], key.bytes)
         }
-        entry.current = value
-        entry.isChanged = true
-        if !entry.isDirty {
-            entry.isDirty = true
-            dirty.append((table, key))
+        return add(table.index, key, value)
+    }
+
+    private func add(_ table: Int, _ key: HashedKey, _ value: Bytes?) -> Int {
+        let place = entries.count
+        places[table][key] = place
+        entries.append(Entry(table: table, key: key, previous: value, current: value))
+        return place
+    }
+
+    private func set(_ place: Int, to value: Bytes?) {
+        entries[place].current = value
+        entries[place].isChanged = true
+        if !entries[place].isDirty {
+            entries[place].isDirty = true
+            dirty.append(place)
         }
-        entries[table][key] = entry
     }
 
     // MARK: - Blocks
 
-    /// Ends a block: keeps what undoes it.
+    /// Ends a block: keeps what undoes it, in the order of the keys, so that it does not depend on the
+    /// order in which they were written.
     func seal(_ block: BlockReference) {
         var record = Bytes()
-        for (table, key) in dirty {
-            guard var entry = entries[table][key] else { continue }
+        let written = inOrder(dirty)
+        onlyBlock = onlyBlock == nil ? written : []
+        for place in written {
+            let entry = entries[place]
             if entry.previous != entry.current {
-                record.append(UInt8(truncatingIfNeeded: table))
-                record.append(count: key.count)
-                record.append(contentsOf: key)
+                record.append(UInt8(truncatingIfNeeded: entry.table))
+                record.append(count: entry.key.bytes.count)
+                record.append(contentsOf: entry.key.bytes)
                 record.append(count: entry.previous.map { $0.count + 1 } ?? 0)
-                record.append(contentsOf: entry.previous ?? [])
+                if let previous = entry.previous { record.append(contentsOf: previous) }
             }
-            entry.previous = entry.current
-            entry.isDirty = false
-            entries[table][key] = entry
         }
-        dirty.removeAll(keepingCapacity: true)
+        sealWithoutUndo()
         if !record.isEmpty { undoRecords.append((Self.undoKey(block), record)) }
     }
 
     /// Ends what is not a block: nothing undoes it.
     func sealWithoutUndo() {
-        for (table, key) in dirty {
-            guard var entry = entries[table][key] else { continue }
-            entry.previous = entry.current
-            entry.isDirty = false
-            entries[table][key] = entry
+        for place in dirty {
+            entries[place].previous = entries[place].current
+            entries[place].isDirty = false
         }
         dirty.removeAll(keepingCapacity: true)
     }
@@ -116,7 +140,7 @@ public final class PluginBatch {
         guard let record = try snapshot.value(columns.undo, undoKey) else { return }
         var bytes = record[...]
         while let table = bytes.popFirst() {
-            guard Int(table) < entries.count, let key = bytes.take(count: bytes.takeCount()),
+            guard Int(table) < places.count, let key = bytes.take(count: bytes.takeCount()),
                 let count = bytes.takeCount()
             else { throw .corrupted("undo record of block \(block.number)") }
             var previous: Bytes?
@@ -126,8 +150,12 @@ public final class PluginBatch {
                 }
                 previous = Bytes(value)
             }
-            entries[Int(table)][Bytes(key)] = Entry(
-                previous: previous, current: previous, isChanged: true)
+            let hashed = HashedKey(Bytes(key))
+            let place =
+                places[Int(table)][hashed] ?? add(Int(table), hashed, nil)
+            entries[place].previous = previous
+            entries[place].current = previous
+            entries[place].isChanged = true
         }
         undoRecords.append((undoKey, nil))
     }
@@ -146,20 +174,20 @@ public final class PluginBatch {
         }
     }
 
-    /// Moves everything into the batch of the chain.
+    /// Moves everything into the batch of the chain, in the order of the keys: so the database finds
+    /// the place of the next beside that of the last.
     ///
     /// - Returns: how many entries were written.
     @discardableResult
     func write(to batch: inout WriteBatch) -> Int {
-        var count = undoRecords.count
-        for (column, entries) in zip(columns.tables, entries) {
-            for (key, entry) in entries where entry.isChanged {
-                count += 1
-                if let value = entry.current {
-                    batch.put(column, key, value)
-                } else {
-                    batch.delete(column, key)
-                }
+        let changed = entries.indices.filter { entries[$0].isChanged }
+        let order = onlyBlock?.count == changed.count ? onlyBlock : nil
+        for place in order ?? inOrder(changed) {
+            let entry = entries[place]
+            if let value = entry.current {
+                batch.put(columns.tables[entry.table], entry.key.bytes, value)
+            } else {
+                batch.delete(columns.tables[entry.table], entry.key.bytes)
             }
         }
         for (key, value) in undoRecords {
@@ -169,7 +197,29 @@ public final class PluginBatch {
                 batch.delete(columns.undo, key)
             }
         }
-        return count
+        return changed.count + undoRecords.count
+    }
+
+    /// Hands on what the tables hold when the batch is written, once.
+    func takeRecent(at block: BlockReference) -> RecentValues? {
+        guard var recent = recent.take() else { return nil }
+        for entry in entries where columns.arePoints[entry.table] {
+            recent.set(entry.table, entry.key, entry.current)
+        }
+        recent.block = block
+        return recent
+    }
+
+    /// By table and key.
+    private func inOrder(_ places: [Int]) -> [Int] {
+        places.map { (table: entries[$0].table, prefix: entries[$0].key.prefix, place: $0) }
+            .sorted { left, right in
+                if left.table != right.table { return left.table < right.table }
+                if left.prefix != right.prefix { return left.prefix < right.prefix }
+                return entries[left.place].key.bytes.lexicographicallyPrecedes(
+                    entries[right.place].key.bytes)
+            }
+            .map(\.place)
     }
 
     private static func undoKey(_ block: BlockReference) -> Bytes {
@@ -180,6 +230,8 @@ public final class PluginBatch {
 /// The places of a plugin's tables in an open database.
 struct PluginColumns: Sendable {
     let tables: [PluginColumn]
+    /// Whether a table is read by whole keys.
+    let arePoints: [Bool]
     let meta: PluginColumn
     let undo: PluginColumn
 
@@ -198,6 +250,7 @@ struct PluginColumns: Sendable {
         let columns = Self.families(of: manifest).compactMap { database.column($0) }
         guard columns.count == manifest.tables.count + 2, columns.count > 2 else { return nil }
         tables = Array(columns.dropLast(2))
+        arePoints = manifest.tables.map { $0.access == .point }
         meta = columns[columns.count - 2]
         undo = columns[columns.count - 1]
     }

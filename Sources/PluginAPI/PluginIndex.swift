@@ -53,6 +53,7 @@ public enum PluginFailurePolicy: String, Sendable {
 final class PluginIndex: CommitParticipant {
     private struct State {
         var columns: PluginColumns?
+        var recent: RecentValues?
         var failure: String?
         /// The last block in the index, as far as the process knows: for progress only.
         var indexed: BlockNumber = 0
@@ -131,6 +132,8 @@ final class PluginIndex: CommitParticipant {
     /// Removes everything, so that the index begins anew.
     private func reset(_ columns: PluginColumns, _ database: Database) throws(StorageError) {
         for column in columns.tables + [columns.undo, columns.meta] { try database.clear(column) }
+        // What an earlier version kept in tables that this one does not have.
+        try database.clearOrphans(of: manifest.name)
         var batch = WriteBatch(for: database)
         batch.put(columns.meta, MetaKey.version, Bytes(bigEndian: UInt64(manifest.version)))
         try database.write(batch, durability: .buffered)
@@ -164,7 +167,8 @@ final class PluginIndex: CommitParticipant {
         // Not the snapshot of the change: blocks may have been caught up with since it was taken.
         let snapshot = change.before.snapshot.database.snapshot()
         guard let cursor = try self.cursor(columns, snapshot) else { return }
-        let changes = PluginBatch(columns, snapshot)
+        let changes = PluginBatch(
+            columns, snapshot, recent: Self.recent(&state, at: cursor, columns))
         var position = cursor
         for block in change.reverted where block == position {
             try changes.undo(block)
@@ -198,8 +202,17 @@ final class PluginIndex: CommitParticipant {
         if oldest > 0 { try changes.forgetUndo(before: oldest) }
         entryCount.add(Double(changes.write(to: &batch)), manifest.name)
         batch.put(columns.meta, MetaKey.cursor, position.bytes)
+        state.recent = changes.takeRecent(at: position)
         state.indexed = position.number
         state.isLive = position.number == head
+    }
+
+    /// Takes what is known of the tables at a block out of the state.
+    private static func recent(
+        _ state: inout State, at block: BlockReference, _ columns: PluginColumns
+    ) -> RecentValues {
+        if let recent = state.recent.take(), recent.block == block { return recent }
+        return RecentValues(at: block, tables: columns.tables.count)
     }
 
     // MARK: - After the chain
@@ -236,7 +249,10 @@ final class PluginIndex: CommitParticipant {
         }
         // The blocks in between cannot be executed again: the state before them is gone.
         guard cursor.number >= view.oldestState else {
-            try state.withLock { _ in try reset(columns, database) }
+            try state.withLock { state in
+                state.recent = nil
+                try reset(columns, database)
+            }
             return false
         }
         let end = ContinuousClock.now + budget
@@ -251,7 +267,8 @@ final class PluginIndex: CommitParticipant {
             let snapshot = database.snapshot()
             // A commit may have reverted blocks, or carried the index along, meanwhile.
             guard try self.cursor(columns, snapshot) == cursor else { return false }
-            let changes = PluginBatch(columns, snapshot)
+            let changes = PluginBatch(
+                columns, snapshot, recent: Self.recent(&state, at: cursor, columns))
             for block in blocks {
                 try plugin.blockCommitted(block, changes)
                 changes.seal(block.reference)
@@ -261,6 +278,7 @@ final class PluginIndex: CommitParticipant {
             let position = blocks.last?.reference ?? cursor
             batch.put(columns.meta, MetaKey.cursor, position.bytes)
             try database.write(batch, durability: .buffered)
+            state.recent = changes.takeRecent(at: position)
             state.indexed = position.number
             state.isLive = position == view.reference && state.head == view.number
             return state.isLive
@@ -273,6 +291,7 @@ final class PluginIndex: CommitParticipant {
         }
         let start = BlockReference(number: view.oldestState, hash: hash)
         try state.withLock { state in
+            state.recent = nil
             let changes = PluginBatch(columns, view.snapshot.database.snapshot())
             try plugin.indexBegins(IndexStart(block: start, chain: view), changes)
             var batch = WriteBatch(for: view.snapshot.database)
@@ -290,6 +309,7 @@ final class PluginIndex: CommitParticipant {
         from cursor: BlockReference, _ columns: PluginColumns, _ view: ChainView
     ) throws {
         try state.withLock { state in
+            state.recent = nil
             let snapshot = view.snapshot.database.snapshot()
             let changes = PluginBatch(columns, snapshot)
             guard

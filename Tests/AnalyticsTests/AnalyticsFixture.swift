@@ -23,8 +23,8 @@ enum Deed: CaseIterable {
     case create
     /// Has a contract made that destroys itself at once.
     case destroy
-    /// Moves tokens, as events tell it.
-    case fungible, unique
+    /// Moves tokens, as events tell it; those of several kinds have the amount as id.
+    case fungible, unique, several
     /// Makes a contract.
     case deploy
 }
@@ -38,6 +38,7 @@ struct AnalyticsFixture {
     static let destroyer = Address(w0: 0xf3, w1: 0, w2: 0)
     static let token = Address(w0: 0xf4, w1: 0, w2: 0)
     static let collectible = Address(w0: 0xf5, w1: 0, w2: 0)
+    static let multiple = Address(w0: 0xf6, w1: 0, w2: 0)
     static let coinbase = Address(w0: 0xc0, w1: 0, w2: 0)
 
     let host: PluginHost
@@ -82,6 +83,9 @@ struct AnalyticsFixture {
             genesis.alloc[key.address] = GenesisAccount(balance: UInt256(10).power(24))
         }
         let event = keccak256(Bytes("Transfer(address,address,uint256)".utf8)).bytes
+        let single = keccak256(
+            Bytes("TransferSingle(address,address,address,uint256,uint256)".utf8)
+        ).bytes
         let codes: [(Address, Bytes?)] = [
             (forwarder, Hex.decode("0x6000600060006000600234046000355af100")),
             (
@@ -101,6 +105,11 @@ struct AnalyticsFixture {
                 [0x60, 0x20, 0x35, 0x60, 0, 0x35, 0x33, 0x7f] + event
                     + [0x60, 0, 0x60, 0, 0xa4, 0]
             ),
+            (
+                multiple,
+                [0x60, 0x20, 0x35, 0x60, 0, 0x52, 0x60, 1, 0x60, 0x20, 0x52, 0x60, 0, 0x35]
+                    + [0x33, 0x33, 0x7f] + single + [0x60, 0x40, 0x60, 0, 0xa4, 0]
+            ),
         ]
         for (address, code) in codes {
             genesis.alloc[address] = GenesisAccount(
@@ -119,9 +128,13 @@ struct AnalyticsFixture {
         }
     }
 
-    /// The keys' own accounts, and others that nobody has.
+    /// The keys' own accounts, and others that nobody has: from 100 on spread as real ones are.
     static func recipient(_ index: Int) -> Address {
-        index < keys.count ? keys[index].address : Address(w0: 0xe0, w1: 0, w2: UInt32(index))
+        if index >= 100 {
+            return Address(lowBytesOf: keccak256(UInt256(UInt64(index)).bigEndianBytes))
+        }
+        return index < keys.count
+            ? keys[index].address : Address(w0: 0xe0, w1: 0, w2: UInt32(index))
     }
 
     private static func transaction(_ step: Step, nonce: Nonce) -> RecoveredTransaction {
@@ -136,8 +149,8 @@ struct AnalyticsFixture {
         case .revert: to = reverter
         case .create: to = creator
         case .destroy: to = destroyer
-        case .fungible, .unique:
-            to = step.deed == .fungible ? token : collectible
+        case .fungible, .unique, .several:
+            to = step.deed == .fungible ? token : step.deed == .unique ? collectible : multiple
             data += value.bigEndianBytes
             value = .zero
         case .deploy: data = [0x60, 0x01, 0x5f, 0xf3]
@@ -201,21 +214,32 @@ struct AnalyticsFixture {
         return all
     }
 
-    /// The answer of a route as JSON.
+    /// The answer of a route as JSON, or as text what comes in parts.
     func get(_ path: String, _ query: [String: String] = [:]) throws -> JSONValue {
+        let answer = try answer(path, query)
+        guard case .whole(let bytes) = answer.content else {
+            return .string(String(decoding: try Self.bytes(of: answer), as: UTF8.self))
+        }
+        return try JSONValue(parsing: bytes)
+    }
+
+    /// The answer of a route.
+    func answer(_ path: String, _ query: [String: String] = [:]) throws -> RESTAnswer {
         for route in host.routes {
             guard let values = route.match(path) else { continue }
-            let context = RESTContext(view: chain.head.view, deadline: .now + .seconds(5))
-            let answer = try route.answer(
-                RESTArguments(path: values, query: query), in: context)
-            switch answer.content {
-            case .whole(let bytes): return try JSONValue(parsing: bytes)
-            case .parts(let next):
-                var text = Bytes()
-                while let part = try next() { text += part }
-                return .string(String(decoding: text, as: UTF8.self))
-            }
+            let context = RESTContext(view: chain.head.view, deadline: .now + .seconds(60))
+            return try route.answer(RESTArguments(path: values, query: query), in: context)
         }
         throw RESTError.notFound(path)
+    }
+
+    static func bytes(of answer: RESTAnswer) throws -> Bytes {
+        switch answer.content {
+        case .whole(let bytes): return bytes
+        case .parts(let next):
+            var bytes = Bytes()
+            while let part = try next() { bytes += part }
+            return bytes
+        }
     }
 }

@@ -49,6 +49,67 @@ import Testing
         }
     }
 
+    @Test func `a block writes no more than its work allows`() async throws {
+        var random = SeededRandom(seed: 31)
+        let test = try AnalyticsFixture()
+        func entries() -> Double {
+            test.host.metrics.snapshot().first { $0.name == "apus_plugin_entries_total" }?
+                .samples.first { $0.labels["plugin"] == "analytics" }?.value ?? 0
+        }
+        var (allEntries, allWork) = (0.0, 0.0)
+        for _ in 0..<60 {
+            let before = entries()
+            let block = try await test.produce(
+                AnalyticsFixture.steps(Int.random(in: 0...12, using: &random), &random))
+            let replayed = try test.chain.head.view.replay(block.stored.number)
+            // As docs/analytics.md counts it; a log of these tokens is one movement.
+            let logs = replayed.receipts.reduce(0) { $0 + $1.logs.count }
+            let work =
+                replayed.stored.block.transactions.count + replayed.calls.count + 2 * logs
+                + (replayed.stored.block.withdrawals?.count ?? 0) + 1
+            let written = entries() - before
+            #expect(written > 0)
+            #expect(written <= 36 * Double(work) + 4, "\(work) in block \(block.stored.number)")
+            allEntries += written
+            allWork += Double(work)
+        }
+        #expect(allEntries <= 4 * allWork, "\(allEntries) for \(allWork)")
+    }
+
+    @Test func `the contacts of an address are exact however many there are`() async throws {
+        let test = try AnalyticsFixture()
+        typealias Step = AnalyticsFixture.Step
+        // One interaction with each of eleven, a second with two, a third with one of these.
+        var expected: [Address: Int] = [:]
+        for (count, recipients) in [(1, Array(1..<12)), (1, [9, 5]), (1, [9])] {
+            try await test.produce(
+                recipients.map { Step(deed: .transfer, sender: 0, recipient: $0, amount: 1) })
+            for recipient in recipients {
+                expected[AnalyticsFixture.recipient(recipient), default: 0] += count
+            }
+        }
+        let sorted = expected.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        for limit in [1, 2, 3, 7, 11, 20] {
+            let answer = try test.get(
+                "/api/analytics/\(alice.checksummed)/contacts", ["limit": "\(limit)"])
+            let contacts = try #require(answer["contacts"]?.arrayValue)
+            #expect(
+                contacts.map { $0["address"]?.stringValue }
+                    == sorted.prefix(limit).map { $0.key.checksummed }, "\(limit)")
+            #expect(
+                contacts.map { $0["interactions"]?.intValue } == sorted.prefix(limit).map(\.value))
+        }
+        // The others see the same from their side.
+        let peer = try test.get(
+            "/api/analytics/\(AnalyticsFixture.recipient(9).checksummed)/contacts")
+        #expect(peer["contacts"]?.arrayValue?.first?["transactions_in"] == .number("3"))
+        try await test.chain.rollback(to: 1)
+        let before = try test.get("/api/analytics/\(alice.checksummed)/contacts")
+        #expect(
+            before["contacts"]?.arrayValue?.allSatisfy { $0["interactions"] == .number("1") }
+                == true)
+    }
+
     @Test func `figures of an address are those of its transactions`() async throws {
         let test = try AnalyticsFixture()
         typealias Step = AnalyticsFixture.Step

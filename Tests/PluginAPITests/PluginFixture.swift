@@ -53,6 +53,11 @@ final class CountingPlugin: NodePlugin {
             try batch.put(Self.counts, sender.bytes, [before &+ 1])
             batch.insert(Self.log, [UInt8(block.stored.number), UInt8(index)], sender.bytes)
         }
+        // A value that is changed twice by one who knows what stands there.
+        let number = UInt8(block.stored.number)
+        let isFirst = block.stored.number == (begun.withLock { $0.last } ?? 0) + 1
+        batch.replace(Self.log, [0xfe], isFirst ? nil : [number - 1], with: [0xfd])
+        batch.replace(Self.log, [0xfe], [0xfd], with: [number])
         // A value that goes and comes.
         if block.stored.number % 2 == 0 {
             try batch.delete(Self.counts, [0xff])
@@ -63,6 +68,31 @@ final class CountingPlugin: NodePlugin {
 
     func blockReverted(_ block: BlockReference, _ batch: PluginBatch) throws {
         reverted.withLock { $0.append(block.number) }
+    }
+}
+
+/// The next version of the counting plugin, with one of its tables.
+final class LaterCountingPlugin: NodePlugin {
+    static let counts = PluginTable(0, "counts", .point)
+    static let manifest = PluginManifest(
+        name: "counting", summary: "Counts blocks.", version: 4, tables: [counts])
+
+    init(_ configuration: inout PluginConfiguration) throws(PluginError) {}
+
+    func blockCommitted(_ block: CommittingBlock, _ batch: PluginBatch) throws {
+        try batch.put(Self.counts, [UInt8(block.stored.number)], [1])
+    }
+}
+
+/// Refuses blocks with a number of transactions.
+final class RefusingPlugin: NodePlugin {
+    static let manifest = PluginManifest(
+        name: "refusing", summary: "Refuses.", tables: [PluginTable(0, "none", .point)])
+
+    init(_ configuration: inout PluginConfiguration) throws(PluginError) {}
+
+    func blockCommitted(_ block: CommittingBlock, _ batch: PluginBatch) throws {
+        if block.stored.senders.count == 2 { throw PluginError("not two") }
     }
 }
 

@@ -127,6 +127,40 @@ import Testing
         #expect(test.chain.head.number == 0)
     }
 
+    @Test func `a table that a later version has no more is emptied`() async throws {
+        do {
+            let test = try PluginFixture(directory)
+            try await test.produce(2)
+            #expect(try test.contents()["log"]?.isEmpty == false)
+            try await test.chain.shutDown()
+        }
+        do {
+            let later = try PluginFixture(directory, plugins: [LaterCountingPlugin.self])
+            try await later.run { later.host.health[0].health.status == .ok }
+            #expect(try later.contents()["counts"] == [[1]: [1]])
+            try await later.chain.shutDown()
+        }
+        var options = DatabaseOptions(path: directory.path + "/chain")
+        let family = PluginFamily(plugin: "counting", family: "log", access: .ordered)
+        options.pluginFamilies = [family]
+        let database = try Database.reopening(options)
+        let cursor = database.snapshot().cursor(try #require(database.column(family)))
+        try cursor.seek([])
+        let isEmpty = !cursor.isValid
+        #expect(isEmpty)
+    }
+
+    @Test func `a batch that was not written leaves nothing behind`() async throws {
+        let test = try PluginFixture(
+            directory, plugins: [CountingPlugin.self, RefusingPlugin.self], policy: .stop)
+        try await test.produce(1)
+        // The first plugin is done with the block when the second refuses it.
+        await #expect(throws: ChainError.self) { try await test.produce(2) }
+        #expect(test.chain.head.number == 1)
+        try await test.produce(1)
+        #expect(try test.contents()["counts"]?[FixedKeys.alice.address.bytes] == [2])
+    }
+
     @Test func `what cannot be reverted any more needs no undo`() async throws {
         let test = try PluginFixture(directory, history: .blocks(2))
         for _ in 0..<8 { try await test.produce(1) }

@@ -172,6 +172,15 @@ public final class Database: @unchecked Sendable {
         rocksdb_compact_range_cf(handle, self[column], nil, 0, nil, 0)
     }
 
+    /// Removes all entries of the families that a plugin had and has no more.
+    public func clearOrphans(of plugin: String) throws(StorageError) {
+        let prefix = PluginFamily.prefix + plugin + "."
+        for (index, name) in otherNames.enumerated().dropFirst(pluginFamilies.count)
+        where name.hasPrefix(prefix) {
+            try clear(PluginColumn(index: index + 1))
+        }
+    }
+
     /// Compacts a family, which drops what was overwritten or deleted.
     public func compact(_ family: Family) {
         rocksdb_compact_range_cf(handle, self[family], nil, 0, nil, 0)

@@ -1,0 +1,77 @@
+import PluginAPI
+import Primitives
+import Storage
+
+/// The peers of an address, wherever they stand.
+extension PluginView {
+    /// Peers in no order, up to a limit.
+    func peers(of address: Address, limit: Int) throws -> [Address: PeerTotals] {
+        guard let record = try record(of: address) else { return [:] }
+        var peers: [Address: PeerTotals] = [:]
+        guard record.hasManyPeers else {
+            for peer in record.peers.prefix(limit) { peers[peer.address] = peer.totals }
+            return peers
+        }
+        try forEach(Table.peers, prefix: KeyBuilder.address(address)) { key, value in
+            peers[try Self.peer(key[20...])] = try PeerTotals(decoding: value)
+            return peers.count < limit
+        }
+        return peers
+    }
+
+    /// The peers with the most interactions, the ones with equally many by address. Exact: who has
+    /// more never stands in a lower rank, and the last rank that is looked at is read to its end.
+    func topPeers(
+        of address: Address, limit: Int
+    ) throws -> [(peer: Address, totals: PeerTotals)] {
+        guard let record = try record(of: address) else { return [] }
+        var found: [(peer: Address, totals: PeerTotals)] =
+            record.hasManyPeers
+            ? try ranked(address, limit: limit)
+            : record.peers.filter { $0.totals.interactions > 0 }.map { ($0.address, $0.totals) }
+        if record.hasManyPeers, found.count < limit {
+            // All that have a rank were found. The others have one interaction each, and stand in
+            // the order of their addresses; of the peers in between no more have a rank than those.
+            let known = Set(found.map(\.peer))
+            try forEach(Table.peers, prefix: KeyBuilder.address(address)) { key, value in
+                let peer = try Self.peer(key[20...])
+                guard !known.contains(peer) else { return true }
+                let totals = try PeerTotals(decoding: value)
+                if totals.interactions > 0 { found.append((peer, totals)) }
+                return found.count < limit
+            }
+        }
+        found.sort {
+            ($1.totals.interactions, $0.peer) < ($0.totals.interactions, $1.peer)
+        }
+        return Array(found.prefix(limit))
+    }
+
+    /// Those that have a rank.
+    private func ranked(
+        _ address: Address, limit: Int
+    ) throws -> [(peer: Address, totals: PeerTotals)] {
+        var found: [(peer: Address, totals: PeerTotals)] = []
+        var rank: UInt16?
+        let prefix = KeyBuilder.address(address)
+        try forEach(Table.peerRanks, prefix: prefix) { key, _ in
+            let current = ~(UInt16(key[20]) << 8 | UInt16(key[21]))
+            if current != rank, found.count >= limit { return false }
+            // Of the ranks below sixteen each is one number: the first addresses are the ones.
+            if current < 16, found.count >= limit { return false }
+            rank = current
+            guard let totals = try value(Table.peers, prefix + key[22...], as: PeerTotals.self)
+            else { throw StorageError.corrupted("a peer in the analytics' tables") }
+            found.append((try Self.peer(key[22...]), totals))
+            return true
+        }
+        return found
+    }
+
+    private static func peer(_ bytes: ArraySlice<UInt8>) throws(StorageError) -> Address {
+        guard let peer = Address(bytes) else {
+            throw .corrupted("a peer in the analytics' tables")
+        }
+        return peer
+    }
+}
