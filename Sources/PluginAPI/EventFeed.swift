@@ -32,7 +32,8 @@ public struct FeedEvent: Hashable, Sendable {
 /// Each commit appends to it in its own batch, so it misses nothing and invents nothing, whenever
 /// the process ends. Whoever follows it keeps a cursor, reads at a pace of its own, and never slows
 /// the chain. The last ``retained`` events are kept, and beyond them what a plugin has still to
-/// read.
+/// read: without bound while it follows, and of the last ``retainedForAbsent`` if it does not, because
+/// it was removed, has failed or follows no more. One that comes back later gets a `reset`.
 ///
 ///     events   sequence[8]       →  kind[1] ‖ number[8] ‖ hash[32] ‖ parent hash[32]
 ///     meta     last              →  sequence[8] of the last event
@@ -46,6 +47,8 @@ public final class EventFeed: CommitParticipant {
         var oldest: UInt64 = 1
         /// What plugins have dealt with.
         var acknowledged: [String: UInt64] = [:]
+        /// The plugins that follow in this process.
+        var following: Set<String> = []
         var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
         var nextWaiter: UInt64 = 0
         var listeners: [String: @Sendable () -> Void] = [:]
@@ -53,6 +56,8 @@ public final class EventFeed: CommitParticipant {
 
     /// Events that are kept however little they are read: 8 MB.
     public static let retained: UInt64 = 100_000
+    /// Events that are kept for a plugin that does not follow: 80 MB.
+    public static let retainedForAbsent: UInt64 = 1_000_000
 
     static let families = [
         PluginFamily(plugin: "feed", family: "events", access: .ordered),
@@ -148,8 +153,8 @@ public final class EventFeed: CommitParticipant {
 
     /// Appends what happens.
     public func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
-        let (columns, acknowledged, first) = state.withLock {
-            ($0.columns, $0.acknowledged.values.min(), $0.oldest)
+        let (columns, acknowledged, following, first) = state.withLock {
+            ($0.columns, $0.acknowledged, $0.following, $0.oldest)
         }
         var oldest = first
         guard let columns else { return }
@@ -175,8 +180,10 @@ public final class EventFeed: CommitParticipant {
             }
             batch.put(columns.meta, Self.lastKey, Bytes(bigEndian: sequence))
             // Twice as many go as come, so that what was kept for someone goes in the end.
+            let kept = Self.firstKept(
+                last: sequence, acknowledged: acknowledged, following: following)
             var left = 2 * (sequence - before)
-            while left > 0, oldest <= acknowledged ?? .max, sequence - oldest >= Self.retained {
+            while left > 0, oldest < kept {
                 batch.delete(columns.events, Bytes(bigEndian: oldest))
                 oldest += 1
                 left -= 1
@@ -185,6 +192,26 @@ public final class EventFeed: CommitParticipant {
         } catch {
             throw .participantFailed("the feed of events: \(error)")
         }
+    }
+
+    /// The first event that someone may still want.
+    ///
+    /// - Parameters:
+    ///   - last: the last event.
+    ///   - acknowledged: the last event that each plugin has dealt with.
+    ///   - following: the plugins that follow at present.
+    package static func firstKept(
+        last: UInt64, acknowledged: [String: UInt64], following: Set<String>
+    ) -> UInt64 {
+        var first = last >= retained ? last - retained + 1 : 0
+        for (plugin, sequence) in acknowledged {
+            if following.contains(plugin) || last - min(sequence, last) <= retainedForAbsent {
+                first = min(first, sequence + 1)
+            } else {
+                first = min(first, last - retainedForAbsent + 1)
+            }
+        }
+        return first
     }
 
     /// Tells who waits that a batch is written. Works until the task is cancelled.
@@ -229,7 +256,7 @@ public final class EventFeed: CommitParticipant {
 
     /// The events after one, in order.
     ///
-    /// - Throws: `PluginError` if events are missing that were after it.
+    /// - Throws: `EventsForgotten` if events are missing that were after it.
     public func events(
         after sequence: UInt64, limit: Int, in snapshot: Snapshot
     ) throws -> [FeedEvent] {
@@ -243,9 +270,7 @@ public final class EventFeed: CommitParticipant {
             }
             let event = try FeedEvent(number, cursor.value)
             guard event.sequence == sequence + UInt64(events.count) + 1 else {
-                throw PluginError(
-                    "the events after \(sequence) are no longer kept, the oldest is "
-                        + "\(event.sequence)")
+                throw EventsForgotten(after: sequence, oldest: event.sequence)
             }
             events.append(event)
             try cursor.advance()
@@ -294,6 +319,28 @@ public final class EventFeed: CommitParticipant {
         state.withLock { $0.acknowledged[plugin] }
     }
 
+    /// Says that a plugin follows, so that all is kept that it has still to read.
+    func beginFollowing(_ plugin: String) {
+        state.withLock { _ = $0.following.insert(plugin) }
+    }
+
+    /// Says that a plugin follows no more.
+    func endFollowing(_ plugin: String) {
+        state.withLock { _ = $0.following.remove(plugin) }
+    }
+
+    /// The event for one who cannot go on from its cursor: the head of a view.
+    func reset(at view: ChainView) throws(StorageError) -> FeedEvent? {
+        guard let columns = state.withLock({ $0.columns }),
+            let last = try view.snapshot.value(columns.meta, Self.lastKey).flatMap({
+                UInt64(bigEndian: $0)
+            })
+        else { return nil }
+        return FeedEvent(
+            sequence: last, kind: .reset, block: view.reference,
+            parentHash: view.header.parentHash)
+    }
+
     /// Keeps that a plugin has dealt with everything up to an event.
     func acknowledge(
         _ sequence: UInt64, by plugin: String, in database: Database
@@ -315,6 +362,19 @@ public final class EventFeed: CommitParticipant {
 
     private static let lastKey = Bytes("last".utf8)
     private static let cursorPrefix = Bytes("cursor.".utf8)
+}
+
+/// A cursor is so old that events after it are gone.
+public struct EventsForgotten: Error, CustomStringConvertible, Sendable {
+    /// The cursor.
+    public let after: UInt64
+    /// The oldest event that is kept.
+    public let oldest: UInt64
+
+    /// One sentence.
+    public var description: String {
+        "the events after \(after) are no longer kept, the oldest is \(oldest)"
+    }
 }
 
 extension FeedEvent {

@@ -67,7 +67,7 @@ struct FeedNamespace: Sendable {
             let events = try host.feed.events(
                 after: cursor, limit: Int(limit), in: view.snapshot)
             return EventPage(events: events, cursor: events.last?.sequence ?? cursor, view: view)
-        } catch let error as PluginError {
+        } catch let error as EventsForgotten {
             throw RPCError(code: RPCErrorCode.limitExceeded, message: error.description)
         }
     }

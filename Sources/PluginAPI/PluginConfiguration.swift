@@ -49,11 +49,6 @@ public struct PluginConfiguration: Sendable {
         ) { text in UInt64(text).flatMap { range.contains($0) ? $0 : nil } }
     }
 
-    /// A switch.
-    public mutating func flag(_ name: String) throws(PluginError) -> Bool {
-        try value(name, expecting: "true or false") { Bool($0) } ?? false
-    }
-
     /// Called after the plugin has read its settings.
     func refuseUnknown() throws(PluginError) {
         for name in values.keys.sorted() where !known.contains(name) {

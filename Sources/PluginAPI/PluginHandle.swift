@@ -40,21 +40,27 @@ public final class PluginHandle: Sendable {
         PluginView(chain: chain, columns: index.columns)
     }
 
-    /// How far the plugin's index is.
-    public var progress: IndexProgress { index.progress }
-
     /// Calls a function with everything that happens to the chain, in order, from where the plugin
     /// stopped the last time; from now on if it has never followed.
     ///
     /// The cursor is durable: after a crash the last events before it come once more, but none is
-    /// missed. Nobody waits for the function; it may take as long as it wants. Returns when the task
-    /// is cancelled.
+    /// missed. Nobody waits for the function; it may take as long as it wants. A plugin that did not
+    /// follow for ``EventFeed/retainedForAbsent`` events gets a `reset` first. Returns when the task is
+    /// cancelled.
     public func followEvents(_ body: (FeedEvent, ChainView) async throws -> Void) async throws {
+        feed.beginFollowing(name)
+        defer { feed.endFollowing(name) }
         var sequence = feed.cursor(of: name) ?? feed.last
         try feed.acknowledge(sequence, by: name, in: blockchain.database)
         while !Task.isCancelled {
             let view = blockchain.head.view
-            let events = try feed.events(after: sequence, limit: 64, in: view.snapshot)
+            let events: [FeedEvent]
+            do {
+                events = try feed.events(after: sequence, limit: 64, in: view.snapshot)
+            } catch is EventsForgotten {
+                guard let reset = try feed.reset(at: view) else { return }
+                events = [reset]
+            }
             for event in events {
                 try await body(event, view)
                 sequence = event.sequence

@@ -111,9 +111,57 @@ private final class Follower: NodePlugin {
         batch.delete(column, [0, 0, 0, 0, 0, 0, 0, 1])
         try test.chain.database.write(batch, durability: .buffered)
         let snapshot = test.chain.database.snapshot()
-        #expect(throws: PluginError.self) {
+        #expect(throws: EventsForgotten.self) {
             try test.host.feed.events(after: 0, limit: 10, in: snapshot)
         }
         #expect(try test.host.feed.events(after: 1, limit: 10, in: snapshot).count == 2)
+    }
+
+    @Test func `a plugin that comes back after its events are gone is told to begin anew`()
+        async throws
+    {
+        do {
+            let test = try PluginFixture(directory, plugins: [Follower.self])
+            let follower = try #require(test.host.plugin(Follower.self))
+            let task = Task { await test.host.run() }
+            while test.host.feed.cursor(of: "follower") == nil { await Task.yield() }
+            try await test.produce()
+            while follower.seen.withLock({ $0.isEmpty }) { await Task.yield() }
+            task.cancel()
+            await task.value
+            for _ in 0..<2 { try await test.produce() }
+            // As after a million more.
+            let family = try #require(test.host.families.first { $0.family == "events" })
+            let column = try #require(test.chain.database.column(family))
+            var batch = WriteBatch(for: test.chain.database)
+            batch.delete(column, [0, 0, 0, 0, 0, 0, 0, 2])
+            try test.chain.database.write(batch, durability: .buffered)
+            try await test.chain.shutDown()
+        }
+        let test = try PluginFixture(directory, plugins: [Follower.self])
+        let follower = try #require(test.host.plugin(Follower.self))
+        let task = Task { await test.host.run() }
+        while follower.seen.withLock({ $0.isEmpty }) { await Task.yield() }
+        try await test.produce()
+        while follower.seen.withLock({ $0.last?.sequence }) != 4 { await Task.yield() }
+        task.cancel()
+        await task.value
+        #expect(summary(follower.seen.withLock { $0 }) == ["3 reset 3", "4 committed 4"])
+    }
+
+    @Test func `a plugin holds events back without bound only while it follows`() {
+        let (few, many) = (EventFeed.retained, EventFeed.retainedForAbsent)
+        func first(_ acknowledged: [String: UInt64], _ following: Set<String> = []) -> UInt64 {
+            EventFeed.firstKept(last: 3 * many, acknowledged: acknowledged, following: following)
+        }
+        #expect(first([:]) == 3 * many - few + 1)
+        #expect(first(["a": 3 * many - 5]) == 3 * many - few + 1)
+        #expect(first(["a": 2 * many]) == 2 * many + 1)
+        #expect(first(["a": 2 * many - 1]) == 2 * many + 1)
+        #expect(first(["a": 7]) == 2 * many + 1)
+        #expect(first(["a": 7, "b": 2 * many + 9]) == 2 * many + 1)
+        #expect(first(["a": 7], ["a"]) == 8)
+        #expect(first(["a": 7, "b": 5], ["a"]) == 8)
+        #expect(EventFeed.firstKept(last: 9, acknowledged: ["a": 9], following: []) == 0)
     }
 }
