@@ -63,10 +63,11 @@ $(TRACER_VECTORS)/eth:
 	@git clone --quiet --depth 1 --filter=blob:none --sparse $(GETH_SOURCE) $(TRACER_VECTORS)
 	@git -C $(TRACER_VECTORS) sparse-checkout set eth/tracers/internal/tracetest/testdata
 
-test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py, eth-tester, eth-account, WebSocket clients and fuzzers against a real daemon
+test-clients: $(BINARY) $(VENV)/ready  ## Run web3.py, eth-tester, eth-account, WebSocket clients, exports and fuzzers against a real daemon
 	@$(VENV)/bin/python examples/web3py/first_light.py --apus $(BINARY)
 	@$(VENV)/bin/python examples/web3py/first_light.py --eth-tester
 	@$(VENV)/bin/python examples/feed/test_follow.py --apus $(BINARY)
+	@$(VENV)/bin/python Tests/Exports/test_exports.py --apus $(BINARY)
 	@$(VENV)/bin/python -m pytest -c Tests/clients/pytest.ini --rootdir Tests/clients \
 	    --apus $(abspath $(BINARY)) Tests/clients
 

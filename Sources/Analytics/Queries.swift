@@ -61,15 +61,16 @@ struct AnalyticsQueries: Sendable {
             },
             RESTRoute(
                 .get, "/api/analytics/export/{table}",
-                "A table of a range of blocks, with the columns of ethereum-etl.",
+                "A table of a range of blocks, with the columns of ethereum-etl or cryo.",
                 role: .admin,
                 mediaTypes: ExportFormat.allCases.map(\.mediaType),
                 RESTParameter<ExportTable>.path("table", "Which table."),
                 RESTParameter<UInt64>.query("from", "The first block.", default: 0),
                 RESTParameter<UInt64?>.query("to", "The last block; the head by default."),
-                RESTParameter<ExportFormat>.query("format", "csv or ndjson.", default: .csv)
+                RESTParameter<ExportFormat>.query(
+                    "format", "csv, ndjson or parquet.", default: .csv)
             ) { context, table, first, last, format in
-                try Export(table, format, first, last, in: context.view).answer
+                try Export.answer(table, format, first, last, in: context.view)
             },
             RESTRoute(
                 .get, "/api/analytics/{address}", "What an account did.", role: .reader,

@@ -12,6 +12,39 @@ public func sha256(_ message: ArraySlice<UInt8>) -> Bytes {
     digest(message, Algorithms.sha256, count: 32)
 }
 
+/// A SHA-256 digest of a message that comes in parts. Not for several threads at once.
+public final class SHA256Digest {
+    // SAFETY: made in `init`, freed in `deinit`, used by one thread.
+    private let context: OpaquePointer
+
+    /// The digest of nothing yet.
+    public init() {
+        guard let context = EVP_MD_CTX_new(),
+            EVP_DigestInit_ex2(context, Algorithms.sha256, nil) == 1
+        else { preconditionFailure("OpenSSL could not hash: out of memory.") }
+        self.context = context
+    }
+
+    deinit {
+        EVP_MD_CTX_free(context)
+    }
+
+    /// Adds a part.
+    public func update(_ part: Bytes) {
+        let status = part.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+        precondition(status == 1, "OpenSSL could not hash: out of memory.")
+    }
+
+    /// The digest of all parts, 32 bytes. To be called once, last.
+    public func finish() -> Bytes {
+        Bytes(unsafeUninitializedCapacity: 32) { output, initializedCount in
+            let status = EVP_DigestFinal_ex(context, output.baseAddress, nil)
+            precondition(status == 1, "OpenSSL could not hash: out of memory.")
+            initializedCount = 32
+        }
+    }
+}
+
 /// The RIPEMD-160 digest (ISO/IEC 10118-3), 20 bytes.
 public func ripemd160(_ message: Bytes) -> Bytes { ripemd160(message[...]) }
 

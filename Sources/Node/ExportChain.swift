@@ -1,4 +1,4 @@
-import Chain
+public import Chain
 import ChainFiles
 public import EthereumTypes
 import Foundation
@@ -79,8 +79,8 @@ func blockRange(
     return first...last
 }
 
-/// Opens the chain that a data folder must hold.
-func openExistingChain(_ settings: NodeSettings) throws(StartupError) -> Blockchain {
+/// Opens the chain that a data folder must hold, without plugins.
+public func openExistingChain(_ settings: NodeSettings) throws(StartupError) -> Blockchain {
     let folder = try dataFolder(settings)
     guard holdsChain(folder) else {
         throw StartupError(.noInput, "\(folder) holds no chain")

@@ -1,12 +1,13 @@
 import Foundation
 
 /// Tells a person at a terminal how far a long work is: a line on standard error every other second.
-final class ProgressReport {
+public final class ProgressReport {
     private let start = ContinuousClock.now
     private var last = ContinuousClock.now
     private let interval: Duration
 
-    init(every interval: Duration = .seconds(2)) {
+    /// A report with a line after each interval.
+    public init(every interval: Duration = .seconds(2)) {
         self.interval = interval
     }
 
@@ -18,7 +19,7 @@ final class ProgressReport {
     /// Writes the line that `text` gives, if it is time for one.
     ///
     /// - Parameter fraction: how much of the work is done, 0 to 1.
-    func show(fraction: Double, _ text: () -> String) {
+    public func show(fraction: Double, _ text: () -> String) {
         let now = ContinuousClock.now
         guard now - last >= interval else { return }
         last = now

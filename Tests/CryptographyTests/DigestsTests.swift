@@ -65,4 +65,17 @@ import Testing
         #expect(randomBytes(count: 33).count == 33)
         #expect(randomBytes(count: 32) != randomBytes(count: 32))
     }
+
+    @Test func `a message in parts has the digest of the whole`() {
+        let message = (0..<1000).map { UInt8(truncatingIfNeeded: $0) }
+        let digest = SHA256Digest()
+        var rest = message[...]
+        for count in [0, 1, 63, 64, 65, 500] {
+            digest.update(Bytes(rest.prefix(count)))
+            rest = rest.dropFirst(count)
+        }
+        digest.update(Bytes(rest))
+        #expect(digest.finish() == sha256(message))
+        #expect(SHA256Digest().finish() == sha256([]))
+    }
 }
