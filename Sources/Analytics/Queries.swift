@@ -73,6 +73,19 @@ struct AnalyticsQueries: Sendable {
                 try Export.answer(table, format, first, last, in: context.view)
             },
             RESTRoute(
+                .get, "/api/analytics/risk/evaluation",
+                "What the evidence of risk is worth: half of the flags are hidden, twenty times.",
+                role: .admin, cost: .execution,
+                RESTParameter<UInt64>.query("seed", "Of the random choices.", default: 1)
+            ) { context, seed in
+                guard let labels = self.labels else {
+                    throw RESTError.conflict("no label list is loaded")
+                }
+                return try RiskEvaluation(
+                    self.handle.view(of: context.view), labels, seed: seed,
+                    deadline: context.deadline)
+            },
+            RESTRoute(
                 .get, "/api/analytics/{address}", "What an account did.", role: .reader,
                 cost: .execution, address, days, answer: report),
             RESTRoute(

@@ -1,0 +1,283 @@
+import Chain
+import Foundation
+import PluginAPI
+import Primitives
+import RPC
+import Storage
+
+/// What the evidence points are worth on this chain, with this list: half of the flags are hidden, and
+/// the points that the hidden addresses get from the other half are compared with those of addresses
+/// that nobody has flagged, twenty times over.
+///
+/// The controls are *matched by era*: one for each flagged address, first seen in the same tenth of the
+/// flagged ones' time. Labels and time go together on most lists, and whatever tells old addresses
+/// from new ones would look like a detector of fraud.
+struct RiskEvaluation: RPCResult {
+    /// Times that half of the flags are hidden.
+    static let rounds = 20
+    /// Parts of the time by which controls are matched.
+    static let eras = 10
+    /// Resamples of the addresses for the intervals, which hold 95 % of them.
+    static let resamples = 1_000
+    /// Flagged addresses that take part, chosen at random if there are more.
+    static let most = 2_000
+    /// Fewer tell nothing.
+    static let least = 10
+    /// Addresses that are looked at to find a control for each flagged one.
+    static let candidatesEach = 20
+    /// Points from which an address counts as found: any, medium, high.
+    static let thresholds: [Double] = [0, 20, 60]
+    /// Shares of flagged addresses in a population.
+    static let prevalences: [(name: String, share: Double)] = [
+        ("0.001", 0.001), ("0.01", 0.01), ("0.1", 0.1),
+    ]
+
+    /// How often an address was found of the times that it could be, for each threshold.
+    struct Outcome: Equatable {
+        var times = 0
+        var found = Array(repeating: 0, count: thresholds.count)
+
+        mutating func add(points: Double) {
+            times += 1
+            for (index, threshold) in RiskEvaluation.thresholds.enumerated()
+            where threshold == 0 ? points > 0 : points >= threshold {
+                found[index] += 1
+            }
+        }
+    }
+
+    /// The rates at a threshold.
+    struct Rates {
+        let recall: Double
+        let falsePositives: Double
+
+        init(_ flagged: [Outcome], _ controls: [Outcome], _ threshold: Int) {
+            func rate(_ outcomes: [Outcome]) -> Double {
+                let times = outcomes.reduce(0) { $0 + $1.times }
+                guard times > 0 else { return 0 }
+                return Double(outcomes.reduce(0) { $0 + $1.found[threshold] }) / Double(times)
+            }
+            recall = rate(flagged)
+            falsePositives = rate(controls)
+        }
+
+        /// The share of flagged ones among those found, where so many of all are flagged; `nil` if
+        /// none is found.
+        func precision(at prevalence: Double) -> Double? {
+            let (hits, misses) = (recall * prevalence, falsePositives * (1 - prevalence))
+            return hits + misses > 0 ? hits / (hits + misses) : nil
+        }
+    }
+
+    let scope: ReportScope
+    let list: LabelList
+    let seed: UInt64
+    /// Of the addresses that take part, in their order.
+    let flagged: [Outcome]
+    let controls: [Outcome]
+
+    /// - Throws: `RESTError` with 409 if too few flagged addresses are in the index, with 504 if there
+    ///   is not enough time.
+    init(
+        _ view: PluginView, _ list: LabelList, seed: UInt64, deadline: ContinuousClock.Instant
+    ) throws {
+        scope = try ReportScope(view, days: 1)
+        self.list = list
+        self.seed = seed
+        var random = SplitMix(seed: seed)
+        func checkTime() throws {
+            guard .now < deadline else {
+                throw RESTError(
+                    status: 504, title: "Timed out", detail: "the evaluation takes too long")
+            }
+        }
+        var all: [(address: Address, firstBlock: BlockNumber)] = []
+        for address in list.labels.keys.sorted() {
+            guard let totals = try view.record(of: address)?.totals,
+                totals.activity.transactions > 0
+            else { continue }
+            all.append((address, totals.firstBlock))
+        }
+        all.shuffle(using: &random)
+        all = Array(all.prefix(Self.most))
+        guard all.count >= Self.least else {
+            throw RESTError.conflict(
+                "of the flagged addresses \(all.count) are in the index; "
+                    + "an evaluation needs \(Self.least)")
+        }
+        try checkTime()
+        let matched = try Self.controls(for: all, view, list, &random, checkTime)
+        func evidence(_ address: Address) throws -> RiskEvidence {
+            try checkTime()
+            return try RiskEvidence(view, address, list.labels)
+        }
+        let flaggedEvidence = try all.map { try evidence($0.address) }
+        let controlEvidence = try matched.map(evidence)
+        var flagged = Array(repeating: Outcome(), count: all.count)
+        var controls = Array(repeating: Outcome(), count: matched.count)
+        for _ in 0..<Self.rounds {
+            let order = Array(all.indices).shuffled(using: &random)
+            let hidden = Set(order.prefix(all.count / 2).map { all[$0].address })
+            for (index, evidence) in flaggedEvidence.enumerated()
+            where hidden.contains(evidence.address) {
+                flagged[index].add(points: evidence.points { !hidden.contains($0) })
+            }
+            for (index, evidence) in controlEvidence.enumerated() {
+                controls[index].add(points: evidence.points { !hidden.contains($0) })
+            }
+            try checkTime()
+        }
+        self.flagged = flagged
+        self.controls = controls
+    }
+
+    /// An address without a flag for each flagged one, of the same era, as far as there are any.
+    private static func controls(
+        for flagged: [(address: Address, firstBlock: BlockNumber)], _ view: PluginView,
+        _ list: LabelList, _ random: inout SplitMix, _ checkTime: () throws -> Void
+    ) throws -> [Address] {
+        let blocks = flagged.map(\.firstBlock).sorted()
+        // How many flagged ones were there before, by tenths.
+        func era(_ block: BlockNumber) -> Int {
+            var (low, high) = (0, blocks.count)
+            while low < high {
+                let middle = (low + high) / 2
+                if blocks[middle] < block { low = middle + 1 } else { high = middle }
+            }
+            return min(eras - 1, low * eras / blocks.count)
+        }
+        var candidates: [[Address]] = Array(repeating: [], count: eras)
+        var seen: Set<Address> = []
+        let cursor = try view.cursor(Table.addresses)
+        for count in 0..<(candidatesEach * flagged.count) {
+            if count % 256 == 0 { try checkTime() }
+            // Addresses are spread evenly: what comes after a random one is a random one.
+            try cursor.seek(
+                KeyBuilder.address(
+                    Address(
+                        w0: random.next(), w1: random.next(),
+                        w2: UInt32(truncatingIfNeeded: random.next()))))
+            guard cursor.isValid, let address = Address(cursor.key),
+                list.labels[address] == nil, seen.insert(address).inserted
+            else { continue }
+            let totals = try AddressRecord(decoding: cursor.value).totals
+            guard totals.activity.transactions > 0 else { continue }
+            candidates[era(totals.firstBlock)].append(address)
+        }
+        return flagged.compactMap { candidates[era($0.firstBlock)].popLast() }
+    }
+
+    // MARK: - Figures
+
+    func rates(_ threshold: Int) -> Rates { Rates(flagged, controls, threshold) }
+
+    /// The figures of resampled addresses that 95 % lie between, for each of several functions.
+    func intervals(
+        _ threshold: Int, _ figures: [(Rates) -> Double?]
+    ) -> [ClosedRange<Double>?] {
+        var random = SplitMix(seed: seed &+ UInt64(threshold) &+ 1)
+        var samples: [[Double]] = Array(repeating: [], count: figures.count)
+        for _ in 0..<Self.resamples {
+            let resampled = Rates(
+                flagged.indices.map { _ in flagged[Int.random(in: flagged.indices, using: &random)]
+                },
+                controls.indices.map { _ in
+                    controls[Int.random(in: controls.indices, using: &random)]
+                }, threshold)
+            for (index, figure) in figures.enumerated() {
+                if let value = figure(resampled) { samples[index].append(value) }
+            }
+        }
+        return samples.map { values in
+            guard !values.isEmpty else { return nil }
+            let sorted = values.sorted()
+            let tail = sorted.count / 40
+            return sorted[tail]...sorted[sorted.count - 1 - tail]
+        }
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            scope.writeBlock(to: &writer)
+            writer.key("meaning")
+            writer.string(RiskReport.meaning)
+            writer.key("list")
+            list.write(to: &writer)
+            writer.key("protocol")
+            writer.object { writer in
+                writer.count("hold_outs", UInt64(Self.rounds))
+                writer.key("hidden_share")
+                writer.number(0.5)
+                writer.count("eras", UInt64(Self.eras))
+                writer.count("resamples", UInt64(Self.resamples))
+                writer.count("seed", seed)
+            }
+            writer.count("flagged_in_index", UInt64(flagged.count))
+            writer.count("controls", UInt64(controls.count))
+            writer.key("thresholds")
+            writer.array { writer in
+                for index in Self.thresholds.indices { write(index, to: &writer) }
+            }
+        }
+    }
+
+    private func write(_ threshold: Int, to writer: inout JSONWriter) {
+        let rates = rates(threshold)
+        // One control for each flagged address: half of them are flagged.
+        let named: [(name: String, figure: (Rates) -> Double?)] = [
+            ("recall", { $0.recall }), ("false_positive_rate", { $0.falsePositives }),
+            ("precision", { $0.precision(at: 0.5) }),
+            ("lift", { $0.precision(at: 0.5).map { $0 / 0.5 } }),
+        ]
+        let ppv: [(name: String, figure: (Rates) -> Double?)] = Self.prevalences.map { prevalence in
+            (prevalence.name, { $0.precision(at: prevalence.share) })
+        }
+        let intervals = intervals(threshold, (named + ppv).map(\.figure))
+        func write(
+            _ figures: [(name: String, figure: (Rates) -> Double?)],
+            _ intervals: ArraySlice<ClosedRange<Double>?>, to writer: inout JSONWriter
+        ) {
+            for (entry, interval) in zip(figures, intervals) {
+                writer.key(entry.name)
+                guard let value = entry.figure(rates), let interval else {
+                    writer.null()
+                    continue
+                }
+                writer.object { writer in
+                    writer.key("value")
+                    writer.number(value)
+                    writer.key("low")
+                    writer.number(interval.lowerBound)
+                    writer.key("high")
+                    writer.number(interval.upperBound)
+                }
+            }
+        }
+        writer.object { writer in
+            writer.key(Self.thresholds[threshold] == 0 ? "points_above" : "points_from")
+            writer.number(Self.thresholds[threshold])
+            write(named, intervals[..<named.count], to: &writer)
+            writer.key("precision_by_prevalence")
+            writer.object { writer in write(ppv, intervals[named.count...], to: &writer) }
+        }
+    }
+
+    static let schema: JSONValue = ["type": "object", "title": "RiskEvaluation"]
+}
+
+/// Random numbers that are the same for the same seed.
+private struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
+}
