@@ -3,8 +3,8 @@
 
     recompute.py http://127.0.0.1:8545 [SEED [BLOCKS]]
 
-Makes a chain of random transactions (nested calls, creations, self-destructs, reverts, tokens), with
-random reorganisations, and computes every figure again in plain Python from what the standard methods
+Makes a chain of random transactions (nested calls, creations, self-destructs, reverts, tokens of six
+kinds and of none), with random reorganisations, and computes every figure again in plain Python from what the standard methods
 of JSON-RPC say. Nothing of the node's own analytics is used for that. Needs nothing but Python.
 """
 import collections
@@ -52,6 +52,42 @@ ERC721 = "6020355f3533" + "7f" + TRANSFER[2:] + "5f5fa400"
 # TransferSingle(operator, from, to, id, value): id 7.
 ERC1155 = "60075f526020356020525f353333" + "7f" + SINGLE[2:] + "60405fa400"
 DELEGATE = "5f5f5f5f5f355af400"  # delegate-calls the address in the call data
+# CREATE2 with salt 0 of a contract that destroys itself at once: the address is free again after that.
+REDEPLOYER = "6133ff5f525f6002601e34f500"
+ZERO = "0x" + "00" * 20
+
+# Tokens that keep balances, unlike those above, which only tell of movements. Call data of two words
+# moves: (to, amount or id), after as much was minted for the caller. Anything else is balanceOf, whose
+# first argument stands after four bytes. A balance is in the slot of its holder's address.
+TO, AMOUNT = "5f35", "602035"
+
+
+def movement(kind, sender, target):
+    """A movement between two words on the way: code that pushes them."""
+    if kind == "erc721":
+        return AMOUNT + target + sender + "7f" + TRANSFER[2:] + "5f5fa4"
+    if kind == "erc1155":  # The id is the amount; one is moved.
+        return (AMOUNT + "5f52" + "6001602052" + target + sender + "33" + "7f" + SINGLE[2:]
+                + "60405fa4")
+    return AMOUNT + "5f52" + target + sender + "7f" + TRANSFER[2:] + "60205fa3"
+
+
+def keeping_token(kind):
+    # What the recipient gets: the amount, less one by a token that takes a fee.
+    credit = {"fee": AMOUNT + "80151590" + "03", "erc721": "6001", "erc1155": "6001"}.get(kind, AMOUNT)
+    # The slot: of ERC-1155 with the id above the address.
+    slot = (AMOUNT + "60a01b" + TO + "17") if kind == "erc1155" else TO
+    move = movement(kind, "5f", "33") + movement(kind, "33", TO)
+    move += credit + slot + "8054" + "90" + "91" + "01" + "90" + "55"  # Adds to what is in the slot.
+    move += "00" if kind == "no-return" else "60015f5260205ff3"
+    balance = ("602435" + "60a01b" + "600435" + "17" if kind == "erc1155" else "600435") + "54"
+    balance += "80" + "01" if kind == "rebasing" else ""  # Twice what was credited.
+    balance += "5f5260205ff3"
+    size = len(balance) // 2
+    # If the call data has 64 bytes jump over balanceOf.
+    start = 7 + size
+    return f"6040361460{start:02x}57" + balance + "5b" + move
+
 
 accounts = rpc("eth_accounts")
 others = ["0x" + word(0xE000 + i)[24:] for i in range(6)]
@@ -75,18 +111,31 @@ def install(runtime):
 
 
 rpc("evm_setAutomine", False)
+redeployer = install(REDEPLOYER)
+KINDS = ["standard", "fee", "rebasing", "no-return", "erc721", "erc1155"]
+# Those whose events do not tell what is held.
+WRONG = {"fee", "rebasing"}
+kept = {kind: install(keeping_token(kind)) for kind in KINDS}
 half = install(HALF)
 reverter = install("5f5f5f5f34" + push20(half) + "5af15f5ffd")
 creator, destroyer = install(CREATOR), install(DESTROYER)
 tokens = [install(ERC20), install(ERC721), install(ERC1155)]
 delegate = install(DELEGATE)
+for _ in range(2):
+    send(**{"from": accounts[0], "to": redeployer, "value": "0x1"})
+    rpc("evm_mine")
+for token in kept.values():
+    data = "0x" + word(int(accounts[1], 16)) + word(3)
+    send(**{"from": accounts[0], "to": token, "data": data})
+rpc("evm_mine")
+PERMANENT = int(rpc("eth_blockNumber"), 16)
 
 
 def act():
     sender = random.choice(accounts)
     target = random.choice(recipients)
     value = random.randrange(6)
-    kind = random.randrange(10)
+    kind = random.randrange(14)
     data = "0x" + word(int(target, 16))
     fields = {"from": sender, "value": hex(value)}
     if kind == 0:
@@ -101,6 +150,10 @@ def act():
         fields.update(to=destroyer, data=data)
     elif kind in (5, 6, 7):
         fields.update(to=tokens[kind - 5], data=data + word(value), value="0x0")
+    elif kind in (10, 11, 12):
+        fields.update(to=random.choice(list(kept.values())), data=data + word(value), value="0x0")
+    elif kind == 13:
+        fields.update(to=redeployer)
     elif kind == 8:
         fields.update(to=delegate, data="0x" + word(int(random.choice([creator, half]), 16)))
     else:
@@ -111,11 +164,11 @@ def act():
 for _ in range(BLOCKS):
     for _ in range(random.randrange(5)):
         act()
-    rpc("evm_increaseTime", random.randrange(1, 7200))
+    rpc("evm_increaseTime", random.choice([1, 60, 1800, 3600, 7200, 40_000, 100_000]))
     rpc("evm_mine")
     head = int(rpc("eth_blockNumber"), 16)
-    if random.randrange(6) == 0 and head > 9:
-        depth = random.randrange(1, min(6, head - 9) + 1)
+    if random.randrange(6) == 0 and head > PERMANENT:
+        depth = random.randrange(1, min(6, head - PERMANENT) + 1)
         # Takes the last blocks back; others take their place.
         rpc("anvil_rollback", depth)
         rpc("anvil_dropAllTransactions")
@@ -143,6 +196,7 @@ active = collections.defaultdict(set)
 seen = set()
 moves = collections.defaultdict(list)
 holdings = collections.Counter()
+minted = collections.Counter()
 deployments = collections.defaultdict(list)
 BLOCKWIDE = 2**32 - 1
 
@@ -238,14 +292,18 @@ for number in range(1, head + 1):
                 standard, source, target, id, amount = move
                 source, target = address_of(source), address_of(target)
                 n["token_transfers"] += 1
-                for holder in {source, target}:
+                for holder in {source, target} - {ZERO}:
                     appear[holder][place].add("token_holder")
                     add(holder, token_transfers=1)
                     moves[holder].append(
                         (number, num(log["logIndex"]), standard, source, target, id, amount))
                 key = id if standard == "erc1155" else None
-                holdings[(source, log["address"], key)] -= amount
-                holdings[(target, log["address"], key)] += amount
+                if source != ZERO:
+                    holdings[(source, log["address"], key)] -= amount
+                else:
+                    minted[log["address"]] += amount
+                if target != ZERO:
+                    holdings[(target, log["address"], key)] += amount
 
 # ------------------------------------------------------------------------- what the analytics say
 checks = 0
@@ -321,11 +379,39 @@ for address, places in appear.items():
         same(f"holding of {address}", int(entry["balance"]), max(0, amount))
         same(f"overdraft of {address}", entry["overdrawn"], amount < 0)
 
-for token in tokens:
+for token in tokens + list(kept.values()):
     want = sorted(((-amount, holder) for (holder, t, _), amount in holdings.items()
                    if t == token and amount > 0))
-    have = rpc("analytics_getHolders", token, 1000)["holdings"]
-    same(f"holders of {token}", [(-int(e["balance"]), e["holder"].lower()) for e in have], want)
+    answer = rpc("analytics_getHolders", token, 1000, True)
+    have = answer["holdings"]
+    same(f"holders of {token}",
+         sorted((-int(e["balance"]), e["holder"].lower()) for e in have), want)
+    same(f"order of {token}", [-int(e["balance"]) for e in have], [amount for amount, _ in want])
+    if want:
+        same(f"minted of {token}", int(answer["minted"]), minted[token])
+        same(f"number of holders of {token}", answer["holders_count"], len(want))
+
+# What the contract says is asked for, and differs for exactly those tokens that do not tell all.
+for kind, token in kept.items():
+    for entry in rpc("analytics_getHolders", token, 1000, True)["holdings"]:
+        holder, id = entry["holder"], entry["token_id"]
+        data = ("0x70a08231" + word(int(holder, 16)) if id is None
+                else "0x00fdd58e" + word(int(holder, 16)) + word(int(id)))
+        stated = num(rpc("eth_call", {"to": token, "data": data}, "latest"))
+        same(f"balanceOf of {kind}", int(entry["balance_of"]), stated)
+        same(f"mismatch of {kind}, {holder}", entry["mismatch"], kind in WRONG)
+for address in appear:
+    for entry in rpc("analytics_getTokens", address, 1000, True)["holdings"]:
+        kind = next((k for k, token in kept.items() if token == entry["token"].lower()), None)
+        if kind and int(entry["balance"]) > 0:
+            same(f"mismatch of {kind}", entry["mismatch"], kind in WRONG)
+for kind, token in kept.items():
+    same(f"holders of {kind}",
+         any(t == token and amount > 0 for (_, t, _), amount in holdings.items()), True)
+
+# A contract that was destroyed and deployed again at its address has a row each time.
+again = [e["contract_address"].lower() for e in rpc("analytics_getDeployments", redeployer, 1000)["contracts"]]
+same("contracts at one address", (len(again) >= 2, len(set(again))), (True, 1))
 
 report = rpc("analytics_getNetwork", 366)
 for entry in report["hours"]:
