@@ -66,7 +66,7 @@ public actor Blockchain {
         identity = view.identity
         items = ItemStore(database)
         pool = PoolStore(database)
-        current = Mutex(Head(view: view))
+        current = Mutex(Head(view: view, generation: 0))
         let durability = Durability(database, options.sync)
         self.durability = durability
         thread = WriterThread(every: durability.interval) { durability.syncIfNeeded() }
@@ -379,20 +379,27 @@ public actor Blockchain {
         try durability.write(batch)
         // They are over what was the head.
         branches.removeAll()
-        let head = Head(view: try view(database.snapshot()))
+        let next = try view(database.snapshot())
         // What was invalid on a state may not be so on one that is changed by hand.
-        if !head.view.pendingOverrides.isEmpty { bad.withLock { $0 = BadBlocks() } }
-        current.withLock { $0 = head }
-        return head
+        if !next.pendingOverrides.isEmpty { bad.withLock { $0 = BadBlocks() } }
+        return publish(next)
     }
 
-    /// Lets the head see what was written beside the chain.
-    func refresh() throws(ChainError) {
+    /// Lets the head see what was written beside the chain: another generation of the same block.
+    public func refresh() throws(ChainError) {
         let view = head.view
-        let head = Head(
-            view: try view.with(
+        publish(
+            try view.with(
                 database.snapshot(), pendingOverrides: view.pendingOverrides,
                 pendingDiff: view.pendingDiff))
-        current.withLock { $0 = head }
+    }
+
+    /// Makes a view the head.
+    @discardableResult
+    private func publish(_ view: ChainView) -> Head {
+        current.withLock { current in
+            current = Head(view: view, generation: current.generation + 1)
+            return current
+        }
     }
 }

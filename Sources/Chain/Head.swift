@@ -6,6 +6,10 @@ public import Storage
 public struct Head: Sendable {
     /// The chain at this head.
     public let view: ChainView
+    /// Goes up by one with each head that this process makes public: also where the block stays the
+    /// same and the latest state, the oldest retained one or the safe block changes. What is read
+    /// through views of one generation is the same.
+    public let generation: UInt64
 
     /// The header of the block.
     public var header: Header { view.header }

@@ -34,6 +34,21 @@ import Testing
         _ = try view.verifyState()
     }
 
+    @Test func `whatever changes about the head makes another generation of it`() async throws {
+        let test = try TestChain()
+        var generations = [test.chain.head.generation]
+        try await test.produce()
+        generations.append(test.chain.head.generation)
+        try await test.chain.setOverrides([.balance(TestChain.receiver, 5)])
+        generations.append(test.chain.head.generation)
+        try await test.chain.rollback(to: 1)
+        generations.append(test.chain.head.generation)
+        try await test.chain.rollback(to: 0)
+        generations.append(test.chain.head.generation)
+        #expect(generations == [0, 1, 2, 3, 4])
+        #expect(test.chain.head.number == 0)
+    }
+
     @Test func `an old view and old states stay as they were`() async throws {
         let test = try TestChain()
         var views = [test.chain.head.view]
