@@ -278,7 +278,14 @@ public final class EventFeed: CommitParticipant {
         return events
     }
 
-    /// Waits until there is an event after one, or the task is cancelled.
+    /// The last event that a snapshot has; 0 if there was none.
+    public func last(in snapshot: Snapshot) throws(StorageError) -> UInt64 {
+        guard let columns = state.withLock({ $0.columns }) else { return 0 }
+        return try snapshot.value(columns.meta, Self.lastKey).flatMap { UInt64(bigEndian: $0) } ?? 0
+    }
+
+    /// Waits until there is an event after one, something else about the head has changed, or the
+    /// task is cancelled.
     public func wait(after sequence: UInt64) async {
         let id = state.withLock { state in
             state.nextWaiter += 1
@@ -389,7 +396,7 @@ extension FeedEvent {
     fileprivate var bytes: Bytes { [kind.rawValue] + block.bytes + parentHash.bytes }
 
     /// The head that the event has left.
-    var headAfter: BlockReference {
+    public var headAfter: BlockReference {
         switch kind {
         case .committed, .reset: block
         case .reverted:

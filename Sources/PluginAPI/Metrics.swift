@@ -19,16 +19,28 @@ public final class MetricsRegistry: Sendable {
         register(Counter(MetricHeader(name, help, label)))
     }
 
+    /// A figure that only grows, for each combination of the values of some labels.
+    public func counter(_ name: String, _ help: String, labels: [MetricLabel]) -> Counter {
+        register(Counter(MetricHeader(name, help, labels)))
+    }
+
     /// A figure that goes up and down.
     public func gauge(_ name: String, _ help: String, label: MetricLabel? = nil) -> Gauge {
         register(Gauge(MetricHeader(name, help, label)))
+    }
+
+    /// A figure that only grows and is read when someone looks.
+    public func counter(
+        _ name: String, _ help: String, reading read: @escaping @Sendable () -> Double
+    ) {
+        _ = register(ReadMetric(MetricHeader(name, help, nil), .counter, read))
     }
 
     /// A figure that is read when someone looks.
     public func gauge(
         _ name: String, _ help: String, reading read: @escaping @Sendable () -> Double
     ) {
-        _ = register(ReadGauge(MetricHeader(name, help, nil), read))
+        _ = register(ReadMetric(MetricHeader(name, help, nil), .gauge, read))
     }
 
     /// How often a figure was in which range.
@@ -63,12 +75,19 @@ public struct MetricLabel: Sendable, Hashable {
     public let name: String
     /// Its values; any other counts as `other`.
     public let values: [String]
+    let positions: [String: Int]
+
+    /// The most values of a label.
+    public static let limit = 64
 
     /// A label.
     public init(_ name: String, _ values: [String]) {
-        precondition(values.count <= 64, "A label has at most 64 values.")
+        precondition(values.count <= Self.limit, "A label has at most \(Self.limit) values.")
         self.name = name
         self.values = values
+        positions = Dictionary(
+            values.enumerated().map { ($0.element, $0.offset) },
+            uniquingKeysWith: { first, _ in first })
     }
 }
 
@@ -102,9 +121,13 @@ public struct MetricFamily: Sendable, Hashable {
 struct MetricHeader: Sendable {
     let name: String
     let help: String
-    let label: MetricLabel?
+    let labels: [MetricLabel]
 
     init(_ name: String, _ help: String, _ label: MetricLabel?) {
+        self.init(name, help, label.map { [$0] } ?? [])
+    }
+
+    init(_ name: String, _ help: String, _ labels: [MetricLabel]) {
         precondition(
             name.utf8.allSatisfy { byte in
                 (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
@@ -112,26 +135,45 @@ struct MetricHeader: Sendable {
             } && name.hasPrefix("apus_"), "A metric's name begins with apus_ and is lower-case.")
         self.name = name
         self.help = help
-        self.label = label
+        self.labels = labels
+        precondition(count <= 8_192, "The metric \(name) has too many series.")
     }
 
-    /// How many series there are: one for each value and one for all others.
-    var count: Int { label.map { $0.values.count + 1 } ?? 1 }
+    /// How many series there are: for each label one for each value and one for all others.
+    var count: Int { labels.reduce(1) { $0 * ($1.values.count + 1) } }
 
-    func index(_ value: String?) -> Int {
-        guard let label else { return 0 }
-        return value.flatMap { label.values.firstIndex(of: $0) } ?? label.values.count
+    /// Where the series of these values is: their places are the digits of a number.
+    func index(_ values: [String?]) -> Int {
+        var index = 0
+        for (place, label) in labels.enumerated() {
+            let value = place < values.count ? values[place] : nil
+            index = index * (label.values.count + 1)
+            index += value.flatMap { label.positions[$0] } ?? label.values.count
+        }
+        return index
     }
 
     func labels(_ index: Int) -> [String: String] {
-        guard let label else { return [:] }
-        return [label.name: index < label.values.count ? label.values[index] : "other"]
+        var result: [String: String] = [:]
+        var rest = index
+        for label in labels.reversed() {
+            let (quotient, place) = rest.quotientAndRemainder(dividingBy: label.values.count + 1)
+            result[label.name] = place < label.values.count ? label.values[place] : "other"
+            rest = quotient
+        }
+        return result
     }
 
-    /// The series that are worth showing: those of the declared values, and of others if there are.
+    /// Whether a series is shown although nothing was counted in it: one of a declared value. Of
+    /// combinations only those that occur.
+    func isShownEmpty(_ index: Int) -> Bool {
+        labels.isEmpty || labels.count == 1 && index < labels[0].values.count
+    }
+
+    /// The series that are worth showing.
     func samples(_ values: [Double]) -> [MetricFamily.Sample] {
         values.enumerated().compactMap { index, value in
-            if let label, index == label.values.count, value == 0 { return nil }
+            if value == 0, !isShownEmpty(index) { return nil }
             return MetricFamily.Sample(suffix: "", labels: labels(index), value: value)
         }
     }
@@ -156,7 +198,14 @@ public final class Counter: Metric {
     ///
     /// - Parameter value: of the label.
     public func add(_ amount: Double = 1, _ value: String? = nil) {
-        let index = header.index(value)
+        add(amount, [value])
+    }
+
+    /// Adds to it.
+    ///
+    /// - Parameter labels: a value of each label, in their order.
+    public func add(_ amount: Double = 1, _ labels: [String?]) {
+        let index = header.index(labels)
         values.withLock { $0[index] += amount }
     }
 
@@ -181,7 +230,7 @@ public final class Gauge: Metric {
     ///
     /// - Parameter value: of the label.
     public func set(_ amount: Double, _ value: String? = nil) {
-        let index = header.index(value)
+        let index = header.index([value])
         values.withLock { $0[index] = amount }
     }
 
@@ -193,18 +242,22 @@ public final class Gauge: Metric {
 }
 
 /// A figure that is read when someone looks.
-final class ReadGauge: Metric {
+final class ReadMetric: Metric {
     let header: MetricHeader
+    private let kind: MetricFamily.Kind
     private let read: @Sendable () -> Double
 
-    init(_ header: MetricHeader, _ read: @escaping @Sendable () -> Double) {
+    init(
+        _ header: MetricHeader, _ kind: MetricFamily.Kind, _ read: @escaping @Sendable () -> Double
+    ) {
         self.header = header
+        self.kind = kind
         self.read = read
     }
 
     var family: MetricFamily {
         MetricFamily(
-            name: header.name, help: header.help, kind: .gauge, samples: header.samples([read()]))
+            name: header.name, help: header.help, kind: kind, samples: header.samples([read()]))
     }
 }
 
@@ -227,7 +280,7 @@ public final class Histogram: Metric {
     ///
     /// - Parameter value: of the label.
     public func observe(_ figure: Double, _ value: String? = nil) {
-        let index = header.index(value)
+        let index = header.index([value])
         let range = bounds.firstIndex { figure <= $0 } ?? bounds.count
         series.withLock { series in
             series[index].counts[range] += 1
@@ -239,7 +292,7 @@ public final class Histogram: Metric {
         var samples: [MetricFamily.Sample] = []
         for (index, entry) in series.withLock({ $0 }).enumerated() {
             let total = entry.counts.reduce(0, +)
-            if let label = header.label, index == label.values.count, total == 0 { continue }
+            if total == 0, !header.isShownEmpty(index) { continue }
             let labels = header.labels(index)
             var sum = 0.0
             for (bound, count) in zip(bounds.map { "\($0)" } + ["+Inf"], entry.counts) {

@@ -49,8 +49,22 @@ public struct PluginConfiguration: Sendable {
         ) { text in UInt64(text).flatMap { range.contains($0) ? $0 : nil } }
     }
 
-    /// Called after the plugin has read its settings.
-    func refuseUnknown() throws(PluginError) {
+    /// Every setting of the section, by name, for whoever takes names of the operator's choice.
+    public func names(beginningWith prefix: String) -> [String] {
+        values.keys.filter { $0.hasPrefix(prefix) }.sorted()
+    }
+
+    /// A list, separated by commas; `nil` where nobody sets it.
+    public mutating func list(_ name: String) -> [String]? {
+        text(name)?.split(separator: ",").map { part in
+            String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }.filter { !$0.isEmpty }
+    }
+
+    /// Called after all settings were read.
+    ///
+    /// - Throws: for a setting that nobody has read.
+    public func refuseUnknown() throws(PluginError) {
         for name in values.keys.sorted() where !known.contains(name) {
             throw PluginError("unknown setting '\(section).\(name)'")
         }

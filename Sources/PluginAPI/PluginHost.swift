@@ -170,11 +170,17 @@ public final class PluginHost: Sendable {
         _ entry: Entry, _ blockchain: Blockchain, _ threads: NIOThreadPool
     ) async {
         var hasReported = false
+        // The head was made before the index was opened, and sees nothing of it.
+        var isVisible = false
         while !Task.isCancelled {
             let sequence = feed.last
             switch entry.index.progress {
             case .none, .failed: return
             case .live:
+                if !isVisible {
+                    isVisible = true
+                    await show(entry, blockchain)
+                }
                 if hasReported {
                     hasReported = false
                     logger.notice(
@@ -183,6 +189,7 @@ public final class PluginHost: Sendable {
                 }
                 await feed.wait(after: sequence)
             case .behind(let number, let head):
+                isVisible = false
                 if !hasReported, head > number {
                     hasReported = true
                     logger.notice(
@@ -197,6 +204,17 @@ public final class PluginHost: Sendable {
                     index.catchUp(blockchain.head.view, for: .milliseconds(50))
                 }
             }
+        }
+    }
+
+    /// Lets who reads the head see what an index has written beside the commits.
+    private func show(_ entry: Entry, _ blockchain: Blockchain) async {
+        do {
+            try await blockchain.refresh()
+        } catch {
+            logger.error(
+                "the head does not show an index yet",
+                metadata: ["plugin": "\(entry.manifest.name)", "error": "\(error)"])
         }
     }
 
@@ -218,6 +236,17 @@ public final class PluginHost: Sendable {
             }
             return (entry.manifest.name, health)
         }
+    }
+
+    /// Whether every index speaks of the very block that a view does, as far as the view sees.
+    public func isLevel(in view: ChainView) throws(StorageError) -> Bool {
+        let head = BlockReference(number: view.number, hash: view.hash)
+        for entry in entries where !entry.manifest.tables.isEmpty {
+            guard let columns = entry.index.columns,
+                try PluginView(chain: view, columns: columns).asOf == head
+            else { return false }
+        }
+        return true
     }
 
     /// The plugin of a type, if it is enabled.

@@ -102,6 +102,17 @@ public struct RESTParameterDescription: Sendable {
     public let isRequired: Bool
     /// The JSON schema of its values.
     public let schema: JSONValue
+
+    /// A description.
+    public init(
+        name: String, summary: String, place: Place, isRequired: Bool, schema: JSONValue
+    ) {
+        self.name = name
+        self.summary = summary
+        self.place = place
+        self.isRequired = isRequired
+        self.schema = schema
+    }
 }
 
 extension Optional: RESTValue where Wrapped: RESTValue {

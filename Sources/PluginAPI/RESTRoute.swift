@@ -18,7 +18,7 @@ public import RPC
 /// ```
 public struct RESTRoute: Sendable {
     /// The HTTP method.
-    public enum Method: String, Sendable {
+    public enum Method: String, CaseIterable, Sendable {
         case get = "GET"
         case post = "POST"
     }
@@ -33,36 +33,61 @@ public struct RESTRoute: Sendable {
     public let role: RESTRole
     /// What answering costs, which decides where it is done.
     public let cost: RPCMethod.Cost
+    /// How long an answer stays right.
+    public let cache: RESTCache
     /// The parameters, in their order.
     public let parameters: [RESTParameterDescription]
     /// The JSON schema of the answer; `nil` if it is no JSON.
     public let answerSchema: JSONValue?
     /// The media types that an answer may have.
     public let mediaTypes: [String]
-    private let body: @Sendable (RESTArguments, RESTContext) throws -> RESTAnswer
+    private let body: Body
 
-    /// A route that answers with JSON, the same for the same view and arguments.
+    private enum Body: Sendable {
+        case synchronous(@Sendable (RESTArguments, RESTContext) throws -> RESTAnswer)
+        case asynchronous(@Sendable (RESTArguments, RESTContext) async throws -> RESTAnswer)
+    }
+
+    /// A route that answers with JSON.
     ///
     /// - Parameters:
     ///   - cost: `instant` for a few reads, `execution` for what takes more than about a
-    ///     millisecond. (A route that changes the node is the gateway's own.)
+    ///     millisecond. What changes the node is declared with
+    ///     ``command(_:_:_:role:_:answer:)``.
+    ///   - cache: whether the answer follows from the view and the arguments alone.
     ///   - answer: gets what is asked in the order of the parameters. Throws `RESTError` for what
     ///     the caller can mend; `RPCError` and `ChainError` are translated.
     public init<each Value: RESTValue, Answer: RPCResult>(
         _ method: Method, _ path: String, _ summary: String, role: RESTRole,
-        cost: RPCMethod.Cost = .instant, _ parameters: repeat RESTParameter<each Value>,
+        cost: RPCMethod.Cost = .instant, cache: RESTCache = .none,
+        _ parameters: repeat RESTParameter<each Value>,
         answer: @escaping @Sendable (RESTContext, repeat each Value) throws -> Answer
     ) {
         let declared = (repeat each parameters)
         self.init(
-            method, path, summary, role, cost, Self.describe(repeat each parameters),
-            schema: Answer.schema, mediaTypes: ["application/json"]
-        ) { arguments, context in
-            let values = (repeat try arguments.read(each declared))
-            var writer = JSONWriter(capacity: 512)
-            try answer(context, repeat each values).write(to: &writer)
-            return RESTAnswer(mediaType: "application/json", content: .whole(writer.bytes))
-        }
+            method, path, summary, role, cost, cache, Self.describe(repeat each parameters),
+            schema: Answer.schema, mediaTypes: ["application/json"],
+            .synchronous { arguments, context in
+                let values = (repeat try arguments.read(each declared))
+                return RESTAnswer(json: try answer(context, repeat each values))
+            })
+    }
+
+    /// A route that changes the node, and waits until that is done. It may wait, but must not
+    /// compute: it is answered on a task.
+    public static func command<each Value: RESTValue, Answer: RPCResult>(
+        _ method: Method, _ path: String, _ summary: String, role: RESTRole,
+        _ parameters: repeat RESTParameter<each Value>,
+        answer: @escaping @Sendable (RESTContext, repeat each Value) async throws -> Answer
+    ) -> RESTRoute {
+        let declared = (repeat each parameters)
+        return RESTRoute(
+            method, path, summary, role, .command, .none, Self.describe(repeat each parameters),
+            schema: Answer.schema, mediaTypes: ["application/json"],
+            .asynchronous { arguments, context in
+                let values = (repeat try arguments.read(each declared))
+                return RESTAnswer(json: try await answer(context, repeat each values))
+            })
     }
 
     /// A route that answers with another media type, perhaps in parts.
@@ -73,29 +98,32 @@ public struct RESTRoute: Sendable {
     ) {
         let declared = (repeat each parameters)
         self.init(
-            method, path, summary, role, .execution, Self.describe(repeat each parameters),
-            schema: nil, mediaTypes: mediaTypes
-        ) { arguments, context in
-            try download(context, repeat try arguments.read(each declared))
-        }
+            method, path, summary, role, .execution, .none, Self.describe(repeat each parameters),
+            schema: nil, mediaTypes: mediaTypes,
+            .synchronous { arguments, context in
+                try download(context, repeat try arguments.read(each declared))
+            })
     }
 
     private init(
         _ method: Method, _ path: String, _ summary: String, _ role: RESTRole,
-        _ cost: RPCMethod.Cost, _ parameters: [RESTParameterDescription], schema: JSONValue?,
-        mediaTypes: [String],
-        _ body: @escaping @Sendable (RESTArguments, RESTContext) throws -> RESTAnswer
+        _ cost: RPCMethod.Cost, _ cache: RESTCache, _ parameters: [RESTParameterDescription],
+        schema: JSONValue?, mediaTypes: [String], _ body: Body
     ) {
         let inPath = path.split(separator: "/").filter { $0.hasPrefix("{") }
             .map { String($0.dropFirst().dropLast()) }
         precondition(
             inPath == parameters.filter { $0.place == .path }.map(\.name),
             "The parameters in the path \(path) are not those that are declared.")
+        precondition(
+            parameters.filter { $0.place == .body }.count <= (method == .get ? 0 : 1),
+            "The route \(path) has a body too many.")
         self.method = method
         self.path = path
         self.summary = summary
         self.role = role
         self.cost = cost
+        self.cache = cache
         self.parameters = parameters
         answerSchema = schema
         self.mediaTypes = mediaTypes
@@ -110,22 +138,50 @@ public struct RESTRoute: Sendable {
         return descriptions
     }
 
-    /// Checks the arguments and answers.
+    /// Checks the arguments and answers, on a thread that may compute.
     ///
     /// - Throws: `RESTError` for a wrong argument or anything that the route says is the caller's.
     ///   Any other error is the node's own, and its text is not for the caller.
     public func answer(_ arguments: RESTArguments, in context: RESTContext) throws -> RESTAnswer {
-        for name in arguments.query.keys.sorted()
-        where !parameters.contains(where: { $0.place == .query && $0.name == name }) {
-            throw RESTError.badRequest("there is no parameter \"\(name)\"")
+        guard case .synchronous(let body) = body else {
+            throw RESTError.conflict("a command is not answered this way")
         }
+        try refuseUnknown(arguments)
         do {
             return try body(arguments, context)
-        } catch let error as RESTError {
-            throw error
         } catch {
-            throw RPCError(translating: error).map { RESTError($0) } ?? error
+            throw Self.translate(error)
         }
+    }
+
+    /// The same for a route that changes the node.
+    public func answer(
+        command arguments: RESTArguments, in context: RESTContext
+    ) async throws -> RESTAnswer {
+        guard case .asynchronous(let body) = body else {
+            return try answer(arguments, in: context)
+        }
+        try refuseUnknown(arguments)
+        do {
+            return try await body(arguments, context)
+        } catch {
+            throw Self.translate(error)
+        }
+    }
+
+    private func refuseUnknown(_ arguments: RESTArguments) throws(RESTError) {
+        for name in arguments.query.keys.sorted()
+        where !parameters.contains(where: { $0.place == .query && $0.name == name }) {
+            throw .badRequest("there is no parameter \"\(name)\"")
+        }
+        guard arguments.body.isEmpty || parameters.contains(where: { $0.place == .body }) else {
+            throw .badRequest("the request has a body, and none is taken")
+        }
+    }
+
+    private static func translate(_ error: any Error) -> any Error {
+        if error is RESTError { return error }
+        return RPCError(translating: error).map { RESTError($0) } ?? error
     }
 
     /// The values of the path's parameters, if a path is one of this route.
@@ -145,6 +201,16 @@ public struct RESTRoute: Sendable {
     }
 }
 
+/// What an answer follows from, and so how long a copy of it is as good as a new one.
+public enum RESTCache: String, Sendable {
+    /// From more than the chain: from the pool, from models, from the clock.
+    case none
+    /// From the view and the arguments alone.
+    case view
+    /// From the view, the arguments and the plugins' indexes, where they are level with the chain.
+    case index
+}
+
 /// Who may call a route. What a role is given for is the operator's business; the gateway compares
 /// names.
 public struct RESTRole: Hashable, Sendable, CustomStringConvertible {
@@ -160,8 +226,12 @@ public struct RESTRole: Hashable, Sendable, CustomStringConvertible {
     public static let reader = RESTRole("reader")
     /// Sends transactions.
     public static let writer = RESTRole("writer")
-    /// Reads what is costly or about the node itself: exports, plugins, metrics.
+    /// Reads what is costly: exports.
     public static let admin = RESTRole("admin")
+    /// Reads how the node is: health of the modules, metrics.
+    public static let monitor = RESTRole("monitor")
+    /// Asks whether the node is alive and ready, and what it offers.
+    public static let probe = RESTRole("probe")
 }
 
 /// What a route may know about the request beside its arguments.
@@ -236,6 +306,12 @@ public struct RESTAnswer: Sendable {
     /// The name under which a browser saves it.
     public let fileName: String?
 
+    init(json answer: some RPCResult) {
+        var writer = JSONWriter(capacity: 512)
+        answer.write(to: &writer)
+        self.init(mediaType: "application/json", content: .whole(writer.bytes))
+    }
+
     /// An answer.
     public init(mediaType: String, content: Content, fileName: String? = nil) {
         self.mediaType = mediaType
@@ -282,6 +358,7 @@ public struct RESTError: Error, Sendable, Hashable {
             case RPCErrorCode.invalidParams: 400
             case RPCErrorCode.limitExceeded: 413
             case RPCErrorCode.timeout: 504
+            case RPCErrorCode.internalError: 500
             default: 422
             }
         self.init(status: status, title: "Cannot be answered", detail: error.message)

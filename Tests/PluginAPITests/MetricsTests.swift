@@ -29,4 +29,31 @@ import Testing
         #expect(registry.snapshot().map(\.name) == ["apus_a_level", "apus_test_size"])
         #expect(registry.snapshot().map { $0.samples[0].value } == [3, 7])
     }
+
+    @Test func `of several labels the combinations that occur are shown`() {
+        let registry = MetricsRegistry()
+        let counter = registry.counter(
+            "apus_test_total", "A test.",
+            labels: [MetricLabel("kind", ["a", "b"]), MetricLabel("size", ["x"])])
+        #expect(registry.snapshot()[0].samples.isEmpty)
+        counter.add(1, ["a", "x"])
+        counter.add(2, ["b", "junk"])
+        counter.add(3, ["junk", "x"])
+        counter.add(4, ["a", "x"])
+        counter.add(5, [])
+        let samples = registry.snapshot()[0].samples
+        #expect(
+            samples.map(\.labels) == [
+                ["kind": "a", "size": "x"], ["kind": "b", "size": "other"],
+                ["kind": "other", "size": "x"], ["kind": "other", "size": "other"],
+            ])
+        #expect(samples.map(\.value) == [5, 2, 3, 5])
+    }
+
+    @Test func `a counter may be read when someone looks`() {
+        let registry = MetricsRegistry()
+        registry.counter("apus_test_total", "A test.") { 9 }
+        #expect(registry.snapshot()[0].kind == .counter)
+        #expect(registry.snapshot()[0].samples[0].value == 9)
+    }
 }

@@ -60,4 +60,46 @@ import Testing
         #expect(route.parameters.map(\.isRequired) == [true, false, false])
         #expect(route.parameters[1].schema["maximum"] == .number("366"))
     }
+
+    @Test func `a command is awaited, and what it throws is the caller's or the node's`()
+        async throws
+    {
+        let test = try PluginFixture(try TemporaryDirectory(), plugins: [])
+        let context = RESTContext(view: test.chain.head.view, deadline: .now + .seconds(1))
+        let command = RESTRoute.command(
+            .post, "/do", "A test.", role: .writer,
+            RESTParameter<UInt64>.body("count", "How often.")
+        ) { context, count -> String in
+            await Task.yield()
+            guard count < 3 else {
+                throw RPCError(code: RPCErrorCode.internalError, message: "secret")
+            }
+            return "\(context.view.number) \(count)"
+        }
+        #expect(command.cost == .command)
+        #expect(command.cache == .none)
+        let answer = try await command.answer(
+            command: RESTArguments(body: Bytes("2".utf8)), in: context)
+        guard case .whole(let bytes) = answer.content else { return }
+        #expect(String(decoding: bytes, as: UTF8.self) == "\"0 2\"")
+        for (body, status) in [("x", 400), ("", 400), ("3", 500)] {
+            await #expect {
+                try await command.answer(
+                    command: RESTArguments(body: Bytes(body.utf8)), in: context)
+            } throws: { ($0 as? RESTError)?.status == status }
+        }
+        // It is not for threads that wait for nothing.
+        #expect(throws: RESTError.self) {
+            try command.answer(RESTArguments(body: Bytes("2".utf8)), in: context)
+        }
+    }
+
+    @Test func `a body where none is taken is refused`() throws {
+        let test = try PluginFixture(try TemporaryDirectory(), plugins: [])
+        let context = RESTContext(view: test.chain.head.view, deadline: .now + .seconds(1))
+        let values = try #require(route.match("/api/x/\(address)"))
+        #expect(throws: RESTError.self) {
+            try route.answer(RESTArguments(path: values, body: [1]), in: context)
+        }
+    }
 }
