@@ -55,7 +55,7 @@ struct AnalyticsQueries: Sendable {
         return [
             RESTRoute(
                 .get, "/api/analytics/network", "What the whole network did.", role: .reader,
-                cost: .execution, days
+                cost: .execution, cache: .index, days
             ) { context, days in
                 try NetworkReport(self.handle.view(of: context.view), days: days)
             },
@@ -87,14 +87,14 @@ struct AnalyticsQueries: Sendable {
             },
             RESTRoute(
                 .get, "/api/analytics/{address}", "What an account did.", role: .reader,
-                cost: .execution, address, days, answer: report),
+                cost: .execution, cache: .index, address, days, answer: report),
             RESTRoute(
                 .get, "/analytics/{address}", "What an account did.", role: .reader,
-                cost: .execution, address, days, answer: report),
+                cost: .execution, cache: .index, address, days, answer: report),
             RESTRoute(
                 .get, "/api/analytics/{address}/transactions",
                 "The transactions in which an account appears in any role.", role: .reader,
-                cost: .execution, address, direction, block, index, limit
+                cost: .execution, cache: .index, address, direction, block, index, limit
             ) { context, address, direction, block, index, limit in
                 try AppearanceListing(
                     self.handle.view(of: context.view), address, direction, block, index, limit)
@@ -102,6 +102,7 @@ struct AnalyticsQueries: Sendable {
             RESTRoute(
                 .get, "/api/analytics/{address}/transfers",
                 "The token transfers from and to an account.", role: .reader, cost: .execution,
+                cache: .index,
                 address, direction, block, index, limit
             ) { context, address, direction, block, index, limit in
                 try TransferPage(
@@ -109,28 +110,28 @@ struct AnalyticsQueries: Sendable {
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/tokens", "What an account holds of tokens.",
-                role: .reader, cost: .execution, address, limit, verify
+                role: .reader, cost: .execution, cache: .index, address, limit, verify
             ) { context, address, limit, verify in
                 try HoldingPage(
                     self.handle.view(of: context.view), holder: address, limit, verify: verify)
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/holders", "Who holds a token.", role: .reader,
-                cost: .execution, address, limit, verify
+                cost: .execution, cache: .index, address, limit, verify
             ) { context, address, limit, verify in
                 try HoldingPage(
                     self.handle.view(of: context.view), token: address, limit, verify: verify)
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/contracts", "The contracts that an account made.",
-                role: .reader, cost: .execution, address, limit
+                role: .reader, cost: .execution, cache: .index, address, limit
             ) { context, address, limit in
                 try DeploymentPage(self.handle.view(of: context.view), address, limit)
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/contacts",
                 "The accounts with which an account had the most to do.", role: .reader,
-                cost: .execution, address, limit
+                cost: .execution, cache: .index, address, limit
             ) { context, address, limit in
                 try ContactPage(self.handle.view(of: context.view), address, limit)
             },
