@@ -35,7 +35,7 @@ public final class ExecutionPool: Sendable {
     }
 
     /// Runs work on a thread of the pool; nil if the queue is full or the pool has stopped.
-    func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result? {
+    public func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result? {
         guard enter() else { return nil }
         return try? await threads.runIfActive {
             defer { self.leave() }

@@ -91,6 +91,24 @@ public final class RPCDispatcher: Sendable {
                 isBatch: message.isBatch, context: context))
     }
 
+    /// Calls one method from within the process, as a transport would.
+    ///
+    /// - Throws: what a client would be told.
+    public func call(
+        _ name: String, _ arguments: [JSONValue], access: RPCAccess = .all
+    ) async throws(RPCError) -> JSONValue {
+        let request: JSONValue = [
+            "jsonrpc": "2.0", "id": 1, "method": .string(name), "params": .array(arguments),
+        ]
+        guard let text = await answer(to: request.encoded(), access: access),
+            let answer = try? JSONValue(parsing: text)
+        else { throw .internalError }
+        if let result = answer["result"] { return result }
+        throw RPCError(
+            code: answer["error"]?["code"]?.intValue ?? RPCErrorCode.internalError,
+            message: answer["error"]?["message"]?.stringValue ?? "", data: answer["error"]?["data"])
+    }
+
     private func complete(_ start: MessageRun) async -> Bytes? {
         var run = start
         while let call = run.next {

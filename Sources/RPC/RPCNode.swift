@@ -7,9 +7,10 @@ public import Logging
 public final class RPCNode: Sendable {
     /// Answers messages, from a transport or from anywhere in the process.
     public let dispatcher: RPCDispatcher
+    /// The threads for what takes time, with the queue before them.
+    public let pool: ExecutionPool
     private let hub: SubscriptionHub
     private let traces: ChainTraces
-    private let pool: ExecutionPool
     private let engine: EngineState?
 
     /// - Parameters:

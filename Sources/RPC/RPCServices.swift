@@ -7,7 +7,8 @@ public import TxPool
 
 /// What the namespaces work on: the parts of the node, handed over by whoever assembles it.
 public struct RPCServices: Sendable {
-    let blockchain: Blockchain
+    /// The chain.
+    public let blockchain: Blockchain
     let pool: TransactionPool
     /// Nil: the chain is not a devnet, and there are no cheats.
     let devnet: Devnet?

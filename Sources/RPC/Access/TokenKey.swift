@@ -134,11 +134,11 @@ extension TokenKey {
 }
 
 /// Base 64 with the alphabet for URLs and without padding (RFC 4648, section 5), as tokens have it.
-enum Base64URL {
+package enum Base64URL {
     private static let alphabet = Bytes(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    static func encode(_ bytes: Bytes) -> String {
+    package static func encode(_ bytes: Bytes) -> String {
         var text: Bytes = []
         text.reserveCapacity((bytes.count * 4 + 2) / 3)
         var buffer: UInt32 = 0
@@ -156,7 +156,7 @@ enum Base64URL {
     }
 
     /// - Returns: `nil` unless the text is the one encoding of some bytes.
-    static func decode(_ text: ArraySlice<UInt8>) -> Bytes? {
+    package static func decode(_ text: ArraySlice<UInt8>) -> Bytes? {
         guard text.count % 4 != 1 else { return nil }
         var bytes: Bytes = []
         bytes.reserveCapacity(text.count * 3 / 4)

@@ -173,7 +173,20 @@ public enum RPCAccess: Sendable, Hashable {
     /// What the port of the Engine API serves: the namespace itself and the state beside it.
     public static let engine: RPCAccess = .namespaces(["engine", "eth"])
 
-    func permits(_ name: String) -> Bool {
+    /// What both allow.
+    public func intersection(_ other: RPCAccess) -> RPCAccess {
+        switch (self, other) {
+        case (.all, .all): return .all
+        case (.all, .namespaces(let names)), (.namespaces(let names), .all):
+            return .namespaces(names.filter { RPCAccess.all.permits($0) })
+        case (.namespaces(let names), .namespaces(let others)):
+            return .namespaces(
+                names.filter { other.permits($0) }.union(others.filter { permits($0) }))
+        }
+    }
+
+    /// Whether a method of this name may be called.
+    public func permits(_ name: String) -> Bool {
         switch self {
         case .all: RPCMethod.namespace(of: name) != "engine"
         case .namespaces(let names):

@@ -16,16 +16,14 @@ struct HTTPAccess: Sendable {
         case refused(HTTPResponseStatus, reason: String)
     }
 
-    private let hosts: Set<String>
-    private let origins: Set<String>
+    private let web: WebAccess
     private let access: RPCAccess
     private let authorize: (@Sendable (_ authorization: String?) -> RPCAccess?)?
 
     init(listener: RPCListener, access: RPCAccess) {
-        hosts = Set(
-            ["localhost", listener.host.lowercased()]
-                + listener.virtualHosts.map { $0.lowercased() })
-        origins = Set(listener.allowedOrigins.map { $0.lowercased() })
+        web = WebAccess(
+            host: listener.host, virtualHosts: listener.virtualHosts,
+            origins: listener.allowedOrigins)
         self.access = access
         authorize = listener.authorize
     }
@@ -46,31 +44,50 @@ struct HTTPAccess: Sendable {
             return .refused(.badRequest, reason: "missing or repeated host header")
         }
         if !host.isEmpty, host != trustedHost {
-            guard permits(host: host) else {
+            guard web.permits(host: host) else {
                 return .refused(.forbidden, reason: "invalid host specified")
             }
             trustedHost = host
         }
         let origin = head.headers.first(name: "origin")
-        if let origin, !permits(origin: origin) {
+        if let origin, !web.permits(origin: origin) {
             return .refused(.forbidden, reason: "origin not allowed")
         }
         guard let authorize, head.method != .OPTIONS else {
             return .granted(access, origin: origin)
         }
-        guard let granted = authorize(head.headers.first(name: "authorization")) else {
+        let credentials = head.headers["authorization"]
+        guard credentials.count <= 1, let granted = authorize(credentials.first) else {
             return .refused(.unauthorized, reason: "missing or invalid token")
         }
-        return .granted(granted, origin: origin)
+        return .granted(granted.intersection(access), origin: origin)
+    }
+}
+
+/// Which names of this machine requests may use, and which web pages may send them.
+public struct WebAccess: Sendable {
+    private let hosts: Set<String>
+    private let origins: Set<String>
+
+    /// - Parameters:
+    ///   - host: the address that is bound, which always may be named.
+    ///   - virtualHosts: other names; `*` for any.
+    ///   - origins: of web pages; `*` for any.
+    public init(host: String, virtualHosts: [String], origins: [String]) {
+        hosts = Set(
+            ["localhost", host.lowercased()] + virtualHosts.map { $0.lowercased() })
+        self.origins = Set(origins.map { $0.lowercased() })
     }
 
-    private func permits(host header: String) -> Bool {
+    /// Whether a `Host` header names this machine. A literal address cannot be rebound to another.
+    public func permits(host header: String) -> Bool {
         let host = Self.hostname(header)
         if hosts.contains("*") || hosts.contains(host) { return true }
         return (try? SocketAddress(ipAddress: host, port: 0)) != nil
     }
 
-    private func permits(origin: String) -> Bool {
+    /// Whether a web page of an origin may call.
+    public func permits(origin: String) -> Bool {
         if origins.contains("*") || origins.contains(origin.lowercased()) { return true }
         // A page has a scheme and a host, or is "null" (RFC 6454, section 7.1).
         return !origin.contains(":") && origin.lowercased() != "null" && !origin.isEmpty

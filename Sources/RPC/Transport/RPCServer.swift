@@ -4,7 +4,7 @@ public import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
+package import NIOSSL
 import NIOWebSocket
 public import Primitives
 import Synchronization
@@ -23,7 +23,8 @@ public struct RPCListener: Sendable {
     public var virtualHosts: [String] = []
     /// Origins of web pages that may call; "*" for any.
     public var allowedOrigins: [String] = []
-    /// Decides what the value of an Authorization header is worth; nil lets everyone in.
+    /// Decides what the value of an Authorization header is worth, beside what the listener serves
+    /// anyway; nil lets everyone in.
     public var authorize: (@Sendable (_ authorization: String?) -> RPCAccess?)?
 
     /// With what the port speaks TLS; nil: it does not.
@@ -72,11 +73,17 @@ public struct TLSCertificate: Hashable, Sendable {
 
     /// - Throws: if a file cannot be read, or the two do not belong together.
     func context() throws -> NIOSSLContext {
+        try NIOSSLContext(configuration: configuration())
+    }
+
+    /// What a server of another module needs to speak TLS.
+    ///
+    /// - Throws: if a file cannot be read.
+    package func configuration() throws -> TLSConfiguration {
         let chain = try NIOSSLCertificate.fromPEMFile(chainFile)
         let key = try NIOSSLPrivateKey(file: keyFile, format: .pem)
-        return try NIOSSLContext(
-            configuration: .makeServerConfiguration(
-                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key)))
+        return .makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
     }
 }
 
