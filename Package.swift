@@ -74,10 +74,23 @@ let targets: [Target] = [
         swiftSettings: safe),
     .target(
         name: "Analytics", dependencies: ["PluginAPI", "RPC", "Chain"], swiftSettings: safe),
+    // REST in front of the node: routes, tokens and roles, limits, cache, pages.
+    .target(
+        name: "Gateway",
+        dependencies: [
+            "PluginAPI", "RPC", "TxPool", "Chain", "Storage", "EVM", log,
+            .product(name: "Hummingbird", package: "hummingbird"),
+            .product(name: "HummingbirdTLS", package: "hummingbird"),
+            .product(name: "JWTKit", package: "jwt-kit"),
+            .product(name: "HTTPTypes", package: "swift-http-types"),
+            .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        ] + nio,
+        swiftSettings: safe),
     .target(
         name: "Node",
         dependencies: [
-            "PluginAPI", "Sync", "RPC", "BlockProduction", "TxPool", "Chain", "ChainFiles", log,
+            "Gateway", "PluginAPI", "Sync", "RPC", "BlockProduction", "TxPool", "Chain",
+            "ChainFiles", log,
             httpClient,
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             .product(name: "TOMLKit", package: "TOMLKit"),
@@ -89,7 +102,7 @@ let targets: [Target] = [
     .executableTarget(
         name: "apus",
         dependencies: [
-            "Node", "Analytics", "PluginAPI", "Prediction", "SpecRunner",
+            "Node", "Gateway", "Analytics", "PluginAPI", "Prediction", "SpecRunner",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: safe),
@@ -112,7 +125,7 @@ let targets: [Target] = [
     .testTarget(name: "StateTests", dependencies: ["State", "TestSupport"]),
     .testTarget(name: "EVMTests", dependencies: ["EVM", "TestSupport"]),
     .testTarget(name: "ExecutionTests", dependencies: ["Execution", "TestSupport"]),
-    .testTarget(name: "SpecRunnerTests", dependencies: ["SpecRunner", "TestSupport"]),
+    .testTarget(name: "SpecRunnerTests", dependencies: ["SpecRunner", "Chain", "TestSupport"]),
     .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
     // What the crash tests run and kill.
     .executableTarget(name: "CrashWriter", dependencies: ["Chain"], path: "Tests/CrashWriter"),
@@ -120,8 +133,9 @@ let targets: [Target] = [
     .testTarget(name: "ChainFilesTests", dependencies: ["ChainFiles", "TestSupport"]),
     .testTarget(
         name: "ChainTests", dependencies: ["Chain", "CrashWriter", "SpecRunner", "TestSupport"]),
-    .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "TestSupport"]),
-    .testTarget(name: "BlockProductionTests", dependencies: ["BlockProduction", "TestSupport"]),
+    .testTarget(name: "TxPoolTests", dependencies: ["TxPool", "Chain", "TestSupport"]),
+    .testTarget(
+        name: "BlockProductionTests", dependencies: ["BlockProduction", "Chain", "TestSupport"]),
     .testTarget(name: "RPCTests", dependencies: ["RPC", "Compression", "TestSupport"]),
     // The example of docs/plugins.md, which also is a package of its own.
     .target(
@@ -129,9 +143,16 @@ let targets: [Target] = [
         path: "examples/plugin/Sources/LargestTransfer", swiftSettings: safe),
     .testTarget(
         name: "PluginAPITests",
-        dependencies: ["PluginAPI", "RPC", "LargestTransfer", "TestSupport"]),
-    .testTarget(name: "SyncTests", dependencies: ["Sync", "RPC", "TestSupport"]),
-    .testTarget(name: "AnalyticsTests", dependencies: ["Analytics", "RPC", "TestSupport"]),
+        dependencies: ["PluginAPI", "RPC", "Chain", "LargestTransfer", "TestSupport"]),
+    .testTarget(name: "SyncTests", dependencies: ["Sync", "RPC", "Chain", "TestSupport"]),
+    .testTarget(
+        name: "AnalyticsTests", dependencies: ["Analytics", "RPC", "Chain", "TestSupport"]),
+    .testTarget(
+        name: "GatewayTests",
+        dependencies: [
+            "Gateway", "Analytics", "Prediction", "Node", "PluginAPI", "RPC", "Chain",
+            "TestSupport", httpClient, .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        ]),
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
     .testTarget(name: "PredictionTests", dependencies: ["Prediction", "TestSupport"]),
     // The real daemon as a child process.
@@ -158,6 +179,10 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.30.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
     ],
     targets: targets
 )

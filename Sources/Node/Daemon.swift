@@ -1,10 +1,12 @@
 import Chain
 import Foundation
+import Gateway
 import Logging
 import PluginAPI
 import Primitives
 import RPC
 import ServiceLifecycle
+import TxPool
 
 /// What every way of running the daemon has in common: the log, the listeners, the service group,
 /// and the order in which all of it ends.
@@ -15,6 +17,8 @@ struct Daemon {
     let plugins: PluginHost
     let server: RPCServer
     let logger: Logger
+    /// REST, once it is served.
+    var gateway: GatewayServer?
 
     /// Sets up the process's log. Call once, first.
     static func bootstrapLogging(_ settings: NodeSettings) -> Logger {
@@ -51,12 +55,55 @@ struct Daemon {
             })
     }
 
+    /// The JSON-RPC of a node, whose calls are counted.
+    static func makeRPC(
+        _ services: RPCServices, plugins: PluginHost, pool: TransactionPool, logger: Logger
+    ) -> RPCNode {
+        CoreMetrics.declare(
+            in: plugins.metrics, blockchain: services.blockchain, pool: pool, version: apusVersion)
+        let metrics = RPCMetrics(plugins.metrics, plugins: plugins.names)
+        return RPCNode(
+            services: services, plugins: plugins.methods, logger: logger,
+            observe: { metrics.observe($0) })
+    }
+
     /// Binds the ports.
     ///
-    /// - Parameter namespaces: what HTTP and WebSocket serve where the settings do not say.
-    /// - Returns: the TCP port.
+    /// - Parameters:
+    ///   - access: what HTTP and WebSocket serve where the settings do not say.
+    ///   - parts: what REST answers from.
+    ///   - checks: what must hold for the node to be ready.
+    ///   - keyFolder: where a devnet keeps a key for tokens if it is given none; nil for no such key.
+    /// - Returns: lines that say where, that of JSON-RPC last.
     /// - Throws: `StartupError` if an address cannot be had.
-    func listen(defaultAccess access: RPCAccess) async throws(StartupError) -> Int {
+    mutating func listen(
+        defaultAccess access: RPCAccess, rest parts: LocalBackend.Parts, checks: ReadinessChecks,
+        keyFolder: String?
+    ) async throws(StartupError) -> [String] {
+        let rest = settings.rest
+        var tokens: TokenAccess?
+        if rest.isEnabled || rest.guardsRPC {
+            tokens = try await TokenAccess(
+                rest.gateway, table: rpc.dispatcher.table, plugins: plugins.names,
+                keyFolder: keyFolder)
+        }
+        let port = try await listen(defaultAccess: access, tokens: rest.guardsRPC ? tokens : nil)
+        var lines = ["Listening on \(settings.host):\(port)"]
+        if let tokens, let served = try await serveREST(parts, tokens: tokens, checks: checks) {
+            gateway = served.server
+            let scheme = settings.certificate == nil ? "http" : "https"
+            lines.insert("REST on \(scheme)://\(rest.gateway.host):\(served.port)", at: 0)
+        }
+        return lines
+    }
+
+    /// Binds the ports of JSON-RPC.
+    ///
+    /// - Parameter tokens: who may do what, if callers need tokens.
+    /// - Returns: the TCP port.
+    private func listen(
+        defaultAccess access: RPCAccess, tokens: TokenAccess?
+    ) async throws(StartupError) -> Int {
         let http = try allowed(settings.httpNamespaces, "http-api") ?? access
         let webSocket = try allowed(settings.webSocketNamespaces, "ws-api") ?? http
         var listener = RPCListener(
@@ -64,6 +111,8 @@ struct Daemon {
         listener.certificate = settings.certificate
         listener.virtualHosts = settings.allowedHosts
         listener.allowedOrigins = settings.allowedOrigins
+        listener.authorize = tokens?.authorize(
+            anonymous: settings.rest.gateway.anonymous.map(\.description).sorted())
         let port: Int
         do {
             port = try await server.listen(listener)
@@ -163,6 +212,7 @@ struct Daemon {
     /// Ends what is there, in order.
     func shutDown() async {
         logger.info("stopping")
+        await gateway?.stop()
         do {
             try await server.stop()
             await rpc.shutDown()
@@ -181,9 +231,4 @@ private struct TaskService: Service {
     func run() async throws {
         try await cancelWhenGracefulShutdown(body)
     }
-}
-
-extension Blockchain {
-    /// Comes back when the writer has a moment: what the watchdog wants to know.
-    func answers() -> Bool { true }
 }

@@ -52,7 +52,7 @@ public struct DevnetSettings: Sendable {
     public init(
         from settings: inout Settings, plugins: [any NodePlugin.Type] = []
     ) throws(StartupError) {
-        node = try NodeSettings(sharedFrom: &settings, plugins: plugins)
+        node = try NodeSettings(sharedFrom: &settings, plugins: plugins, rest: .devnet)
         // A devnet shows everything that there is; what an index costs matters to importing nodes.
         for index in node.plugins.indices where node.plugins[index].section["enabled"] == nil {
             node.plugins[index].section["enabled"] = "true"
@@ -127,10 +127,10 @@ public struct DevnetSettings: Sendable {
         guard !isRandom || givenMnemonic == nil else {
             throw StartupError(.usage, "--mnemonic-random does not go with --mnemonic")
         }
-        guard mayExposeKeys || !exposesKnownKeys else {
+        if !mayExposeKeys, let exposed = exposedHost {
             throw StartupError(
                 .configuration,
-                "--host \(node.host): everybody knows the keys of the default mnemonic, and could "
+                "\(exposed): everybody knows the keys of the default mnemonic, and could "
                     + "use this devnet's accounts from outside; choose others with "
                     + "--mnemonic-random, or allow it with --expose-dev-keys")
         }
@@ -169,9 +169,15 @@ public struct DevnetSettings: Sendable {
         return accounts
     }
 
-    /// Whether keys that everybody knows are served beyond this machine.
-    private var exposesKnownKeys: Bool {
-        !accounts.isEmpty && accounts.mnemonic == DevAccounts.defaultMnemonic
-            && !["localhost", "::1"].contains(node.host) && !node.host.hasPrefix("127.")
+    /// The setting by which keys that everybody knows would be served beyond this machine.
+    private var exposedHost: String? {
+        guard !accounts.isEmpty, accounts.mnemonic == DevAccounts.defaultMnemonic else {
+            return nil
+        }
+        var hosts = [("--host", node.host)]
+        if node.rest.isEnabled { hosts.append(("--rest-host", node.rest.gateway.host)) }
+        return hosts.first { _, host in
+            !["localhost", "::1"].contains(host) && !host.hasPrefix("127.")
+        }.map { "\($0) \($1)" }
     }
 }

@@ -16,6 +16,17 @@ public enum NodeRole: Sendable {
     case follower(FollowerRole)
 }
 
+extension NodeRole {
+    /// The time between the blocks of the chain, as far as this node makes them all by a clock.
+    var period: Duration? {
+        switch self {
+        case .producer(let period): period
+        case .sealer(let role): role.makesEmptyBlocks ? role.period : nil
+        case .passive, .engine, .follower: nil
+        }
+    }
+}
+
 /// A node that makes and seals the blocks of a private chain.
 public struct SealerRole: Sendable {
     /// Time between blocks, or the least time where there are only blocks with transactions.

@@ -23,6 +23,8 @@ public struct NodeSettings: Sendable {
     public var certificate: TLSCertificate?
     /// Limits of the JSON-RPC server.
     public var rpcLimits: RPCLimits
+    /// REST and tokens.
+    public var rest: RESTSettings
     /// Web origins that may call; `*` for any.
     public var allowedOrigins: [String]
     /// Host names, besides localhost and the bound address, that requests may name.
@@ -60,7 +62,7 @@ public struct NodeSettings: Sendable {
     public init(
         from settings: inout Settings, plugins: [any NodePlugin.Type] = []
     ) throws(StartupError) {
-        try self.init(sharedFrom: &settings, plugins: plugins)
+        try self.init(sharedFrom: &settings, plugins: plugins, rest: .node)
         role = try NodeRole(
             from: &settings, blockTime: blockTime, dataDirectory: dataDirectory ?? ".")
         try settings.refuseUnknown()
@@ -75,7 +77,7 @@ public struct NodeSettings: Sendable {
     ///
     /// - Throws: `StartupError` for the first value that does not parse.
     public init(forFolder settings: inout Settings) throws(StartupError) {
-        try self.init(sharedFrom: &settings, plugins: [])
+        try self.init(sharedFrom: &settings, plugins: [], rest: .node)
     }
 
     /// The key of a node that seals its blocks.
@@ -93,7 +95,8 @@ public struct NodeSettings: Sendable {
     }
 
     init(
-        sharedFrom settings: inout Settings, plugins: [any NodePlugin.Type]
+        sharedFrom settings: inout Settings, plugins: [any NodePlugin.Type],
+        rest defaults: RESTSettings.Defaults
     ) throws(StartupError) {
         self.plugins = plugins.map { ($0, settings.section($0.manifest.name)) }
         pluginFailure =
@@ -116,6 +119,7 @@ public struct NodeSettings: Sendable {
             throw StartupError(.configuration, "tls-cert and tls-key belong together")
         }
         rpcLimits = try RPCLimits(from: &settings)
+        rest = try RESTSettings(from: &settings, defaults: defaults, host: host, port: port)
         allowedOrigins = settings.list("allow-origin")
         allowedHosts = settings.list("allow-host")
         let mebibytes = try settings.integer("cache", in: 8...1_048_576) ?? 256

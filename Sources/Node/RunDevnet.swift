@@ -2,6 +2,7 @@ import BlockProduction
 import Chain
 import EthereumTypes
 import Foundation
+import Gateway
 import Logging
 import Primitives
 import RPC
@@ -47,20 +48,26 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
         dataDirectory: folder, limits: settings.node.rpcLimits)
     services.checkpoints = settings.node.checkpointFolder.map { CheckpointFolder(path: $0) }
     services.appearances = plugins.appearances
-    let rpc = RPCNode(services: services, plugins: plugins.methods, logger: logger)
-    let daemon = Daemon(
+    let rpc = Daemon.makeRPC(services, plugins: plugins, pool: pool, logger: logger)
+    var daemon = Daemon(
         settings: settings.node, blockchain: blockchain, rpc: rpc, plugins: plugins,
         logger: logger)
-    let port: Int
+    var announcement: [String]
     do {
-        port = try await daemon.listen(defaultAccess: RPCAccess.all)
+        announcement = try await daemon.listen(
+            defaultAccess: RPCAccess.all,
+            rest: LocalBackend.Parts(
+                blockchain: blockchain, pool: pool, rpc: rpc, plugins: plugins, isDevnet: true),
+            checks: ReadinessChecks(
+                settings.node, folder: folder, period: settings.node.blockTime),
+            keyFolder: folder)
     } catch {
         await daemon.shutDown()
         throw error
     }
+    if settings.isQuiet { announcement = announcement.suffix(1) }
 
     let head = blockchain.head
-    var announcement = ["Listening on \(settings.node.host):\(port)"]
     if let first = try head.view.header(0) {
         let banner = Banner(
             accounts: settings.accounts, balance: settings.balance,

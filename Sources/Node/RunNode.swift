@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import BlockProduction
 import Chain
 import Foundation
+import Gateway
 import Logging
 import PluginAPI
 import Primitives
@@ -127,8 +128,8 @@ private struct NodeParts {
         _ services: RPCServices, engine: (role: EngineRole, key: TokenKey)? = nil,
         producer: @escaping @Sendable () async throws -> Void
     ) async throws {
-        let rpc = RPCNode(services: services, plugins: plugins.methods, logger: logger)
-        let daemon = Daemon(
+        let rpc = Daemon.makeRPC(services, plugins: plugins, pool: pool, logger: logger)
+        var daemon = Daemon(
             settings: settings, blockchain: blockchain, rpc: rpc, plugins: plugins, logger: logger)
         var announcement: [String] = []
         do {
@@ -137,13 +138,24 @@ private struct NodeParts {
                 announcement.append("Engine API on \(engine.role.host):\(port)")
             }
             let namespaces = ["eth", "net", "web3", "rpc", "apus"] + plugins.names
-            let port = try await daemon.listen(defaultAccess: .namespaces(Set(namespaces)))
-            announcement.append("Listening on \(settings.host):\(port)")
+            var checks = ReadinessChecks(
+                settings, folder: settings.dataDirectory ?? ".", period: settings.role.period)
+            if let progress = services.progress {
+                checks.blocksBehind = { () -> UInt64? in
+                    guard let now = progress() else { return nil }
+                    return now.highest > now.current ? now.highest - now.current : 0
+                }
+            }
+            announcement += try await daemon.listen(
+                defaultAccess: .namespaces(Set(namespaces)),
+                rest: LocalBackend.Parts(
+                    blockchain: blockchain, pool: pool, rpc: rpc, plugins: plugins,
+                    isDevnet: false), checks: checks, keyFolder: nil)
             logger.notice(
                 "serving",
                 metadata: [
                     "chain.id": "\(blockchain.config.chainId)",
-                    "block.number": "\(blockchain.head.number)", "port": "\(port)",
+                    "block.number": "\(blockchain.head.number)",
                 ])
         } catch {
             await daemon.shutDown()

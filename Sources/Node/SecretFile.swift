@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import Gateway
 import Primitives
 import RPC
 
@@ -37,6 +38,21 @@ enum SecretFile {
                 .data, "\(path) does not hold a private key: 64 hexadecimal digits are wanted")
         }
         return key
+    }
+
+    /// The path of the key with which tokens for a devnet are signed; made if it is not there.
+    static func gatewayKey(in folder: String) throws(StartupError) -> String {
+        let path = folder + "/gateway.key"
+        if try read(path, forbidden: 0o077, allowed: "0600") == nil {
+            let text: String
+            do throws(GatewayError) {
+                text = try TokenSigningKey.generate(.hs256)
+            } catch {
+                throw StartupError(.software, error.description)
+            }
+            try write(text + "\n", to: path)
+        }
+        return path
     }
 
     /// The text of a file that others cannot get at; `nil` if there is no file.

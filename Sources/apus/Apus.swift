@@ -31,7 +31,7 @@ struct Apus: AsyncParsableCommand {
         subcommands: [
             DevCommand.self, NodeCommand.self, InitCommand.self, ImportCommand.self,
             ExportCommand.self, VerifyCommand.self, DatabaseCommand.self, EVMCommand.self,
-            DataCommand.self, PredictCommand.self, VersionCommand.self,
+            DataCommand.self, PredictCommand.self, JWTCommand.self, VersionCommand.self,
         ])
 }
 

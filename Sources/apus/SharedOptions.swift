@@ -20,6 +20,23 @@ struct SharedOptions: ParsableArguments {
     var ipc: String?
 
     @Option(
+        name: .customLong("rest-port"),
+        help: "Port of REST; 0 picks a free one (default 8080, with --port 0 a free one).")
+    var restPort: String?
+
+    @Option(
+        name: .customLong("rest-host"), help: "Address of REST (default: the same as --host).")
+    var restHost: String?
+
+    @Flag(name: .customLong("no-rest"), help: "Serve no REST.")
+    var noREST = false
+
+    @Flag(
+        name: .customLong("rpc-jwt"),
+        help: "JSON-RPC over HTTP and WebSocket takes calls with a token alone.")
+    var rpcJWT = false
+
+    @Option(
         name: .customLong("http-api"),
         help: "Namespaces or methods served over HTTP, separated by commas, or 'all'.")
     var httpAPI: String?
@@ -124,7 +141,7 @@ struct SharedOptions: ParsableArguments {
     @Option(
         name: .customLong("set"),
         help: ArgumentHelp(
-            "A plugin's setting; 'analytics.enabled=false' leaves one out. May be repeated.",
+            "A setting of a section: of a plugin, or 'gateway.audit=off'. May be repeated.",
             valueName: "plugin.key=value"))
     var pluginSettings: [String] = []
 
@@ -146,8 +163,10 @@ struct SharedOptions: ParsableArguments {
 
     private var ownFlags: [String: String] {
         [
-            "port": port, "host": host, "ipc": ipc, "http-api": httpAPI,
-            "ws-api": webSocketAPI, "tls-cert": tlsCertificate, "tls-key": tlsKey,
+            "port": port, "host": host, "rest-port": restPort, "rest-host": restHost,
+            "rest": noREST ? "false" : nil, "rpc-jwt": rpcJWT ? "true" : nil, "ipc": ipc,
+            "http-api": httpAPI, "ws-api": webSocketAPI, "tls-cert": tlsCertificate,
+            "tls-key": tlsKey,
             "rpc-body-limit": bodyLimit, "rpc-batch-limit": batchLimit,
             "rpc-response-limit": responseLimit, "rpc-timeout": timeout, "rpc-gas-cap": gasCap,
             "rpc-log-range": logRange, "rpc-max-connections": maxConnections,

@@ -86,6 +86,11 @@ final class Daemon: @unchecked Sendable {
         try Connection(port: port)
     }
 
+    /// The port of REST, which a line of the banner names.
+    var restPort: UInt16? {
+        banner.first { $0.hasPrefix("REST on ") }?.split(separator: ":").last.flatMap { UInt16($0) }
+    }
+
     /// Runs the binary to its end.
     static func run(_ arguments: [String]) throws -> (status: Int32, output: String, error: String)
     {
@@ -190,6 +195,18 @@ final class Connection {
                 "Content-Length: \(body.utf8.count)",
             ] + headers
         try send(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
+        return try response()
+    }
+
+    /// A request of any method, as REST has them.
+    func request(
+        _ method: String, _ target: String, body: String? = nil, headers: [String] = []
+    ) throws -> Response {
+        var lines = ["\(method) \(target) HTTP/1.1", "Host: localhost"] + headers
+        if let body {
+            lines += ["Content-Type: application/json", "Content-Length: \(body.utf8.count)"]
+        }
+        try send(lines.joined(separator: "\r\n") + "\r\n\r\n" + (body ?? ""))
         return try response()
     }
 

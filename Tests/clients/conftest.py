@@ -89,6 +89,8 @@ class Daemon:
             env={**os.environ, "APUS_LOG_LEVEL": "warning"},
         )
         for line in self.process.stdout:
+            if found := re.match(r"REST on http://\S+:(\d+)", line):
+                self.rest_port = int(found[1])
             if found := re.match(r"Listening on (\S+):(\d+)", line):
                 self.port = int(found[2])
                 return

@@ -1,0 +1,494 @@
+import Foundation
+import HTTPTypes
+public import Logging
+public import PluginAPI
+import Primitives
+import RPC
+
+/// The front of a gateway: from a request to its answer, whoever knows it.
+///
+///     host and origin ─▶ target ─▶ route ─▶ token and role ─▶ rate ─▶ copy? ─▶ body ─▶ backend
+///
+/// It is total: whatever a request holds, its answer is one of a route or a problem (RFC 9457) with
+/// the id under which the log knows more. It knows nothing of servers and sockets; `GatewayServer`
+/// does.
+public final class Gateway: Sendable {
+    let backend: any GatewayBackend
+    let options: GatewayOptions
+    let version: String
+    let metrics: MetricsRegistry
+    let logger: Logger
+    /// Copies of answers.
+    public let cache: AnswerCache
+    private let verifier: TokenVerifier
+    private let policy: RolePolicy
+    private let web: WebAccess
+    private let clients: ClientAddress
+    private let audit: AuditLog
+    private let figures: FrontMetrics
+    private let own: RouteTable
+    private let serviceLimiter: RateLimiter<String>?
+    private let addressLimiter: RateLimiter<NetworkAddress?>?
+    let load: FrontLoad
+    let now: @Sendable () -> Double
+    private let clock: @Sendable () -> ContinuousClock.Instant
+
+    /// A front before a backend.
+    ///
+    /// - Parameters:
+    ///   - policy: what roles are given.
+    ///   - verifier: tells which tokens are good.
+    ///   - metrics: where the figures are declared, and what `/metrics` shows.
+    ///   - version: of the program.
+    ///   - now: the wall clock, in seconds since 1970.
+    ///   - clock: by which rates are measured.
+    /// - Throws: `GatewayError` if the audit log cannot be opened.
+    public init(
+        backend: any GatewayBackend, options: GatewayOptions, policy: RolePolicy,
+        verifier: TokenVerifier, metrics: MetricsRegistry, version: String, logger: Logger,
+        now: @escaping @Sendable () -> Double,
+        clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) throws(GatewayError) {
+        self.backend = backend
+        self.options = options
+        self.policy = policy
+        self.verifier = verifier
+        self.metrics = metrics
+        self.version = version
+        self.logger = logger
+        self.now = now
+        self.clock = clock
+        cache = AnswerCache(limit: options.cacheBytes)
+        web = WebAccess(
+            host: options.host, virtualHosts: options.virtualHosts,
+            origins: options.allowedOrigins)
+        clients = ClientAddress(proxies: options.trustedProxies.compactMap { Network($0) })
+        audit = try AuditLog(options.audit, logger: logger)
+        own = RouteTable(OwnRoute.allCases.map(\.route))
+        serviceLimiter = options.serviceRate == 0 ? nil : RateLimiter(rate: options.serviceRate)
+        addressLimiter = options.addressRate == 0 ? nil : RateLimiter(rate: options.addressRate)
+        load = FrontLoad(requests: options.limits.requests, streams: options.limits.streams)
+        figures = FrontMetrics(
+            metrics, routes: (own.routes + backend.routes.routes).map(\.name), cache: cache,
+            audit: audit, load: load)
+    }
+
+    /// Every route: the gateway's own, and those of the backend.
+    public var routes: [GatewayRoute] {
+        let own = Set(own.routes.map(\.name))
+        return self.own.routes + backend.routes.routes.filter { !own.contains($0.name) }
+    }
+
+    /// Looks whether keys were changed.
+    func refreshKeys() async {
+        do {
+            if try await verifier.keys.refresh() {
+                logger.notice(
+                    "the keys of tokens have changed",
+                    metadata: ["key.ids": "\(verifier.keys.names.joined(separator: ","))"])
+            }
+        } catch {
+            logger.error(
+                "the keys of tokens cannot be read, and stay as they were",
+                metadata: ["error": "\(error)"])
+        }
+    }
+
+    // MARK: - One request
+
+    /// What became known about a request, for its answer, the figures and the audit log.
+    private struct Trace {
+        var id: String
+        var client: NetworkAddress?
+        var route: GatewayRoute?
+        var claims: TokenClaims?
+        /// Why it was refused, and in one word.
+        var refusal: (kind: String, reason: String)?
+        var state: StateTag?
+    }
+
+    /// Answers a request.
+    public func respond(to request: IncomingRequest) async -> OutgoingResponse {
+        let start = ContinuousClock.now
+        let peer = request.peer.flatMap { NetworkAddress($0) }
+        let fields = request.head.headerFields
+        var trace = Trace(
+            id: requestId(fields, peer: peer),
+            client: clients.client(peer: peer, forwardedFor: fields[values: .forwardedFor]))
+        var response: OutgoingResponse
+        do {
+            guard load.enter() else {
+                trace.refusal = ("busy", "too many requests")
+                throw Problem.busy
+            }
+            defer { load.leave() }
+            response = try await answer(request, peer: peer, &trace)
+        } catch {
+            response = self.response(to: error, trace)
+        }
+        complete(&response, request, trace)
+        let status = response.head.status.code
+        let route = trace.route?.name ?? "none"
+        figures.requests.add(1, [route, String(status)])
+        figures.seconds.observe((ContinuousClock.now - start).seconds, route)
+        if let refusal = trace.refusal { figures.refused.add(1, refusal.kind) }
+        if trace.claims != nil || trace.refusal != nil {
+            audit.record(
+                AuditLog.Entry(
+                    requestId: trace.id, client: trace.client?.description ?? "unknown",
+                    service: trace.claims?.service, roles: trace.claims?.roles ?? [],
+                    keyId: trace.claims?.keyId, route: route, status: status,
+                    reason: trace.refusal?.reason))
+        }
+        return response
+    }
+
+    private func answer(
+        _ request: IncomingRequest, peer: NetworkAddress?, _ trace: inout Trace
+    ) async throws -> OutgoingResponse {
+        try checkOrigin(request.head, &trace)
+        if request.head.method == .options { return preflight() }
+        let target = try RequestTarget(request.head.path ?? "")
+        let (route, values) = try find(request.head.method, target)
+        trace.route = route
+        try admit(request, to: route, peer: peer, &trace)
+        let fields = request.head.headerFields
+        if let own = OwnRoute(route) {
+            return try await answer(own, values, target, fields, request.head.method)
+        }
+        let key = cacheKey(route, target)
+        if let key, let found = copy(key, route, fields, &trace) { return found }
+        let gatewayRequest = GatewayRequest(
+            id: trace.id, route: route, target: request.head.path ?? "/",
+            arguments: RESTArguments(
+                path: values, query: target.query, body: try await body(of: request, route)),
+            contentType: fields[.contentType], authorization: fields[.authorization],
+            client: trace.client?.description ?? "unknown",
+            deadline: .now + .seconds(options.limits.requestSeconds))
+        let answer = try await backend.answer(gatewayRequest)
+        trace.state = answer.state
+        return response(to: answer, route, target, fields)
+    }
+
+    /// The Host header must name this gateway, and a web page must be one that may call.
+    private func checkOrigin(_ head: HTTPRequest, _ trace: inout Trace) throws(Problem) {
+        guard let host = head.authority, !host.isEmpty, head.headerFields[.hostHeader] == nil else {
+            throw Problem(400, "Bad request", "The Host header is missing or repeated.")
+        }
+        guard web.permits(host: host) else {
+            trace.refusal = ("host", "another host")
+            throw Problem(
+                403, "Not allowed", "The Host header names another machine; see allow-host.")
+        }
+        guard let origin = head.headerFields[.origin] else { return }
+        guard web.permits(origin: origin) else {
+            trace.refusal = ("origin", "another origin")
+            throw Problem(
+                403, "Not allowed", "Pages of this origin may not call; see allow-origin.")
+        }
+    }
+
+    private func find(
+        _ method: HTTPRequest.Method, _ target: RequestTarget
+    ) throws(Problem) -> (GatewayRoute, [String: String]) {
+        let wanted: RESTRoute.Method? =
+            method == .head ? .get : RESTRoute.Method(rawValue: method.rawValue)
+        var others: [RESTRoute.Method] = []
+        for table in [own, backend.routes] {
+            switch table.match(wanted, target.segments) {
+            case .found(let route, let values): return (route, values)
+            case .otherMethods(let methods): others += methods
+            case .nothing: break
+            }
+        }
+        guard !others.isEmpty else {
+            throw Problem(404, "Not found", "There is no such route; /openapi.json lists them.")
+        }
+        var allowed = Set(others.map(\.rawValue))
+        if allowed.contains("GET") { allowed.insert("HEAD") }
+        allowed.insert("OPTIONS")
+        throw Problem(
+            405, "Method not allowed", "The route is not there for this method.",
+            headers: [("allow", allowed.sorted().joined(separator: ", "))])
+    }
+
+    // MARK: - Who may
+
+    private func admit(
+        _ request: IncomingRequest, to route: GatewayRoute, peer: NetworkAddress?,
+        _ trace: inout Trace
+    ) throws(Problem) {
+        let fields = request.head.headerFields
+        let credentials = fields[values: .authorization]
+        let cost = Self.cost(of: route)
+        var granted: Set<RESTRole>
+        if credentials.isEmpty {
+            granted = options.anonymous
+            if isLocal(peer, fields) { granted.formUnion(options.anonymousLocal) }
+            try limit(addressLimiter, cost, trace.client?.customer, &trace)
+        } else {
+            do throws(TokenRefusal) {
+                let claims = try verifier.verify(authorization: credentials, now: now())
+                trace.claims = claims
+                granted = policy.routes(of: claims.roles)
+            } catch {
+                // Who tries tokens is slowed down by where he is.
+                try limit(addressLimiter, cost, trace.client?.customer, &trace)
+                trace.refusal = ("token", "\(error)")
+                throw Problem(
+                    401, "Not authenticated",
+                    "\(error)".prefix(1).uppercased()
+                        + "\(error)".dropFirst() + ".",
+                    headers: [
+                        (
+                            "www-authenticate",
+                            "Bearer realm=\"apus\", error=\"invalid_token\", "
+                                + "error_description=\"\(error)\""
+                        )
+                    ])
+            }
+            if let claims = trace.claims {
+                try limit(serviceLimiter, cost, claims.service, &trace)
+            }
+        }
+        guard granted.contains(route.role) else {
+            trace.refusal = (
+                trace.claims == nil ? "token" : "role", "the route needs the role \(route.role)"
+            )
+            if trace.claims == nil {
+                throw Problem(
+                    401, "Not authenticated",
+                    "The route needs a token with the role \"\(route.role)\".",
+                    headers: [("www-authenticate", "Bearer realm=\"apus\"")])
+            }
+            throw Problem(
+                403, "Not allowed", "The route needs the role \"\(route.role)\".",
+                headers: [
+                    (
+                        "www-authenticate",
+                        "Bearer realm=\"apus\", error=\"insufficient_scope\", "
+                            + "scope=\"\(route.role)\""
+                    )
+                ])
+        }
+    }
+
+    /// Whether a caller is on this machine: not if a proxy on it calls for somebody else.
+    private func isLocal(_ peer: NetworkAddress?, _ fields: HTTPFields) -> Bool {
+        guard peer?.isLoopback ?? false else { return false }
+        return fields[.forwardedFor] == nil && fields[.forwarded] == nil
+    }
+
+    private func limit<Key>(
+        _ limiter: RateLimiter<Key>?, _ cost: Double, _ key: Key, _ trace: inout Trace
+    ) throws(Problem) {
+        guard let seconds = limiter?.take(cost, for: key, at: clock()) else { return }
+        trace.refusal = ("rate", "too many requests")
+        throw Problem(
+            429, "Too many requests", "Try again in \(seconds) s.",
+            headers: [("retry-after", String(seconds))])
+    }
+
+    /// What a request takes out of a bucket.
+    static func cost(of route: GatewayRoute) -> Double {
+        switch route.cost {
+        case .instant: 1
+        case .execution, .command: 10
+        }
+    }
+
+    // MARK: - Copies
+
+    /// Under what a copy of the answer would be found; `nil` if there can be none at present.
+    private func cacheKey(_ route: GatewayRoute, _ target: RequestTarget) -> CacheKey? {
+        guard route.method == .get, let tag = backend.tag(for: route.cache) else { return nil }
+        return CacheKey(target: target.canonical, entityTag: tag.entityTag)
+    }
+
+    /// The answer that the caller or the gateway has already.
+    private func copy(
+        _ key: CacheKey, _ route: GatewayRoute, _ fields: HTTPFields, _ trace: inout Trace
+    ) -> OutgoingResponse? {
+        if Self.matches(fields[values: .ifNoneMatch], key.entityTag) {
+            figures.notModified.add()
+            trace.state = StateTag(String(key.entityTag.dropFirst().dropLast()))
+            return notModified(key.entityTag)
+        }
+        // Looking is as dear as answering what is answered at once.
+        guard route.cost != .instant, let found = cache.find(key) else { return nil }
+        trace.state = found.state
+        var response = OutgoingResponse(200, .whole(found.body), mediaType: found.mediaType)
+        mark(&response, entityTag: key.entityTag)
+        return response
+    }
+
+    private func notModified(_ entityTag: String) -> OutgoingResponse {
+        var response = OutgoingResponse(304, .whole([]))
+        mark(&response, entityTag: entityTag)
+        return response
+    }
+
+    private func mark(_ response: inout OutgoingResponse, entityTag: String) {
+        response.head.headerFields[.eTag] = entityTag
+        // A browser asks each time, and mostly hears that nothing has changed.
+        response.head.headerFields[.cacheControl] = "private, no-cache"
+    }
+
+    /// Whether `If-None-Match` names an entity tag (RFC 9110, section 13.1.2).
+    static func matches(_ headers: [String], _ entityTag: String) -> Bool {
+        headers.lazy.flatMap { $0.split(separator: ",") }.contains { part in
+            let text = part.filter { $0 != " " && $0 != "\t" }
+            return text == "*" || text == entityTag || text == "W/" + entityTag
+        }
+    }
+
+    private func response(
+        to answer: GatewayAnswer, _ route: GatewayRoute, _ target: RequestTarget,
+        _ fields: HTTPFields
+    ) -> OutgoingResponse {
+        if let tag = answer.entityTag, answer.status == 200,
+            Self.matches(fields[values: .ifNoneMatch], tag)
+        {
+            figures.notModified.add()
+            return notModified(tag)
+        }
+        var response = OutgoingResponse(
+            answer.status, answer.content, mediaType: answer.mediaType)
+        if let name = answer.fileName {
+            response.head.headerFields[.contentDisposition] = "attachment; filename=\"\(name)\""
+        }
+        guard let tag = answer.entityTag, answer.status == 200, route.method == .get else {
+            return response
+        }
+        mark(&response, entityTag: tag)
+        if route.cost != .instant, case .whole(let bytes) = answer.content,
+            let state = answer.state
+        {
+            cache.store(
+                CachedAnswer(mediaType: answer.mediaType, body: bytes, state: state),
+                under: CacheKey(target: target.canonical, entityTag: tag))
+        }
+        return response
+    }
+
+    // MARK: - Bodies
+
+    private func body(
+        of request: IncomingRequest, _ route: GatewayRoute
+    ) async throws -> Bytes {
+        let fields = request.head.headerFields
+        let limit = options.limits.bodyBytes
+        if let length = fields[.contentLength].flatMap({ Int($0) }), length > limit {
+            throw Self.tooLarge(limit)
+        }
+        guard fields[.contentEncoding] == nil else {
+            throw Problem(415, "Unsupported media type", "The body must not be compressed.")
+        }
+        let bytes: Bytes?
+        do {
+            bytes = try await request.body(limit)
+        } catch {
+            throw Problem(400, "Bad request", "The body did not arrive whole.")
+        }
+        guard let bytes else { throw Self.tooLarge(limit) }
+        if route.takesBody, !bytes.isEmpty {
+            let type = (fields[.contentType] ?? "").prefix { $0 != ";" }.lowercased()
+                .filter { $0 != " " }
+            guard type == "application/json" else {
+                throw Problem(
+                    415, "Unsupported media type", "The body must be application/json.")
+            }
+            guard String(validating: bytes, as: UTF8.self) != nil else {
+                throw Problem(400, "Invalid parameter", "The body is not UTF-8.")
+            }
+        }
+        return bytes
+    }
+
+    private static func tooLarge(_ limit: Int) -> Problem {
+        Problem(413, "Too large", "The body is larger than \(limit) bytes.")
+    }
+
+    // MARK: - Answers
+
+    private func response(to error: any Error, _ trace: Trace) -> OutgoingResponse {
+        let problem: Problem
+        switch error {
+        case let error as Problem: problem = error
+        case let error as RESTError where error.status < 500 || error.status == 503:
+            problem = Problem(error)
+        case let error as RESTError where error.status == 504: problem = .timeout
+        case is CancellationError:
+            problem = Problem(503, "Not available", "The gateway is stopping.")
+        default:
+            logger.error(
+                "a request failed unexpectedly",
+                metadata: [
+                    "request.id": "\(trace.id)", "route": "\(trace.route?.name ?? "none")",
+                    "error": "\(error)",
+                ])
+            problem = .internalError
+        }
+        var response = OutgoingResponse(
+            problem.status, .whole(problem.encoded(requestId: trace.id)),
+            mediaType: Problem.mediaType)
+        for (name, value) in problem.headers {
+            if let name = HTTPField.Name(name) { response.head.headerFields[name] = value }
+        }
+        return response
+    }
+
+    /// The answer to a browser that asks whether a page may call (Fetch standard).
+    private func preflight() -> OutgoingResponse {
+        var response = OutgoingResponse(204, .whole([]))
+        response.head.headerFields[.allow] = "GET, HEAD, OPTIONS, POST"
+        response.head.headerFields[.accessControlAllowMethods] = "GET, HEAD, POST"
+        response.head.headerFields[.accessControlAllowHeaders] =
+            "Authorization, Content-Type, If-None-Match, Last-Event-ID"
+        response.head.headerFields[.accessControlMaxAge] = "86400"
+        return response
+    }
+
+    /// Adds what every answer has.
+    private func complete(
+        _ response: inout OutgoingResponse, _ request: IncomingRequest, _ trace: Trace
+    ) {
+        var fields = response.head.headerFields
+        fields[.requestId] = trace.id
+        if let state = trace.state { fields[.apusState] = state.description }
+        fields[.xContentTypeOptions] = "nosniff"
+        if fields[.cacheControl] == nil { fields[.cacheControl] = "no-store" }
+        if fields[.contentSecurityPolicy] == nil {
+            fields[.contentSecurityPolicy] = "default-src 'none'; frame-ancestors 'none'"
+        }
+        if !options.allowedOrigins.isEmpty { fields[.vary] = "Origin" }
+        if let origin = request.head.headerFields[.origin], web.permits(origin: origin) {
+            fields[.accessControlAllowOrigin] = origin
+            fields[.accessControlExposeHeaders] = "ETag, Retry-After, X-Request-ID, Apus-State"
+        }
+        if case .whole(let bytes) = response.content {
+            // What the answer to GET would have; not for statuses that have none.
+            if response.head.status.code != 204, response.head.status.code != 304 {
+                fields[.contentLength] = String(bytes.count)
+            }
+        }
+        if request.head.method == .head { response.content = .whole([]) }
+        response.head.headerFields = fields
+    }
+
+    /// The id of a request: that of a trusted proxy, or a new one.
+    private func requestId(_ fields: HTTPFields, peer: NetworkAddress?) -> String {
+        if let given = fields[.requestId], clients.isTrusted(peer), TokenText.isName(given) {
+            return given
+        }
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+}
+
+extension Duration {
+    /// As a number of seconds.
+    var seconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}
