@@ -45,6 +45,11 @@ class Server:
                 return
         sys.exit(f"{command[0]} did not start")
 
+    def processor_seconds(self):
+        """What all threads have used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(") ", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         self.process.terminate()
         self.process.wait(timeout=30)
@@ -155,7 +160,7 @@ def transfers(client, count):
 # Load
 
 
-class Constant:
+class Constant(Server):
     """An nginx that answers every request with a constant."""
 
     def __init__(self, body):
@@ -204,8 +209,9 @@ class Constant:
         self.folder.cleanup()
 
 
-def wrk(port, bodies, seconds, connections=64, once=False):
-    """The rate and the median and 99th percentile of the latency in milliseconds.
+def wrk(server, bodies, seconds, connections=64, once=False):
+    """The rate, the median and 99th percentile of the latency in milliseconds, and the processor time that the server
+    needed for a request in microseconds, which other work on the machine changes least.
 
     With `once` each body is sent once, and the measurement ends with the last.
     """
@@ -243,25 +249,27 @@ def wrk(port, bodies, seconds, connections=64, once=False):
               end
             end
             done = function(summary, latency)
-              io.write(string.format('RESULT %f %f %f %d\\n', summary.requests / summary.duration * 1e6,
-                latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+              io.write(string.format('RESULT %f %f %f %d %d\\n', summary.requests / summary.duration * 1e6,
+                latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, summary.requests,
                 summary.errors.status + summary.errors.timeout + summary.errors.read))
             end
             """
         )
         script.flush()
+        before = server.processor_seconds()
         out = subprocess.run(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", script.name,
-             f"http://127.0.0.1:{port}/"],
+             f"http://127.0.0.1:{server.port}/"],
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
-    rate, p50, p99, errors = re.search(r"RESULT (\S+) (\S+) (\S+) (\d+)", out).groups()
+    used = server.processor_seconds() - before
+    rate, p50, p99, count, errors = re.search(r"RESULT (\S+) (\S+) (\S+) (\d+) (\d+)", out).groups()
     if int(errors):
         print(f"  {errors} errors", flush=True)
     if once:
         # wrk waits for the rest of its time.
         rate = len(bodies) / float(re.search(r"TIME (\S+)", out)[1])
-    return float(rate), float(p50), float(p99)
+    return float(rate), float(p50), float(p99), used / max(1, int(count)) * 1e6
 
 
 class Line:
@@ -401,30 +409,30 @@ def measure(node, long, small, short, echo, arguments):
     bodies, short_bodies = methods(long), methods(short)
     seconds, less = arguments.seconds, max(1, arguments.seconds // 2)
     print(
-        f"{'':<30}{'requests/s':>11}{'p50 ms':>8}{'p99 ms':>8}{'alone ms':>10}{'nginx':>10}"
+        f"{'':<30}{'requests/s':>11}{'p50 ms':>8}{'p99 ms':>8}{'CPU µs':>8}{'alone ms':>10}{'nginx':>10}"
         f"{'short chain':>13}{'bytes':>9}"
     )
     rates = {}
-    echoed = wrk(echo.port, [bodies["eth_getBalance"]], seconds)
-    print(f"{'bare NIO, echo':<30}{echoed[0]:>11,.0f}{echoed[1]:>8.2f}{echoed[2]:>8.2f}"
+    echoed = wrk(echo, [bodies["eth_getBalance"]], seconds)
+    print(f"{'bare NIO, echo':<30}{echoed[0]:>11,.0f}{echoed[1]:>8.2f}{echoed[2]:>8.2f}{echoed[3]:>8.1f}"
           f"{alone(echo.port, bodies['eth_getBalance']):>10.3f}", flush=True)  # fmt: skip
     for name, body in bodies.items():
         answer = client.post(body)
         if b'"error"' in answer:
             sys.exit(f"{name}: {answer[:500]}")
-        rates[name] = rate, p50, p99 = wrk(node.port, [body], seconds)
+        rates[name] = rate, p50, p99, used = wrk(node, [body], seconds)
         constant = Constant(answer)
-        limit = wrk(constant.port, [body], less)[0]
+        limit = wrk(constant, [body], less)[0]
         constant.stop()
-        before = wrk(small.port, [short_bodies[name]], less)[0]
-        print(f"{name:<30}{rate:>11,.0f}{p50:>8.2f}{p99:>8.2f}{alone(node.port, body):>10.3f}{limit:>10,.0f}"
+        before = wrk(small, [short_bodies[name]], less)[0]
+        print(f"{name:<30}{rate:>11,.0f}{p50:>8.2f}{p99:>8.2f}{used:>8.1f}{alone(node.port, body):>10.3f}{limit:>10,.0f}"
               f"{before:>13,.0f}{len(answer):>9,}", flush=True)  # fmt: skip
     mix = mixed(bodies)
-    rate, p50, p99 = wrk(node.port, mix, seconds)
-    print(f"{'a provider’s mix':<30}{rate:>11,.0f}{p50:>8.2f}{p99:>8.2f}", flush=True)
-    rate, p50, p99 = wrk(node.port, transfers(client, arguments.sends), 12, once=True)
+    rate, p50, p99, used = wrk(node, mix, seconds)
+    print(f"{'a provider’s mix':<30}{rate:>11,.0f}{p50:>8.2f}{p99:>8.2f}{used:>8.1f}", flush=True)
+    rate, p50, p99, used = wrk(node, transfers(client, arguments.sends), 12, once=True)
     status = client.call("txpool_status")
-    print(f"{'eth_sendRawTransaction':<30}{rate:>11,.0f}{p50:>8.2f}{p99:>8.2f}", flush=True)
+    print(f"{'eth_sendRawTransaction':<30}{rate:>11,.0f}{p50:>8.2f}{p99:>8.2f}{used:>8.1f}", flush=True)
     print(f"  ({int(status['pending'], 16):,} of {arguments.sends:,} transactions wait in the pool)", flush=True)
     client.call("anvil_dropAllTransactions")
 
@@ -439,7 +447,10 @@ def measure(node, long, small, short, echo, arguments):
         print(f"{name:<30}{p50:>8.3f}{p99:>8.3f}", flush=True)
     print()
     for name in ("eth_blockNumber", "eth_getBalance"):
-        print(f"{name} reaches {rates[name][0] / echoed[0]:.0%} of the echo's rate")
+        print(
+            f"{name} reaches {rates[name][0] / echoed[0]:.0%} of the echo's rate; the echo takes "
+            f"{echoed[3] / rates[name][3]:.0%} of its processor time"
+        )
 
 
 if __name__ == "__main__":
