@@ -51,6 +51,7 @@ func openBlockchain(
     at path: String, genesis: Genesis?, cacheBytes: Int, options: ChainOptions,
     pluginFamilies: [PluginFamily] = []
 ) throws(StartupError) -> Blockchain {
+    try checkRoom(at: path)
     do throws(ChainError) {
         let database: Database
         do throws(StorageError) {
@@ -64,6 +65,20 @@ func openBlockchain(
     } catch {
         throw startupError(error, path: path)
     }
+}
+
+/// Opening a chain writes lists of files and what the log holds beyond them: on a file system without
+/// room RocksDB would end the process.
+private func checkRoom(at path: String) throws(StartupError) {
+    let needed: UInt64 = 1 << 20
+    guard holdsChain(path),
+        let attributes = try? FileManager.default.attributesOfFileSystem(forPath: path),
+        let free = (attributes[.systemFreeSize] as? NSNumber)?.uint64Value, free < needed
+    else { return }
+    throw StartupError(
+        .io,
+        "only \(free) bytes are left on the file system of \(path); to open the chain takes "
+            + "\(needed): make room")
 }
 
 /// How the daemon opens its database: a quarter of the cache holds values of the state, a half blocks

@@ -192,9 +192,14 @@ import Testing
         let daemon = try Daemon(["dev", "--port", "0", "--datadir", data])
         let acknowledged = try fill(daemon)
         daemon.stop()
-        // Full as it is, the chain can be read by whoever has no room either.
-        #expect(try Daemon.run(["db", "stats", "--datadir", data]).status == 0)
+        // Full as it is, the chain is read, or where not even a megabyte is left this is said: to open
+        // it writes a little, and RocksDB does not survive that failing.
+        let stats = try Daemon.run(["db", "stats", "--datadir", data])
+        #expect(
+            stats.status == 0 || stats.status == 74 && stats.error.contains("make room"),
+            "\(stats.status): \(stats.error)")
         try disk.grow(mebibytes: 256)
+        #expect(try Daemon.run(["db", "stats", "--datadir", data]).status == 0)
         try expectGoesOn(data, from: acknowledged)
         #expect(try Daemon.run(["verify", "--datadir", data]).status == 0)
     }
