@@ -12,6 +12,7 @@ import Storage
 
 //      apus-bench chain import [TRANSFERS]     200,000 of each kind where no number is given
 //      apus-bench chain index [TRANSFERS]      the same without and with the analytics, three times
+//      apus-bench chain answers [TRANSFERS]    answers about an address with that many transactions
 //      apus-bench chain length [BLOCKS]        what a block costs as the chain grows
 //      apus-bench chain state [ACCOUNTS]       what a block costs over a large state
 //      apus-bench chain reorg [DEPTH]          how long another branch takes to become the head
@@ -46,10 +47,11 @@ func chainBenchmark(_ mode: String, count: Int?) async throws {
                     format: "%.1f %% of the import's processor time, %.1f %% on top of the rest",
                     (all - base) / all * 100, (all - base) / base * 100))
         }
+    case "answers": try await answersBenchmark(transfers: count ?? 100_000)
     case "length": try await lengthBenchmark(blocks: count ?? 1_000_000)
     case "state": try await stateBenchmark(accounts: count ?? 1_000_000)
     case "reorg": try await reorgBenchmark(depth: UInt64(count ?? 64))
-    default: print("modes: import, index, length, state, reorg")
+    default: print("modes: import, index, answers, length, state, reorg")
     }
 }
 
@@ -184,12 +186,20 @@ private func openChain(
     _ genesis: Genesis, _ folder: TemporaryFolder, _ sync: SyncMode,
     plugins: [any NodePlugin.Type] = []
 ) throws -> Blockchain {
+    guard plugins.isEmpty else {
+        return try openChainWithPlugins(genesis, folder, sync, plugins: plugins).chain
+    }
+    return try Blockchain.open(
+        database: Database(databaseOptions(at: folder.path, cacheBytes: 256 << 20)),
+        genesis: genesis, options: ChainOptions(sync: sync))
+}
+
+private func openChainWithPlugins(
+    _ genesis: Genesis, _ folder: TemporaryFolder, _ sync: SyncMode,
+    plugins: [any NodePlugin.Type]
+) throws -> (chain: Blockchain, host: PluginHost) {
     var options = databaseOptions(at: folder.path, cacheBytes: 256 << 20)
     var chainOptions = ChainOptions(sync: sync)
-    guard !plugins.isEmpty else {
-        return try Blockchain.open(
-            database: Database(options), genesis: genesis, options: chainOptions)
-    }
     let host = try PluginHost(
         plugins, configuration: { PluginConfiguration(section: $0, values: ["enabled": "true"]) },
         policy: .stop,
@@ -199,7 +209,47 @@ private func openChain(
     let chain = try Blockchain.open(
         database: Database(options), genesis: genesis, options: chainOptions)
     try host.open(chain)
-    return chain
+    return (chain, host)
+}
+
+/// How long answers take about the token that all transfers call: its report, and pages of its
+/// transactions from random places on.
+private func answersBenchmark(transfers count: Int) async throws {
+    let encoded = try await generate(.token, transfers: count)
+    let folder = TemporaryFolder()
+    let (chain, host) = try openChainWithPlugins(
+        encoded.genesis, folder, .interval(milliseconds: 200), plugins: [AnalyticsPlugin.self])
+    try await run(encoded.blocks, into: chain)
+    let view = chain.head.view
+    var random = SystemRandomNumberGenerator()
+    func measure(_ name: String, _ path: String, _ query: () -> [String: String]) throws {
+        guard let route = host.routes.first(where: { $0.match(path) != nil }),
+            let values = route.match(path)
+        else { return print("no route \(path)") }
+        var times: [Double] = []
+        for _ in 0..<2_000 {
+            let arguments = RESTArguments(path: values, query: query())
+            // The processor's, of this thread: other work on the machine does not count.
+            let begin = threadSeconds()
+            _ = try route.answer(
+                arguments, in: RESTContext(view: view, deadline: .now + .seconds(60)))
+            times.append(threadSeconds() - begin)
+        }
+        times.sort()
+        line(
+            name,
+            String(
+                format: "p50 %.2f ms, p99 %.2f ms", times[times.count / 2] * 1e3,
+                times[times.count * 99 / 100] * 1e3))
+    }
+    print("an address with \(encoded.transactions) transactions")
+    try measure("report", "/api/analytics/\(token)") { [:] }
+    try measure("page of 25 transactions", "/api/analytics/\(token)/transactions") {
+        ["block": "\(UInt64.random(in: 1...view.number, using: &random))"]
+    }
+    try measure("page of 25 token transfers", "/api/analytics/\(receivers[0])/transfers") { [:] }
+    try measure("network", "/api/analytics/network") { [:] }
+    try await chain.shutDown()
 }
 
 // MARK: - Imports

@@ -107,7 +107,7 @@ func predictionBenchmark(blocks: Int) async throws {
 }
 
 /// Seconds that the processor spent on this thread so far.
-private func threadSeconds() -> Double {
+func threadSeconds() -> Double {
     var time = timespec()
     unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9

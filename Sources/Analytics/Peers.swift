@@ -27,7 +27,7 @@ extension PluginView {
         guard let record = try record(of: address) else { return [] }
         var found: [(peer: Address, totals: PeerTotals)] =
             record.hasManyPeers
-            ? try ranked(address, limit: limit)
+            ? try ranked(address, of: record.peerCount, limit: limit)
             : record.peers.filter { $0.totals.interactions > 0 }.map { ($0.address, $0.totals) }
         if record.hasManyPeers, found.count < limit {
             // All that have a rank were found. The others have one interaction each, and stand in
@@ -49,21 +49,45 @@ extension PluginView {
 
     /// Those that have a rank.
     private func ranked(
-        _ address: Address, limit: Int
+        _ address: Address, of count: UInt64, limit: Int
     ) throws -> [(peer: Address, totals: PeerTotals)] {
-        var found: [(peer: Address, totals: PeerTotals)] = []
+        var found: [Address] = []
         var rank: UInt16?
-        let prefix = KeyBuilder.address(address)
-        try forEach(Table.peerRanks, prefix: prefix) { key, _ in
+        try forEach(Table.peerRanks, prefix: KeyBuilder.address(address)) { key, _ in
             let current = ~(UInt16(key[20]) << 8 | UInt16(key[21]))
             if current != rank, found.count >= limit { return false }
             // Of the ranks below sixteen each is one number: the first addresses are the ones.
             if current < 16, found.count >= limit { return false }
             rank = current
-            guard let totals = try value(Table.peers, prefix + key[22...], as: PeerTotals.self)
-            else { throw StorageError.corrupted("a peer in the analytics' tables") }
-            found.append((try Self.peer(key[22...]), totals))
+            found.append(try Self.peer(key[22...]))
             return true
+        }
+        return try totals(of: found, with: address, of: count)
+    }
+
+    /// What an address had to do with some of its peers.
+    private func totals(
+        of peers: [Address], with address: Address, of count: UInt64
+    ) throws -> [(peer: Address, totals: PeerTotals)] {
+        var found: [(peer: Address, totals: PeerTotals)] = []
+        found.reserveCapacity(peers.count)
+        // To go through all in order takes a tenth of the time that as many searches do.
+        if UInt64(peers.count) * 8 > count {
+            let wanted = Set(peers)
+            try forEach(Table.peers, prefix: KeyBuilder.address(address)) { key, value in
+                let peer = try Self.peer(key[20...])
+                if wanted.contains(peer) { found.append((peer, try PeerTotals(decoding: value))) }
+                return true
+            }
+        } else {
+            for peer in peers {
+                let key = Indexing.peerKey(address, peer)
+                guard let totals = try value(Table.peers, key, as: PeerTotals.self) else { break }
+                found.append((peer, totals))
+            }
+        }
+        guard found.count == peers.count else {
+            throw StorageError.corrupted("a peer in the analytics' tables")
         }
         return found
     }
