@@ -30,6 +30,7 @@ let targets: [Target] = [
     .systemLibrary(name: "CGMP", providers: [.apt(["libgmp-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CXGBoost", providers: [.apt(["libxgboost-dev"])]),
+    .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
 
     // The one C kernel: batched Keccak with run-time dispatch.
     .target(name: "CKeccak"),
@@ -72,13 +73,20 @@ let targets: [Target] = [
             "RPC", "TxPool", "Chain", log, .product(name: "NIOPosix", package: "swift-nio"),
         ],
         swiftSettings: safe),
+    // Copies of answers that several gateways share; the owner of hiredis.
+    .target(
+        name: "Redis",
+        dependencies: [
+            "Primitives", "CHiredis", .product(name: "NIOPosix", package: "swift-nio"),
+        ],
+        swiftSettings: mayBeUnsafe),
     .target(
         name: "Analytics", dependencies: ["PluginAPI", "RPC", "Chain"], swiftSettings: safe),
     // REST in front of the node: routes, tokens and roles, limits, cache, pages.
     .target(
         name: "Gateway",
         dependencies: [
-            "PluginAPI", "RPC", "TxPool", "Chain", "Storage", "EVM", log,
+            "PluginAPI", "RPC", "TxPool", "Chain", "Storage", "EVM", "Redis", log, httpClient,
             .product(name: "Hummingbird", package: "hummingbird"),
             .product(name: "HummingbirdTLS", package: "hummingbird"),
             .product(name: "JWTKit", package: "jwt-kit"),
@@ -108,7 +116,10 @@ let targets: [Target] = [
         swiftSettings: safe),
     .executableTarget(
         name: "apus-bench",
-        dependencies: ["SpecRunner", "Node", "Analytics", "Prediction", "PluginAPI", log] + nio,
+        dependencies: [
+            "SpecRunner", "Node", "Analytics", "Prediction", "PluginAPI", log,
+            .product(name: "Hummingbird", package: "hummingbird"),
+        ] + nio,
         path: "Benchmarks/apus-bench", swiftSettings: safe),
 
     .target(name: "TestSupport", dependencies: ["State", "Storage"], path: "Tests/TestSupport"),
@@ -147,6 +158,7 @@ let targets: [Target] = [
     .testTarget(name: "SyncTests", dependencies: ["Sync", "RPC", "Chain", "TestSupport"]),
     .testTarget(
         name: "AnalyticsTests", dependencies: ["Analytics", "RPC", "Chain", "TestSupport"]),
+    .testTarget(name: "RedisTests", dependencies: ["Redis", "TestSupport"]),
     .testTarget(
         name: "GatewayTests",
         dependencies: [
