@@ -14,8 +14,16 @@ public protocol GatewayBackend: Sendable {
     /// The routes as they are now.
     var routes: RouteTable { get }
 
-    /// What answers of a kind follow from at present; `nil` if a copy may be wrong at once.
-    func tag(for cache: RESTCache) -> StateTag?
+    /// Which chain it is; `nil` while nobody has said.
+    var chainId: UInt64? { get }
+
+    /// Whether an answer comes over the network, so that even what is answered at once is worth a
+    /// look for a copy.
+    var isRemote: Bool { get }
+
+    /// What answers of a kind may follow from at present, the best first: a copy that follows from
+    /// any of these is as good as a new answer. None if a copy may be wrong at once.
+    func tags(for cache: RESTCache) -> [StateTag]
 
     /// Answers.
     ///
@@ -33,17 +41,32 @@ public protocol GatewayBackend: Sendable {
     func isAlive() async -> Bool
 
     /// What happens to the chain, from after a cursor on; from now on without one.
-    func events(after cursor: EventCursor?) async throws -> GatewayEvents
+    func events(after cursor: EventCursor?, for caller: GatewayCaller) async throws -> GatewayEvents
 }
 
 /// Gives what has happened since the last time it was called, waiting for it a few seconds at most:
 /// nothing has then. `nil` ends it. Called by one caller at a time.
 public typealias GatewayEvents = @Sendable () async throws -> [GatewayEvent]?
 
+/// Who asks, as far as a backend hands it on.
+public struct GatewayCaller: Sendable {
+    /// The id by which logs know the request.
+    public var id: String
+    /// The credentials as they were sent. Never to be logged.
+    public var authorization: String?
+    /// The address that it comes from.
+    public var client: String
+
+    /// A caller.
+    public init(id: String, authorization: String?, client: String) {
+        self.id = id
+        self.authorization = authorization
+        self.client = client
+    }
+}
+
 /// A request that has come through the front.
 public struct GatewayRequest: Sendable {
-    /// The id by which logs know it.
-    public var id: String
     /// The route that it is for.
     public var route: GatewayRoute
     /// The path and the query as they were sent.
@@ -52,12 +75,23 @@ public struct GatewayRequest: Sendable {
     public var arguments: RESTArguments
     /// The media type of the body.
     public var contentType: String?
-    /// The credentials as they were sent, for a backend that hands them on. Never to be logged.
-    public var authorization: String?
-    /// The address that it comes from.
-    public var client: String
+    /// Who asks.
+    public var caller: GatewayCaller
     /// When the answer must be there.
     public var deadline: ContinuousClock.Instant
+
+    /// A request.
+    public init(
+        route: GatewayRoute, target: String, arguments: RESTArguments, contentType: String?,
+        caller: GatewayCaller, deadline: ContinuousClock.Instant
+    ) {
+        self.route = route
+        self.target = target
+        self.arguments = arguments
+        self.contentType = contentType
+        self.caller = caller
+        self.deadline = deadline
+    }
 }
 
 /// An answer on its way to the front.
@@ -82,6 +116,8 @@ public struct GatewayAnswer: Sendable {
     public var state: StateTag?
     /// The entity tag, with its quotes. Only an answer that has one is ever kept or compared.
     public var entityTag: String?
+    /// More headers, of a backend that has them from somebody else.
+    public var headers: [(name: String, value: String)] = []
 
     /// An answer.
     public init(

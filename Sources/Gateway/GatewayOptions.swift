@@ -39,6 +39,8 @@ public struct GatewayOptions: Sendable {
     public var addressRate: UInt64 = 500
     /// Memory for copies of answers, in bytes.
     public var cacheBytes = 32 << 20
+    /// Where copies are that several gateways share; nil: nowhere.
+    public var shared: SharedCacheOptions?
     /// The limits of the server.
     public var limits = GatewayLimits()
 
@@ -83,6 +85,7 @@ public struct GatewayOptions: Sendable {
         if let value = try section.integer("cache", in: 0...65_536) {
             cacheBytes = Int(value) << 20
         }
+        shared = try SharedCacheOptions(&section) ?? shared
         try limits.read(&section)
         for name in section.names(beginningWith: "role-") {
             let role = String(name.dropFirst("role-".count))

@@ -23,6 +23,8 @@ public final class GatewayServer: Sendable {
     private struct Running {
         var server: Task<Void, any Error>
         var keys: Task<Void, Never>
+        /// Writes to the copies that several gateways share.
+        var shared: Task<Void, Never>
         var shutDown: @Sendable () async throws -> Void
     }
 
@@ -88,8 +90,11 @@ public final class GatewayServer: Sendable {
                     await gateway.refreshKeys()
                 }
             }
+            let shared = Task { [gateway] in if let shared = gateway.shared { await shared.run() } }
             running.withLock {
-                $0 = Running(server: task, keys: keys) { try await server.shutdownGracefully() }
+                $0 = Running(server: task, keys: keys, shared: shared) {
+                    try await server.shutdownGracefully()
+                }
             }
             logger.notice(
                 "serving REST",
@@ -120,7 +125,9 @@ public final class GatewayServer: Sendable {
             }
             running.server.cancel()
             _ = await running.server.result
+            running.shared.cancel()
             await running.keys.value
+            await running.shared.value
         }
         try? await group.shutdownGracefully()
     }
@@ -133,16 +140,19 @@ public final class GatewayServer: Sendable {
     ) async throws {
         let expects = request.headers[.expect]?.lowercased() == "100-continue"
         if expects { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
-        // A body that does not come in time takes its connection with it.
-        let timeout = channel.eventLoop.scheduleTask(
-            in: .seconds(Int64(gateway.options.limits.requestSeconds))
-        ) { channel.close(promise: nil) }
+        // A body that does not come in time takes its connection with it. Most requests have none,
+        // and are spared the way to the loop's thread.
+        let timeout =
+            hasBody(request)
+            ? channel.eventLoop.scheduleTask(
+                in: .seconds(Int64(gateway.options.limits.requestSeconds))
+            ) { channel.close(promise: nil) } : nil
         let body = BodyReader(request.body, timeout: timeout)
         let response = await gateway.respond(
             to: IncomingRequest(
                 head: request.head, peer: channel.remoteAddress?.ipAddress,
                 body: { limit in try await body.read(limit) }))
-        timeout.cancel()
+        timeout?.cancel()
         var head = response.head
         if !body.isRead, Self.hasLargeBody(request) {
             // What is left of the body is not worth waiting for. Closing at once would reset the
@@ -163,6 +173,11 @@ public final class GatewayServer: Sendable {
         }
     }
 
+    private static func hasBody(_ request: Request) -> Bool {
+        request.headers[.transferEncoding] != nil
+            || request.headers[.contentLength].map { $0 != "0" } ?? false
+    }
+
     private static func hasLargeBody(_ request: Request) -> Bool {
         if request.headers[.transferEncoding] != nil { return true }
         let length = request.headers[.contentLength].flatMap { Int($0) } ?? 0
@@ -173,10 +188,10 @@ public final class GatewayServer: Sendable {
 /// Reads the body of one request, at most once.
 private final class BodyReader: Sendable {
     private let source: RequestBody
-    private let timeout: Scheduled<Void>
+    private let timeout: Scheduled<Void>?
     private let end = Mutex(false)
 
-    init(_ source: RequestBody, timeout: Scheduled<Void>) {
+    init(_ source: RequestBody, timeout: Scheduled<Void>?) {
         self.source = source
         self.timeout = timeout
     }
@@ -190,7 +205,7 @@ private final class BodyReader: Sendable {
             guard bytes.count + part.readableBytes <= limit else { return nil }
             bytes += part.readableBytesView
         }
-        timeout.cancel()
+        timeout?.cancel()
         end.withLock { $0 = true }
         return bytes
     }

@@ -22,7 +22,11 @@ struct Daemon {
 
     /// Sets up the process's log. Call once, first.
     static func bootstrapLogging(_ settings: NodeSettings) -> Logger {
-        LoggingSystem.bootstrap { [format = settings.logFormat, level = settings.logLevel] label in
+        bootstrapLogging(settings.logFormat, settings.logLevel)
+    }
+
+    static func bootstrapLogging(_ format: LogFormat, _ level: Logger.Level) -> Logger {
+        LoggingSystem.bootstrap { label in
             LineLogHandler(label: label, format: format, level: level)
         }
         // A limit on file size must come back as a failed write, not end the process.
@@ -225,7 +229,7 @@ struct Daemon {
 }
 
 /// A function that runs until its task is cancelled, as a service that ends with the group.
-private struct TaskService: Service {
+struct TaskService: Service {
     let body: @Sendable () async throws -> Void
 
     func run() async throws {

@@ -111,13 +111,7 @@ public struct NodeSettings: Sendable {
         httpNamespaces = namespaces.isEmpty ? nil : namespaces
         let webSocket = settings.list("ws-api")
         webSocketNamespaces = webSocket.isEmpty ? nil : webSocket
-        switch (settings.text("tls-cert"), settings.text("tls-key")) {
-        case (let chain?, let key?):
-            certificate = TLSCertificate(chainFile: chain, keyFile: key)
-        case (nil, nil): certificate = nil
-        case (.some, nil), (nil, .some):
-            throw StartupError(.configuration, "tls-cert and tls-key belong together")
-        }
+        certificate = try Self.certificate(&settings)
         rpcLimits = try RPCLimits(from: &settings)
         rest = try RESTSettings(from: &settings, defaults: defaults, host: host, port: port)
         allowedOrigins = settings.list("allow-origin")
@@ -142,12 +136,31 @@ public struct NodeSettings: Sendable {
         gasLimit = try settings.integer("gas-limit", in: 5000...UInt64(Int64.max))
         coinbase =
             try settings.value("coinbase", expecting: "an address") { Address(hex: $0) } ?? .zero
-        logFormat =
-            try settings.value("log-format", expecting: "'text' or 'json'") {
-                LogFormat(rawValue: $0)
-            } ?? .text
-        logLevel =
-            try settings.value("log-level", expecting: "a log level") { Logger.Level(rawValue: $0) }
+        logFormat = try LogFormat.setting(&settings)
+        logLevel = try LogFormat.level(&settings)
+    }
+
+    /// What `tls-cert` and `tls-key` name; nil if nobody sets them.
+    static func certificate(_ settings: inout Settings) throws(StartupError) -> TLSCertificate? {
+        switch (settings.text("tls-cert"), settings.text("tls-key")) {
+        case (let chain?, let key?): return TLSCertificate(chainFile: chain, keyFile: key)
+        case (nil, nil): return nil
+        case (.some, nil), (nil, .some):
+            throw StartupError(.configuration, "tls-cert and tls-key belong together")
+        }
+    }
+}
+
+extension LogFormat {
+    /// What `log-format` says.
+    static func setting(_ settings: inout Settings) throws(StartupError) -> LogFormat {
+        try settings.value("log-format", expecting: "'text' or 'json'") { LogFormat(rawValue: $0) }
+            ?? .text
+    }
+
+    /// What `log-level` says.
+    static func level(_ settings: inout Settings) throws(StartupError) -> Logger.Level {
+        try settings.value("log-level", expecting: "a log level") { Logger.Level(rawValue: $0) }
             ?? .notice
     }
 }

@@ -29,7 +29,8 @@ struct Apus: AsyncParsableCommand {
             """,
         version: apusVersion,
         subcommands: [
-            DevCommand.self, NodeCommand.self, InitCommand.self, ImportCommand.self,
+            DevCommand.self, NodeCommand.self, GatewayCommand.self, InitCommand.self,
+            ImportCommand.self,
             ExportCommand.self, VerifyCommand.self, DatabaseCommand.self, EVMCommand.self,
             DataCommand.self, PredictCommand.self, JWTCommand.self, VersionCommand.self,
         ])

@@ -253,6 +253,13 @@ final class Connection {
         return Response(status: status, headers: headers, body: body)
     }
 
+    /// What has come and was not read, or else what comes next: of an answer without end.
+    func more() throws -> [UInt8] {
+        if received.isEmpty { try receive() }
+        defer { received = [] }
+        return received
+    }
+
     private func firstIndex(of separator: [UInt8]) -> Int? {
         guard received.count >= separator.count else { return nil }
         return (0...received.count - separator.count).first {

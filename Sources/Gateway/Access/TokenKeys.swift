@@ -114,6 +114,8 @@ public final class TokenKeyRing: Sendable {
     private struct State {
         var keys: [String: TokenSigningKey]
         var stamps: [String: String]
+        /// Goes up when they change.
+        var generation: UInt64 = 0
     }
 
     private let paths: [String]
@@ -146,6 +148,16 @@ public final class TokenKeyRing: Sendable {
         }
     }
 
+    /// How often the keys have changed.
+    var generation: UInt64 { state.withLock { $0.generation } }
+
+    /// A key that signs, the first by name; `nil` if all are for checking alone.
+    public var signer: TokenSigningKey? {
+        state.withLock { state in
+            state.keys.values.filter(\.canSign).min { $0.id < $1.id }
+        }
+    }
+
     /// The names of the keys.
     public var names: [String] { state.withLock { $0.keys.keys.sorted() } }
 
@@ -162,6 +174,7 @@ public final class TokenKeyRing: Sendable {
         state.withLock { state in
             state.keys = keys
             state.stamps = stamps
+            state.generation += 1
         }
         return true
     }

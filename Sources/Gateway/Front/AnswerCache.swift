@@ -72,15 +72,22 @@ public final class AnswerCache: Sendable {
 
     /// The copy under a key.
     public func find(_ key: CacheKey) -> CachedAnswer? {
+        find(key.target, entityTags: [key.entityTag])?.answer
+    }
+
+    /// The copy of the answer to a target, if it follows from one of these states.
+    public func find(
+        _ target: String, entityTags: [String]
+    ) -> (entityTag: String, answer: CachedAnswer)? {
         state.withLock { state in
-            guard let entry = state.entries[key.target], entry.entityTag == key.entityTag else {
+            guard let entry = state.entries[target], entityTags.contains(entry.entityTag) else {
                 state.misses += 1
                 return nil
             }
             state.hits += 1
-            Self.unlink(key.target, &state)
-            Self.link(key.target, &state)
-            return entry.answer
+            Self.unlink(target, &state)
+            Self.link(target, &state)
+            return (entry.entityTag, entry.answer)
         }
     }
 

@@ -20,6 +20,8 @@ public final class Gateway: Sendable {
     let logger: Logger
     /// Copies of answers.
     public let cache: AnswerCache
+    /// Copies that several gateways share.
+    package let shared: SharedCache?
     private let verifier: TokenVerifier
     private let policy: RolePolicy
     private let web: WebAccess
@@ -42,7 +44,7 @@ public final class Gateway: Sendable {
     ///   - version: of the program.
     ///   - now: the wall clock, in seconds since 1970.
     ///   - clock: by which rates are measured.
-    /// - Throws: `GatewayError` if the audit log cannot be opened.
+    /// - Throws: `GatewayError` if the audit log cannot be opened, or Redis' password not be read.
     public init(
         backend: any GatewayBackend, options: GatewayOptions, policy: RolePolicy,
         verifier: TokenVerifier, metrics: MetricsRegistry, version: String, logger: Logger,
@@ -50,6 +52,9 @@ public final class Gateway: Sendable {
         clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) throws(GatewayError) {
         self.backend = backend
+        shared = try options.shared.map { shared throws(GatewayError) in
+            try SharedCache(shared, metrics: metrics, logger: logger)
+        }
         self.options = options
         self.policy = policy
         self.verifier = verifier
@@ -154,20 +159,25 @@ public final class Gateway: Sendable {
         try admit(request, to: route, peer: peer, &trace)
         let fields = request.head.headerFields
         if let own = OwnRoute(route) {
-            return try await answer(own, values, target, fields, request.head.method)
+            return try await answer(
+                own, values, target, request.head, for: caller(fields, trace))
         }
-        let key = cacheKey(route, target)
-        if let key, let found = copy(key, route, fields, &trace) { return found }
+        if let found = await copy(route, target, fields, &trace) { return found }
         let gatewayRequest = GatewayRequest(
-            id: trace.id, route: route, target: request.head.path ?? "/",
+            route: route, target: request.head.path ?? "/",
             arguments: RESTArguments(
                 path: values, query: target.query, body: try await body(of: request, route)),
-            contentType: fields[.contentType], authorization: fields[.authorization],
-            client: trace.client?.description ?? "unknown",
+            contentType: fields[.contentType], caller: caller(fields, trace),
             deadline: .now + .seconds(options.limits.requestSeconds))
         let answer = try await backend.answer(gatewayRequest)
         trace.state = answer.state
         return response(to: answer, route, target, fields)
+    }
+
+    private func caller(_ fields: HTTPFields, _ trace: Trace) -> GatewayCaller {
+        GatewayCaller(
+            id: trace.id, authorization: fields[.authorization],
+            client: trace.client?.description ?? "unknown")
     }
 
     /// The Host header must name this gateway, and a web page must be one that may call.
@@ -299,27 +309,45 @@ public final class Gateway: Sendable {
 
     // MARK: - Copies
 
-    /// Under what a copy of the answer would be found; `nil` if there can be none at present.
-    private func cacheKey(_ route: GatewayRoute, _ target: RequestTarget) -> CacheKey? {
-        guard route.method == .get, let tag = backend.tag(for: route.cache) else { return nil }
-        return CacheKey(target: target.canonical, entityTag: tag.entityTag)
+    /// The answer that the caller, this gateway or another one has already.
+    private func copy(
+        _ route: GatewayRoute, _ target: RequestTarget, _ fields: HTTPFields, _ trace: inout Trace
+    ) async -> OutgoingResponse? {
+        guard route.method == .get, route.cache != .none else { return nil }
+        let condition = fields[values: .ifNoneMatch]
+        let isKept = isKept(route)
+        guard isKept || !condition.isEmpty else { return nil }
+        let tags = backend.tags(for: route.cache)
+        if !condition.isEmpty,
+            let tag = tags.first(where: { Self.matches(condition, $0.entityTag) })
+        {
+            figures.notModified.add()
+            trace.state = tag
+            return notModified(tag.entityTag)
+        }
+        guard isKept, !tags.isEmpty else { return nil }
+        let entityTags = tags.map(\.entityTag)
+        var found = cache.find(target.canonical, entityTags: entityTags)
+        if found == nil, let shared, let chainId = backend.chainId {
+            found = await shared.find(target.canonical, entityTags: entityTags, chainId: chainId)
+            if let found {
+                cache.store(
+                    found.answer,
+                    under: CacheKey(target: target.canonical, entityTag: found.entityTag))
+            }
+        }
+        guard let found else { return nil }
+        trace.state = found.answer.state
+        var response = OutgoingResponse(
+            200, .whole(found.answer.body), mediaType: found.answer.mediaType)
+        mark(&response, entityTag: found.entityTag)
+        return response
     }
 
-    /// The answer that the caller or the gateway has already.
-    private func copy(
-        _ key: CacheKey, _ route: GatewayRoute, _ fields: HTTPFields, _ trace: inout Trace
-    ) -> OutgoingResponse? {
-        if Self.matches(fields[values: .ifNoneMatch], key.entityTag) {
-            figures.notModified.add()
-            trace.state = StateTag(String(key.entityTag.dropFirst().dropLast()))
-            return notModified(key.entityTag)
-        }
-        // Looking is as dear as answering what is answered at once.
-        guard route.cost != .instant, let found = cache.find(key) else { return nil }
-        trace.state = found.state
-        var response = OutgoingResponse(200, .whole(found.body), mediaType: found.mediaType)
-        mark(&response, entityTag: key.entityTag)
-        return response
+    /// Whether copies of a route's answers are kept: looking for one is as dear as answering what
+    /// is answered at once, unless that comes over the network.
+    private func isKept(_ route: GatewayRoute) -> Bool {
+        route.cost != .instant || backend.isRemote
     }
 
     private func notModified(_ entityTag: String) -> OutgoingResponse {
@@ -357,16 +385,20 @@ public final class Gateway: Sendable {
         if let name = answer.fileName {
             response.head.headerFields[.contentDisposition] = "attachment; filename=\"\(name)\""
         }
+        for (name, value) in answer.headers {
+            if let name = HTTPField.Name(name) { response.head.headerFields[name] = value }
+        }
         guard let tag = answer.entityTag, answer.status == 200, route.method == .get else {
             return response
         }
         mark(&response, entityTag: tag)
-        if route.cost != .instant, case .whole(let bytes) = answer.content,
-            let state = answer.state
-        {
-            cache.store(
-                CachedAnswer(mediaType: answer.mediaType, body: bytes, state: state),
-                under: CacheKey(target: target.canonical, entityTag: tag))
+        if isKept(route), case .whole(let bytes) = answer.content, let state = answer.state {
+            let copy = CachedAnswer(mediaType: answer.mediaType, body: bytes, state: state)
+            let key = CacheKey(target: target.canonical, entityTag: tag)
+            cache.store(copy, under: key)
+            if let shared, let chainId = backend.chainId {
+                shared.store(copy, under: key, chainId: chainId)
+            }
         }
         return response
     }
@@ -415,9 +447,8 @@ public final class Gateway: Sendable {
         let problem: Problem
         switch error {
         case let error as Problem: problem = error
-        case let error as RESTError where error.status < 500 || error.status == 503:
+        case let error as RESTError where error.status < 500 || 502...504 ~= error.status:
             problem = Problem(error)
-        case let error as RESTError where error.status == 504: problem = .timeout
         case is CancellationError:
             problem = Problem(503, "Not available", "The gateway is stopping.")
         default:

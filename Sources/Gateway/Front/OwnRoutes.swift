@@ -101,7 +101,7 @@ extension Gateway {
     /// Answers a route of the front itself.
     func answer(
         _ route: OwnRoute, _ values: [String: String], _ target: RequestTarget,
-        _ fields: HTTPFields, _ method: HTTPRequest.Method
+        _ head: HTTPRequest, for caller: GatewayCaller
     ) async throws -> OutgoingResponse {
         if let name = target.query.keys.sorted().first(where: { $0 != "after" || route != .events })
         {
@@ -125,7 +125,7 @@ extension Gateway {
         case .health: return try await health(route, of: nil)
         case .moduleHealth: return try await health(route, of: values["module"])
         case .metrics: return route.response(Prometheus.text(metrics.snapshot()))
-        case .events: return try await events(target, fields, method)
+        case .events: return try await events(target, head, for: caller)
         }
     }
 
@@ -142,12 +142,15 @@ extension Gateway {
             "status": reasons.isEmpty ? "ready" : "not ready",
             "reasons": .array(reasons.map { .string($0) }),
             "head": readiness.head.map(Self.json) ?? .null,
+            "chain_id": backend.chainId.map { .number(String($0)) } ?? .null,
         ]
         return route.response(value.encoded(), status: reasons.isEmpty ? 200 : 503)
     }
 
     private func health(_ route: OwnRoute, of module: String?) async throws -> OutgoingResponse {
-        let modules = [ModuleHealth("gateway", ownHealth)] + (await backend.health())
+        let modules =
+            [ModuleHealth("gateway", ownHealth)] + (shared.map { [$0.health] } ?? [])
+            + (await backend.health())
         let worst = modules.map(\.health.status).max { Self.rank($0) < Self.rank($1) } ?? .ok
         if let module {
             guard let found = modules.first(where: { $0.name == module }) else {
@@ -218,10 +221,10 @@ extension Gateway {
 
     /// The stream of events. Its connection is that of the request for as long as it lives.
     private func events(
-        _ target: RequestTarget, _ fields: HTTPFields, _ method: HTTPRequest.Method
+        _ target: RequestTarget, _ head: HTTPRequest, for caller: GatewayCaller
     ) async throws -> OutgoingResponse {
         var cursor: EventCursor?
-        if let text = fields[.lastEventId] ?? target.query["after"] {
+        if let text = head.headerFields[.lastEventId] ?? target.query["after"] {
             guard let read = EventCursor(text) else {
                 throw Problem(
                     400, "Invalid parameter",
@@ -231,9 +234,9 @@ extension Gateway {
         }
         var response = OutgoingResponse(200, .whole([]), mediaType: "text/event-stream")
         response.head.headerFields[.proxyBuffering] = "no"
-        guard method != .head else { return response }
+        guard head.method != .head else { return response }
         guard let ticket = load.openStream() else { throw Problem.busy }
-        let source = try await backend.events(after: cursor)
+        let source = try await backend.events(after: cursor, for: caller)
         let isFirst = Once()
         response.content = .parts { [load] in
             _ = ticket

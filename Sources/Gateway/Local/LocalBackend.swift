@@ -54,10 +54,16 @@ public final class LocalBackend: GatewayBackend {
 
     /// What answers of a kind follow from: the head, and the plugins' indexes if they are level
     /// with it.
-    public func tag(for cache: RESTCache) -> StateTag? {
+    public func tags(for cache: RESTCache) -> [StateTag] {
         let head = parts.blockchain.head
-        return isStable(cache, at: head) ? tag(of: head) : nil
+        return isStable(cache, at: head) ? [tag(of: head)] : []
     }
+
+    /// The chain of the node.
+    public var chainId: UInt64? { parts.blockchain.config.chainId }
+
+    /// It is here.
+    public var isRemote: Bool { false }
 
     private func tag(of head: Head) -> StateTag {
         StateTag(
@@ -176,7 +182,9 @@ public final class LocalBackend: GatewayBackend {
     // MARK: - Events
 
     /// The node's feed of events, from a cursor on.
-    public func events(after cursor: EventCursor?) async throws -> GatewayEvents {
+    public func events(
+        after cursor: EventCursor?, for caller: GatewayCaller
+    ) async throws -> GatewayEvents {
         let source = try await execute(until: nil) { [self] in
             try LocalEvents(parts.blockchain, parts.plugins.feed, after: cursor) {
                 [self] head in tag(of: head)
