@@ -187,9 +187,7 @@ extension Address: RESTValue {
         guard text.utf8.count == 42, text.hasPrefix("0x"), let address = Address(hex: text) else {
             throw RESTValueError("is not an address")
         }
-        let digits = text.dropFirst(2)
-        let isMixed = digits.contains(where: \.isUppercase) && digits.contains(where: \.isLowercase)
-        guard !isMixed || address.checksummed == text else {
+        guard Address(checksummed: text) != nil else {
             throw RESTValueError("has a wrong checksum (EIP-55)")
         }
         return address

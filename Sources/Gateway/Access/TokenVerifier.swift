@@ -1,5 +1,6 @@
 package import Primitives
 import RPC
+import Synchronization
 
 /// What a token says, once it is known to be true.
 public struct TokenClaims: Sendable, Hashable {
@@ -59,6 +60,38 @@ public enum TokenRefusal: Error, Sendable, Hashable, CustomStringConvertible {
     }
 }
 
+/// Tokens whose signature and claims were good, so that a service that calls often is not checked
+/// from the ground up each time. What time can change is checked again: that it has not ended.
+private final class KnownTokens: Sendable {
+    private struct State {
+        /// The claims, and the time at which they were good.
+        var known: [String: (claims: TokenClaims, time: Double)] = [:]
+        var generation: UInt64 = 0
+    }
+
+    /// As many services as call at the same time. When there are more, all begin anew.
+    private static let limit = 1_024
+
+    private let state = Mutex(State())
+
+    func find(_ token: String, _ generation: UInt64, now: Double) -> TokenClaims? {
+        state.withLock { state in
+            guard state.generation == generation, let entry = state.known[token] else { return nil }
+            // A clock that was set back has not seen this yet.
+            return entry.time <= now ? entry.claims : nil
+        }
+    }
+
+    func keep(_ token: String, _ claims: TokenClaims, _ generation: UInt64, now: Double) {
+        state.withLock { state in
+            if state.generation != generation || state.known.count >= Self.limit {
+                state = State(generation: generation)
+            }
+            state.known[token] = (claims, now)
+        }
+    }
+}
+
 /// Tells which tokens are good: JSON Web Tokens (RFC 7519) signed with a key of the ring.
 ///
 /// The key says which algorithm it is for; what the token says must be the same. Nothing else in a
@@ -72,6 +105,8 @@ public struct TokenVerifier: Sendable {
     public let clockSkew: Double
     /// Seconds for which a token may be valid.
     public let longestLife: Double
+
+    private let known = KnownTokens()
 
     /// The longest token.
     static let longestToken = 4_096
@@ -103,8 +138,23 @@ public struct TokenVerifier: Sendable {
     public func verify(
         _ token: some StringProtocol, now: Double
     ) throws(TokenRefusal) -> TokenClaims {
+        guard token.utf8.count <= Self.longestToken else { throw .malformed }
+        // Read before the keys: a token that was good with other keys is not remembered as good.
+        let generation = keys.generation
+        if let claims = known.find(String(token), generation, now: now),
+            claims.expires + clockSkew > now
+        {
+            return claims
+        }
+        let claims = try check(token, now: now)
+        known.keep(String(token), claims, generation, now: now)
+        return claims
+    }
+
+    private func check(
+        _ token: some StringProtocol, now: Double
+    ) throws(TokenRefusal) -> TokenClaims {
         let text = Bytes(token.utf8)
-        guard text.count <= Self.longestToken else { throw .malformed }
         let parts = text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 3, let header = Base64URL.decode(parts[0]),
             let payload = Base64URL.decode(parts[1]), let signature = Base64URL.decode(parts[2]),

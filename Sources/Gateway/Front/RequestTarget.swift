@@ -4,8 +4,6 @@ import Primitives
 package struct RequestTarget: Sendable, Hashable {
     package var segments: [String]
     package var query: [String: String]
-    /// The same for every request that asks for the same.
-    package var canonical: String
 
     /// The longest target.
     package static let longest = 4_096
@@ -47,14 +45,16 @@ package struct RequestTarget: Sendable, Hashable {
                 }
             }
         }
-        canonical = "/" + segments.map(Self.encode).joined(separator: "/")
-        if !query.isEmpty {
-            canonical +=
-                "?"
-                + query.sorted { $0.key < $1.key }.map {
-                    Self.encode($0.key) + "=" + Self.encode($0.value)
-                }.joined(separator: "&")
-        }
+    }
+
+    /// The same for every request that asks for the same.
+    package var canonical: String {
+        let path = "/" + segments.map(Self.encode).joined(separator: "/")
+        if query.isEmpty { return path }
+        let pairs = query.sorted { $0.key < $1.key }
+        return path + "?"
+            + pairs.map { Self.encode($0.key) + "=" + Self.encode($0.value) }
+            .joined(separator: "&")
     }
 
     private static let malformed = Problem(
