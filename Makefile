@@ -13,7 +13,7 @@ SWIFT_TEST := swift test -c $(CONFIGURATION)
 # would miss their deadlines beside them.
 HEAVY := EndToEndTests|SpecRunnerTests|EVMTests|FuzzTests|PredictionTests|CryptographyTests|ChainTests
 
-.PHONY: help run build test test-swift test-one test-clients test-clients-all conformance check format bench bench-chain bench-predict bench-rpc docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
+.PHONY: help run build test test-swift test-one test-clients test-clients-all conformance check format bench bench-chain bench-predict bench-rpc bench-gateway docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -134,6 +134,15 @@ bench-rpc: $(BINARY)  ## Measure JSON-RPC beside nginx and a bare NIO server
 	@scripts/setup bench
 	@swift build -c $(CONFIGURATION) --product apus-bench
 	@python3 Benchmarks/rpc/bench_rpc.py --apus $(BINARY) --bench .build/$(CONFIGURATION)/apus-bench
+
+# Seconds of each measurement of bench-gateway.
+SECONDS_EACH ?= 10
+
+bench-gateway: $(BINARY)  ## Measure REST beside a bare Hummingbird server, each answer compared (SECONDS_EACH=10)
+	@scripts/setup bench
+	@swift build -c $(CONFIGURATION) --product apus-bench
+	@python3 Benchmarks/gateway/bench_gateway.py --apus $(BINARY) --bench .build/$(CONFIGURATION)/apus-bench \
+	    --seconds $(SECONDS_EACH)
 
 docs:  ## Write docs/rpc.md from the table of methods
 	@APUS_WRITE_DOCS=1 $(SWIFT_TEST) --filter MethodReferenceTests

@@ -6,6 +6,8 @@
 //      apus-bench prediction [BLOCKS]          how long forecasts take (1,500 blocks)
 //
 //      apus-bench echo                 answers HTTP requests with their bodies, for comparison
+//      apus-bench hummingbird BODY     answers HTTP requests with a constant, for comparison
+//      apus-bench load PORT PLAN …     asks an HTTP server and checks the answers: LoadGenerator.swift
 //
 //  The vectors of the precompiles are read from the folder that APUS_FIXTURES names.
 
@@ -33,7 +35,12 @@ enum Benchmarks {
             try await predictionBenchmark(blocks: arguments.compactMap { Int($0) }.first ?? 1_500)
             _exit(0)
         }
-        if arguments.first == "echo" { return try await echoServer() }
+        switch arguments.first {
+        case "echo": return try await echoServer()
+        case "hummingbird": return try await bareServer(arguments.dropFirst().first ?? "{}")
+        case "load": return try await loadGenerator(Array(arguments.dropFirst()))
+        default: break
+        }
         let words = arguments.filter { $0 != "--json" }
         let format: Report.Format = arguments.contains("--json") ? .json : .table
         var report = Report(format: format, words: Array(words))
