@@ -238,6 +238,8 @@ public final class PredictionPlugin: NodePlugin {
             try chain.advance(to: view.chain)
             var slots = SlotTracker(models: models)
             try slots.advance(to: view)
+            // Earlier stories were told with the old models.
+            self.knowledge.withLock { $0.earlier = [] }
             self.keep(chain, slots)
         }
     }
