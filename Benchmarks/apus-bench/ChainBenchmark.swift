@@ -411,54 +411,91 @@ private func lengthBenchmark(blocks: Int) async throws {
 }
 
 /// The transfers of one sender from a nonce on.
-private func transfers(from nonce: Int, count: Int) async -> [RecoveredTransaction] {
+private func transfers(
+    from nonce: Int, count: Int,
+    to receiver: (Int) -> Address = { receivers[$0 % receivers.count] }
+) async -> [RecoveredTransaction] {
     (nonce..<(nonce + count)).map { nonce in
         var transaction = Transaction(
             type: .dynamicFee, chainId: chainId, nonce: Nonce(nonce), maxPriorityFeePerGas: 1,
-            maxFeePerGas: 1 << 60, gasLimit: 21_000, to: receivers[nonce % receivers.count],
-            value: 1)
+            maxFeePerGas: 1 << 60, gasLimit: 21_000, to: receiver(nonce), value: 1)
         transaction.sign(with: senders[0])
         return RecoveredTransaction(transaction, sender: senders[0].address)
     }
 }
 
-/// Blocks of 200 payments to random accounts of a state of this size, and of a small one.
+/// Blocks of 200 transfers to random accounts of a state of this size and of a small one, by turns:
+/// the machine's speed changes between one minute and the next.
 private func stateBenchmark(accounts: Int) async throws {
-    var costs: [Double] = []
-    for size in [10_000, accounts] {
-        let folder = TemporaryFolder()
+    let sizes = [10_000, accounts]
+    var chains: [Blockchain] = []
+    var folders: [TemporaryFolder] = []
+    for size in sizes {
+        folders.append(TemporaryFolder())
         let chain = try openChain(
-            benchmarkGenesis(gasLimit: 30_000_000), folder, .interval(milliseconds: 200))
-        func pay(_ indices: [Int]) async throws {
-            let withdrawals = indices.enumerated().map { place, index in
+            benchmarkGenesis(gasLimit: 30_000_000), folders[folders.count - 1],
+            .interval(milliseconds: 200))
+        for first in stride(from: 0, to: size, by: 10_000) {
+            let withdrawals = (first..<min(first + 10_000, size)).map { index in
                 Withdrawal(
-                    index: UInt64(place), validatorIndex: 0,
-                    address: Address(lowBytesOf: keccak256(UInt256(index))), amount: 1)
+                    index: UInt64(index), validatorIndex: 0, address: stateAccount(index),
+                    amount: 1)
             }
             _ = try await chain.produce { head throws(ChainError) in
                 try build(on: head, withdrawals: withdrawals) { _ in }
             }
         }
-        for first in stride(from: 0, to: size, by: 10_000) {
-            try await pay(Array(first..<min(first + 10_000, size)))
-        }
-        var random = SystemRandomNumberGenerator()
-        var times: [Double] = []
-        for _ in 0..<500 {
-            let chosen = (0..<200).map { _ in Int.random(in: 0..<size, using: &random) }
-            let begin = ContinuousClock.now
-            try await pay(chosen)
-            times.append(seconds(ContinuousClock.now - begin))
-        }
-        costs.append(median(times[...]))
-        line(
-            "block of 200 payments, \(size) accounts",
-            String(
-                format: "median %.2f ms, resident %d MiB", costs.last.map { $0 * 1e3 } ?? 0,
-                residentMebibytes()))
-        try await chain.shutDown()
+        line("accounts \(size)", "made, resident \(residentMebibytes()) MiB")
+        chains.append(chain)
     }
-    line("large over small", String(format: "%.2f", costs[1] / costs[0]))
+    var random = SystemRandomNumberGenerator()
+    var times: [[Double]] = [[], []]
+    var ratios: [Double] = []
+    var nonce = 0
+    for round in 0..<40 {
+        var medians: [Double] = []
+        var blocks: [[[RecoveredTransaction]]] = [[], []]
+        for place in 0..<2 {
+            for block in 0..<10 {
+                blocks[place].append(
+                    await transfers(from: nonce + block * 200, count: 200) { _ in
+                        stateAccount(Int.random(in: 0..<sizes[place], using: &random))
+                    })
+            }
+        }
+        nonce += 2_000
+        for place in 0..<2 {
+            var taken: [Double] = []
+            for block in blocks[place] {
+                let begin = ContinuousClock.now
+                _ = try await chains[place].produce { head throws(ChainError) in
+                    try build(on: head) { builder throws(TransactionError) in
+                        for transaction in block { try builder.add(transaction) }
+                    }
+                }
+                taken.append(seconds(ContinuousClock.now - begin))
+            }
+            medians.append(median(taken[...]))
+            // The first rounds fill the caches.
+            if round >= 10 { times[place] += taken }
+        }
+        if round >= 10 { ratios.append(medians[1] / medians[0]) }
+    }
+    for place in 0..<2 {
+        line(
+            "block of 200 transfers, \(sizes[place]) accounts",
+            String(format: "median %.2f ms", median(times[place][...]) * 1e3))
+        try await chains[place].shutDown()
+    }
+    line(
+        "large over small",
+        String(
+            format: "%.2f, resident %d MiB with both", median(ratios[...]), residentMebibytes()))
+}
+
+/// One of the accounts of a large state.
+private func stateAccount(_ index: Int) -> Address {
+    Address(lowBytesOf: keccak256(UInt256(index)))
 }
 
 /// Two branches of ten transfers a block; the second one becomes the head, and the first one again.
