@@ -9,9 +9,12 @@ DATADIR ?= devnet
 PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
 SWIFT_TEST := swift test -c $(CONFIGURATION)
-# Tests that keep all cores busy or wait for other processes. They run after the others, which
-# would miss their deadlines beside them.
-HEAVY := EndToEndTests|SpecRunnerTests|EVMTests|FuzzTests|PredictionTests|CryptographyTests|ChainTests
+# Tests that keep all cores busy. They run after the others, which would miss their deadlines beside
+# them.
+HEAVY := ^(SpecRunnerTests|EVMTests|FuzzTests|PredictionTests|CryptographyTests|ChainTests)\.
+# Tests that start other processes. They run in a process of their own that has few files open:
+# Foundation's Process lists them all, and with more than a thousand it reads past its buffer.
+STARTING := ^(EndToEndTests\.|RedisTests\.|GatewayTests\.SharedCacheTests|ChainTests\.(CrashTests|PowerLossTests))
 
 .PHONY: help run build test test-swift test-one test-clients test-clients-all conformance check format bench bench-chain bench-predict bench-rpc bench-gateway docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
@@ -35,8 +38,9 @@ test-swift:
 	@scripts/setup test
 	@[ -n "$$APUS_FIXTURES" ] || echo "note: APUS_FIXTURES is not set; suites over the official fixtures will be skipped"
 	@swift build -c $(CONFIGURATION) --build-tests
-	@$(SWIFT_TEST) --skip-build --skip '^($(HEAVY))\.'
-	@$(SWIFT_TEST) --skip-build --filter '^($(HEAVY))\.'
+	@$(SWIFT_TEST) --skip-build --skip '$(HEAVY)' --skip '$(STARTING)'
+	@$(SWIFT_TEST) --skip-build --filter '$(HEAVY)' --skip '$(STARTING)'
+	@$(SWIFT_TEST) --skip-build --filter '$(STARTING)'
 
 # Kills and power failures in all, at least.
 CRASH_KILLS ?= 240
