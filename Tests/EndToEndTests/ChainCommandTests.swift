@@ -228,6 +228,8 @@ import Testing
         for table in tables {
             let url = URL(fileURLWithPath: data + "/" + table)
             var bytes = try Data(contentsOf: url)
+            // A compaction that had nothing to write may have left a file of no bytes.
+            guard !bytes.isEmpty else { continue }
             bytes[bytes.count / 3] ^= 0xff
             try bytes.write(to: url)
         }
