@@ -182,28 +182,6 @@ import Testing
         try expectGoesOn(data, from: acknowledged)
     }
 
-    /// A file system that is full says ENOSPC where a limit on file size says EFBIG.
-    @Test(.enabled(if: SmallFileSystem.isPossible, SmallFileSystem.hint))
-    func `a full file system stops block production, and room on it lets it go on`() throws {
-        let folder = try TemporaryFolder()
-        let disk = try SmallFileSystem(at: folder.path, mebibytes: 24)
-        defer { disk.unmount() }
-        let data = folder.path + "/data"
-        let daemon = try Daemon(["dev", "--port", "0", "--datadir", data])
-        let acknowledged = try fill(daemon)
-        daemon.stop()
-        // Full as it is, the chain is read, or where not even a megabyte is left this is said: to open
-        // it writes a little, and RocksDB does not survive that failing.
-        let stats = try Daemon.run(["db", "stats", "--datadir", data])
-        #expect(
-            stats.status == 0 || stats.status == 74 && stats.error.contains("make room"),
-            "\(stats.status): \(stats.error)")
-        try disk.grow(mebibytes: 256)
-        #expect(try Daemon.run(["db", "stats", "--datadir", data]).status == 0)
-        try expectGoesOn(data, from: acknowledged)
-        #expect(try Daemon.run(["verify", "--datadir", data]).status == 0)
-    }
-
     /// Sends transactions until the node refuses one because its disk is full.
     ///
     /// - Returns: how many blocks were acknowledged, all of which can still be read.
@@ -242,42 +220,5 @@ import Testing
         _ = try after.call(
             "eth_sendTransaction", #"[{"from":"\#(CrashTests.alice)","to":"\#(CrashTests.bob)"}]"#)
         #expect(daemon.stop() == 0)
-    }
-}
-
-/// A file system of a few megabytes in memory, for tests of what a full disk does.
-struct SmallFileSystem {
-    /// Mounting is for the superuser, in a process that may.
-    static let isPossible: Bool = {
-        guard geteuid() == 0, let folder = try? TemporaryFolder(),
-            let disk = try? SmallFileSystem(at: folder.path, mebibytes: 1)
-        else { return false }
-        disk.unmount()
-        return true
-    }()
-    static let hint: Comment = "needs the right to mount a file system: run as root"
-
-    private let path: String
-
-    init(at path: String, mebibytes: Int) throws {
-        self.path = path
-        try Self.run("mount", "-t", "tmpfs", "-o", "size=\(mebibytes)m", "apus-test", path)
-    }
-
-    /// Makes room.
-    func grow(mebibytes: Int) throws {
-        try Self.run("mount", "-o", "remount,size=\(mebibytes)m", path)
-    }
-
-    func unmount() { try? Self.run("umount", "--lazy", path) }
-
-    private static func run(_ tool: String, _ arguments: String...) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [tool] + arguments
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw CocoaError(.executableLoad) }
     }
 }
