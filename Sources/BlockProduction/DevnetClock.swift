@@ -90,8 +90,3 @@ public enum TimestampRepetition: Hashable, Sendable {
     /// A devnet's wish for several blocks a second; no other node would follow.
     case allowed
 }
-
-func saturatingSum(_ left: UInt64, _ right: UInt64) -> UInt64 {
-    let (sum, overflow) = left.addingReportingOverflow(right)
-    return overflow ? .max : sum
-}

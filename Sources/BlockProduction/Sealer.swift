@@ -4,6 +4,7 @@ import EthereumTypes
 import Execution
 public import Logging
 public import Primitives
+import Storage
 import Synchronization
 public import TxPool
 
@@ -50,6 +51,7 @@ public final class Sealer: Sendable {
     private let builder: PayloadBuilder
     private let logger: Logger
     private let now: @Sendable () -> Timestamp
+    private let isShortOfRoom = Atomic(false)
 
     /// - Parameter now: the wall clock.
     public init(
@@ -65,7 +67,7 @@ public final class Sealer: Sendable {
     }
 
     /// Makes blocks until its task ends, or until the chain takes no more: the node then goes on
-    /// serving reads.
+    /// serving reads. While the disk lacks room it waits for that.
     public func run() async {
         do throws(ChainError) {
             switch options.schedule {
@@ -96,6 +98,8 @@ public final class Sealer: Sendable {
             let isPending = pool.status.pending > 0
             if isPending, try await sealBlock(.withTransactions) {
                 guard await slept(until: started.advanced(by: minimum)) else { return }
+            } else if isShortOfRoom.load(ordering: .relaxed) {
+                guard await slept(until: started.advanced(by: Self.pauseForRoom)) else { return }
             } else {
                 // Without a new block only a new transaction can make a difference.
                 for await _ in arrivals { break }
@@ -108,6 +112,28 @@ public final class Sealer: Sendable {
         (try? await Task.sleep(until: deadline, clock: .continuous)) != nil
     }
 
+    /// How long a sealer that makes blocks on demand waits for room on the disk before it tries again.
+    private static let pauseForRoom: Duration = .seconds(1)
+
+    /// Seals a block if the disk has room for it, and says once if it has not.
+    ///
+    /// - Returns: whether there is a new block.
+    private func sealBlock(_ filling: Filling) async throws(ChainError) -> Bool {
+        do throws(ChainError) {
+            let isSealed = try await sealOne(filling)
+            if isShortOfRoom.exchange(false, ordering: .relaxed) {
+                logger.notice("block production goes on: the disk has room again")
+            }
+            return isSealed
+        } catch .storage(.lowDisk(let path, let reserve)) {
+            if !isShortOfRoom.exchange(true, ordering: .relaxed) {
+                let reason = StorageError.lowDisk(path: path, reserve: reserve)
+                logger.error("block production waits", metadata: ["error": "\(reason)"])
+            }
+            return false
+        }
+    }
+
     private enum Filling { case always, withTransactions }
 
     private final class Report: Sendable {
@@ -115,7 +141,7 @@ public final class Sealer: Sendable {
     }
 
     /// - Returns: whether there is a new block.
-    private func sealBlock(_ filling: Filling) async throws(ChainError) -> Bool {
+    private func sealOne(_ filling: Filling) async throws(ChainError) -> Bool {
         let report = Report()
         let block = try await chain.produce { [self] head throws(ChainError) in
             let parent = try head.view.parentBlock()

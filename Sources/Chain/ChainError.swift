@@ -58,8 +58,8 @@ extension ChainError {
         switch error {
         case .tooManyLogs(let limit): self = .tooManyLogs(limit: limit)
         case .tooManyChanges(let limit): self = .tooManyChanges(limit: limit)
-        case .foreignDirectory, .locked, .newerSchema, .corrupted, .diskFull, .inputOutput,
-            .refused:
+        case .foreignDirectory, .locked, .newerSchema, .corrupted, .diskFull, .lowDisk,
+            .inputOutput, .refused:
             self = .storage(error)
         }
     }

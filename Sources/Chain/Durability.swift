@@ -34,8 +34,12 @@ final class Durability: Sendable {
         state.withLock { $0.failure }
     }
 
+    /// Writes what moves the head.
+    ///
+    /// - Throws: `readOnly` after a failed write; `storage(.lowDisk)` before the disk is full, which
+    ///   leaves everything as it is.
     func write(_ batch: borrowing WriteBatch) throws(ChainError) {
-        if let failure { throw .readOnly(reason: failure) }
+        try check()
         do {
             switch mode {
             case .everyBlock:
@@ -52,7 +56,7 @@ final class Durability: Sendable {
 
     /// Writes what may be lost at a power failure in every mode: it is only repeated then.
     func writeBuffered(_ batch: borrowing WriteBatch) throws(ChainError) {
-        if let failure { throw .readOnly(reason: failure) }
+        try check()
         do {
             try database.write(batch, durability: .buffered)
             state.withLock { $0.isUnsynced = true }
@@ -80,6 +84,11 @@ final class Durability: Sendable {
         guard failure == nil else { return }
         fail("it was shut down")
         try database.sync()
+    }
+
+    private func check() throws(ChainError) {
+        if let failure { throw .readOnly(reason: failure) }
+        try storing { () throws(StorageError) in try database.checkRoom() }
     }
 
     private func fail(_ reason: String) {

@@ -180,11 +180,6 @@ private struct WideInteger {
     }
 }
 
-private func saturatingSum(_ left: UInt64, _ right: UInt64) -> UInt64 {
-    let (sum, overflow) = left.addingReportingOverflow(right)
-    return overflow ? .max : sum
-}
-
 private func saturatingProduct(_ left: UInt256, _ right: UInt64) -> UInt256 {
     let (product, overflow) = left.multipliedReportingOverflow(by: UInt256(right))
     return overflow ? .max : product

@@ -44,12 +44,13 @@ func readGenesis(_ path: String) throws(StartupError) -> Genesis {
 
 /// Opens the chain in a data folder.
 ///
-/// - Parameter genesis: made where the folder is new, compared where it is not; nil to take what
-///   is there.
+/// - Parameters:
+///   - genesis: made where the folder is new, compared where it is not; nil to take what is there.
+///   - diskReserve: bytes of the disk that must stay free; nil for the default.
 /// - Throws: `StartupError` with the status that fits.
 func openBlockchain(
     at path: String, genesis: Genesis?, cacheBytes: Int, options: ChainOptions,
-    pluginFamilies: [PluginFamily] = []
+    diskReserve: UInt64? = nil, pluginFamilies: [PluginFamily] = []
 ) throws(StartupError) -> Blockchain {
     try checkRoom(at: path)
     do throws(ChainError) {
@@ -57,6 +58,7 @@ func openBlockchain(
         do throws(StorageError) {
             var options = databaseOptions(at: path, cacheBytes: cacheBytes)
             options.pluginFamilies = pluginFamilies
+            if let diskReserve { options.reserveBytes = diskReserve }
             database = try Database(options)
         } catch {
             throw .storage(error)
@@ -67,14 +69,17 @@ func openBlockchain(
     }
 }
 
-/// Opening a chain writes lists of files and what the log holds beyond them: on a file system without
-/// room RocksDB would end the process.
+/// Opening a chain writes lists of files, and as tables what only the logs hold: on a file system
+/// without room for them RocksDB may end the process.
 private func checkRoom(at path: String) throws(StartupError) {
-    let needed: UInt64 = 1 << 20
-    guard holdsChain(path),
-        let attributes = try? FileManager.default.attributesOfFileSystem(forPath: path),
-        let free = (attributes[.systemFreeSize] as? NSNumber)?.uint64Value, free < needed
-    else { return }
+    guard holdsChain(path), let free = freeBytes(onFileSystemOf: path) else { return }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    let logged = names.filter { $0.hasSuffix(".log") }.map { name -> UInt64 in
+        let facts = try? FileManager.default.attributesOfItem(atPath: path + "/" + name)
+        return (facts?[.size] as? NSNumber)?.uint64Value ?? 0
+    }
+    let needed = logged.reduce(1 << 20, saturatingSum)
+    guard free < needed else { return }
     throw StartupError(
         .io,
         "only \(free) bytes are left on the file system of \(path); to open the chain takes "
@@ -87,10 +92,16 @@ private func checkRoom(at path: String) throws(StartupError) {
 ///
 /// Small write buffers, because each key is searched for in them: with 64 MiB a block of one transfer
 /// costs up to twice as much when they are full as when they are empty.
+///
+/// What stays free of the disk is at least 64 MiB, and four times the write buffers: they become
+/// tables in the background, and these are merged.
 public func databaseOptions(at path: String, cacheBytes: Int) -> DatabaseOptions {
-    DatabaseOptions(
+    let writeBufferBytes = max(8 << 20, cacheBytes / 32)
+    var options = DatabaseOptions(
         path: path, cacheBytes: cacheBytes / 2, valueCacheBytes: cacheBytes / 4,
-        writeBufferBytes: max(8 << 20, cacheBytes / 32))
+        writeBufferBytes: writeBufferBytes)
+    options.reserveBytes = UInt64(max(64 << 20, 4 * writeBufferBytes))
+    return options
 }
 
 /// Whether a folder already holds a chain.
@@ -113,6 +124,8 @@ private func startupError(_ error: ChainError, path: String) -> StartupError {
         )
     case .storage(.diskFull(let facts)), .storage(.inputOutput(let facts)):
         StartupError(.io, "cannot use \(path): \(facts)")
+    case .storage(.lowDisk):
+        StartupError(.io, "cannot use \(path): \(error)")
     case .storage(let error):
         StartupError(.data, "the data in \(path) is damaged: \(error); restore it from a backup")
     case .genesisMismatch(let stored, let given):

@@ -30,7 +30,8 @@ public func importChain(
     let chain = try openBlockchain(
         at: folder, genesis: genesis, cacheBytes: settings.cacheBytes,
         options: ChainOptions(
-            sync: settings.syncMode ?? .interval(milliseconds: 200), history: settings.history))
+            sync: settings.syncMode ?? .interval(milliseconds: 200), history: settings.history),
+        diskReserve: settings.diskReserve)
     var run = ImportRun(chain)
     var failure: StartupError?
     for file in files where failure == nil {

@@ -29,6 +29,8 @@ public struct NodeSettings: Sendable {
     public var allowedOrigins: [String]
     /// Host names, besides localhost and the bound address, that requests may name.
     public var allowedHosts: [String]
+    /// Bytes of the disk that must stay free; nil for the default.
+    public var diskReserve: UInt64?
     /// Bytes of the database's cache.
     public var cacheBytes: Int
     /// The folder in which `admin_checkpoint` may make copies of the chain; nil for none.
@@ -118,6 +120,7 @@ public struct NodeSettings: Sendable {
         allowedHosts = settings.list("allow-host")
         let mebibytes = try settings.integer("cache", in: 8...1_048_576) ?? 256
         cacheBytes = Int(mebibytes) << 20
+        diskReserve = try settings.integer("disk-reserve", in: 0...1 << 30).map { $0 << 20 }
         checkpointFolder = settings.text("checkpoint-dir")
         history =
             try settings.value("history", expecting: "'all' or a number of blocks") { text in

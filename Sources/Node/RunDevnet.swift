@@ -25,7 +25,7 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
     let genesis = try devnetGenesis(settings, folder: folder)
     let blockchain = try openBlockchain(
         at: folder, genesis: genesis, cacheBytes: settings.node.cacheBytes, options: options,
-        pluginFamilies: plugins.families)
+        diskReserve: settings.node.diskReserve, pluginFamilies: plugins.families)
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(

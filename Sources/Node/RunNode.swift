@@ -32,7 +32,7 @@ public func runNode(_ settings: NodeSettings) async throws {
     options.participants = [seals] + plugins.participants
     let blockchain = try openBlockchain(
         at: folder, genesis: nil, cacheBytes: settings.cacheBytes, options: options,
-        pluginFamilies: [SealStore.family] + plugins.families)
+        diskReserve: settings.diskReserve, pluginFamilies: [SealStore.family] + plugins.families)
     let pool = try TransactionPool(
         store: blockchain.pool, head: PoolHead(blockchain.head, now: wallClock()),
         options: PoolOptions(policy: .network))

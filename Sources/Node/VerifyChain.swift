@@ -73,6 +73,7 @@ private func verificationLines(
 
 private func verificationFailure(_ error: ChainError, _ folder: String) -> StartupError {
     switch error {
+    case .storage(.lowDisk): StartupError(.io, "\(error)")
     case .storage(.diskFull(let facts)), .storage(.inputOutput(let facts)):
         StartupError(.io, "cannot verify \(folder): \(facts)")
     default:

@@ -199,6 +199,10 @@ public final class PluginHost: Sendable {
                             "head.number": "\(head)",
                         ])
                 }
+                guard (try? blockchain.database.checkRoom()) != nil else {
+                    try? await Task.sleep(for: Self.pauseForRoom)
+                    continue
+                }
                 let index = entry.index
                 _ = try? await threads.runIfActive {
                     index.catchUp(blockchain.head.view, for: .milliseconds(50))
@@ -206,6 +210,9 @@ public final class PluginHost: Sendable {
             }
         }
     }
+
+    /// How long an index that is behind waits for room on the disk before it looks again.
+    private static let pauseForRoom: Duration = .seconds(5)
 
     /// Lets who reads the head see what an index has written beside the commits.
     private func show(_ entry: Entry, _ blockchain: Blockchain) async {

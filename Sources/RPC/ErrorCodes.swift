@@ -33,6 +33,10 @@ extension RPCError {
         }
     }
 
+    /// The node takes nothing that must be kept. Where its disk is concerns no client.
+    private static let lowDisk = RPCError.server(
+        "the disk of the node is nearly full: nothing is written until there is room")
+
     /// A transaction that cannot be executed.
     init(_ error: InvalidTransaction) {
         self = .server(error.gethText)
@@ -58,6 +62,7 @@ extension RPCError {
         case .readOnly, .participantFailed, .invalidBlock, .invalidAncestor, .invalidSignature,
             .unknownParent, .notChildOfHead, .alreadyKnown, .notCanonical:
             self = .server(error.description)
+        case .storage(.lowDisk): self = .lowDisk
         case .storage, .stateRead, .genesisMismatch, .configConflict, .chainIdMismatch,
             .notInitialised:
             return nil
@@ -96,6 +101,7 @@ extension RPCError {
         case .sidecarVersion(let have, let want):
             self = .server(
                 "unexpected sidecar version, want: \(want.rawValue), got: \(have.rawValue)")
+        case .storage(.lowDisk): self = .lowDisk
         case .stateRead, .storage: return nil
         }
     }
@@ -117,6 +123,7 @@ extension RPCError {
                 code: RPCErrorCode.limitExceeded,
                 message: "more than \(limit) accounts are impersonated")
         case .cancelled: self = .server("the node is stopping")
+        case .storage(.lowDisk): self = .lowDisk
         case .storage, .corruptedItem: return nil
         }
     }

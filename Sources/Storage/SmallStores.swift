@@ -66,9 +66,12 @@ public struct PoolStore: Sendable {
     }
 
     /// Writes and removes transactions, all or none. Survives a killed process.
+    ///
+    /// - Throws: `lowDisk` if there is something to put and no room for it.
     public func apply(
         put: [(hash: Hash256, value: Bytes)], remove: [Hash256]
     ) throws(StorageError) {
+        if !put.isEmpty { try database.checkRoom() }
         var batch = WriteBatch(for: database)
         for hash in remove { batch.delete(.pool, Key.hash(hash)) }
         for (hash, value) in put { batch.put(.pool, Key.hash(hash), value) }

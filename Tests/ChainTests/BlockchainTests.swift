@@ -402,4 +402,21 @@ import Testing
         #expect(try test.count() == 1)
         #expect(test.chain.readOnlyReason != nil)
     }
+
+    @Test func `a disk with less room than the reserve takes no block, and nothing is broken`()
+        async throws
+    {
+        let test = try TestChain(diskReserve: .max)
+        await #expect {
+            try await test.produce()
+        } throws: { error in
+            if case .storage(.lowDisk) = error as? ChainError { true } else { false }
+        }
+        #expect(throws: StorageError.self) {
+            try test.chain.pool.apply(put: [(hash: .zero, value: [1])], remove: [])
+        }
+        try test.chain.pool.apply(put: [], remove: [.zero])
+        #expect(try test.count() == 0)
+        #expect(test.chain.readOnlyReason == nil)
+    }
 }

@@ -37,22 +37,23 @@ struct TestChain {
     init(
         genesis: Genesis? = nil,
         options: ChainOptions = ChainOptions(sync: .interval(milliseconds: 50)),
-        pluginFamilies: [PluginFamily] = []
+        pluginFamilies: [PluginFamily] = [], diskReserve: UInt64 = 0
     ) throws {
         directory = try TemporaryDirectory()
         chain = try Self.open(
             directory, genesis: genesis ?? Self.genesis(), options: options,
-            pluginFamilies: pluginFamilies)
+            pluginFamilies: pluginFamilies, diskReserve: diskReserve)
     }
 
     static func open(
         _ directory: TemporaryDirectory, genesis: Genesis?,
         options: ChainOptions = ChainOptions(sync: .interval(milliseconds: 50)),
-        pluginFamilies: [PluginFamily] = []
+        pluginFamilies: [PluginFamily] = [], diskReserve: UInt64 = 0
     ) throws -> Blockchain {
         var databaseOptions = DatabaseOptions(
             path: directory.path + "/chain", cacheBytes: 8 << 20)
         databaseOptions.pluginFamilies = pluginFamilies
+        databaseOptions.reserveBytes = diskReserve
         let database = try Database(databaseOptions)
         return try Blockchain.open(database: database, genesis: genesis, options: options)
     }

@@ -35,6 +35,25 @@ import Testing
         #expect(try !snapshot.contains(.headers, [1]))
     }
 
+    @Test func `a database tells whether its disk has more room than the reserve`() throws {
+        let free = try #require(freeBytes(onFileSystemOf: directory.path))
+        #expect(free > 0)
+        #expect(freeBytes(onFileSystemOf: directory.path + "/nowhere") == nil)
+        for (reserve, hasRoom) in [(0, true), (1, true), (.max, false)] as [(UInt64, Bool)] {
+            var options = DatabaseOptions(
+                path: directory.path + "/\(reserve)", cacheBytes: 8 << 20)
+            options.reserveBytes = reserve
+            let database = try Database(options)
+            if hasRoom {
+                try database.checkRoom()
+            } else {
+                #expect(throws: StorageError.lowDisk(path: options.path, reserve: reserve)) {
+                    try database.checkRoom()
+                }
+            }
+        }
+    }
+
     @Test func `small entries in many families stay in the write buffers`() throws {
         var options = DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20)
         options.writeBufferBytes = 8 << 20

@@ -1,7 +1,7 @@
 import Chain
-import Foundation
 import PluginAPI
 public import Primitives
+import Storage
 
 /// What must hold so that requests should be sent to a node, and what is said if it does not.
 public struct ReadinessChecks: Sendable {
@@ -29,6 +29,9 @@ public struct ReadinessChecks: Sendable {
         if blockchain.readOnlyReason != nil {
             reasons.append("the database takes no more writes")
         }
+        if (try? blockchain.database.checkRoom()) == nil {
+            reasons.append("the database waits for room on its disk")
+        }
         if let oldestHead {
             let age = now().subtracting(blockchain.head.header.timestamp)
             if age > oldestHead {
@@ -47,17 +50,11 @@ public struct ReadinessChecks: Sendable {
                 reasons.append("the index of \(name) is \(head - indexed) blocks behind")
             }
         }
-        if let folder, let free = Self.freeBytes(folder), free < leastFreeBytes {
+        if let folder, let free = freeBytes(onFileSystemOf: folder), free < leastFreeBytes {
             reasons.append(
                 "the disk has \(free >> 20) MiB free, less than \(leastFreeBytes >> 20) MiB")
         }
         return reasons
-    }
-
-    /// The room that an unprivileged process has on the disk of a folder.
-    private static func freeBytes(_ folder: String) -> UInt64? {
-        let facts = try? FileManager.default.attributesOfFileSystem(forPath: folder)
-        return (facts?[.systemFreeSize] as? NSNumber)?.uint64Value
     }
 }
 

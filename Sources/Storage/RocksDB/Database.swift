@@ -19,6 +19,7 @@ public final class Database: @unchecked Sendable {
     private let pluginFamilies: [PluginFamily]
     private let resources: DatabaseResources
     let cache: ValueCache
+    let reserveBytes: UInt64
     private let bufferedWrite: OpaquePointer
     private let syncedWrite: OpaquePointer
 
@@ -41,6 +42,7 @@ public final class Database: @unchecked Sendable {
     /// Opens the directory with another layout than the present one.
     package init(_ options: DatabaseOptions, layout: Layout) throws(StorageError) {
         path = options.path
+        reserveBytes = options.reserveBytes
         try prepareDirectory(path)
         let resources = DatabaseResources(options)
         pluginFamilies = options.pluginFamilies

@@ -13,6 +13,8 @@ public struct DatabaseOptions: Hashable, Sendable {
     public var writeBufferBytes: Int
     /// Table files kept open; services often have 1,024 descriptors in all.
     public var maximumOpenFiles: Int32
+    /// What must be free on the file system for ``Database/checkRoom()``; zero for anything.
+    public var reserveBytes: UInt64 = 0
     /// The families of plugins; made where they do not exist.
     public var pluginFamilies: [PluginFamily] = []
 

@@ -10,6 +10,8 @@ public enum StorageError: Error, Hashable, Sendable {
     case corrupted(String)
     /// The file system is full.
     case diskFull(String)
+    /// Less is free on the file system of the database than must stay free. Nothing was written.
+    case lowDisk(path: String, reserve: UInt64)
     /// The operating system refused a read or a write.
     case inputOutput(String)
     /// RocksDB refused the operation for another reason, in its words.
@@ -51,6 +53,8 @@ extension StorageError: CustomStringConvertible {
             "the database is corrupt: \(facts)"
         case .diskFull(let facts):
             "the disk is full (\(facts))"
+        case .lowDisk(let path, let reserve):
+            "less than \(reserve >> 20) MiB are free on the file system of \(path): make room"
         case .inputOutput(let facts):
             "the database could not be read or written (\(facts))"
         case .refused(let facts):
