@@ -120,14 +120,15 @@ bench: $(BINARY)  ## Measure: in-process blocks, RPC, start-up, memory
 	@swift build -c $(CONFIGURATION) --product apus-bench
 	@scripts/bench $(BINARY)
 
-# What bench-chain measures: import, length, state or reorg, and of how much.
+# What bench-chain measures: import, index, answers, length, state or reorg, and of how much.
 MODE ?= import
 COUNT ?=
 
-bench-chain:  ## Measure the chain: imports (fixtures: set APUS_FIXTURES), or MODE=length|state|reorg COUNT=n
+bench-chain:  ## Measure the chain: imports (fixtures: set APUS_FIXTURES), or MODE=index|answers|length|state|reorg COUNT=n
 	@scripts/setup bench
 	@swift build -c $(CONFIGURATION) --product apus-bench
-	@.build/$(CONFIGURATION)/apus-bench chain $(MODE) $(COUNT)
+	@APUS_FIXTURES=$$(scripts/unpack-fixtures chain-sync chain-ethtest) \
+	    .build/$(CONFIGURATION)/apus-bench chain $(MODE) $(COUNT)
 
 bench-predict: $(BINARY)  ## Measure forecasts: their times, and their worth on main-network blocks (fetched)
 	@swift build -c $(CONFIGURATION) --product apus-bench

@@ -9,7 +9,8 @@
 //      apus-bench hummingbird BODY     answers HTTP requests with a constant, for comparison
 //      apus-bench load PORT PLAN …     asks an HTTP server and checks the answers: LoadGenerator.swift
 //
-//  The vectors of the precompiles are read from the folder that APUS_FIXTURES names.
+//  The official data are read from the folder that APUS_FIXTURES names, where scripts/unpack-fixtures
+//  has unpacked them.
 
 import Foundation
 import Primitives
@@ -48,6 +49,7 @@ enum Benchmarks {
         signatureBenchmarks(&report)
         stateBenchmarks(&report)
         callBenchmarks(&report)
+        jsonBenchmarks(&report)
         codeBenchmarks(&report)
         precompileBenchmarks(&report)
         report.end()

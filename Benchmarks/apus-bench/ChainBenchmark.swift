@@ -256,7 +256,8 @@ private func answersBenchmark(transfers count: Int) async throws {
 
 /// The chains of the fixtures.
 private func fixtureImports() async throws {
-    guard let fixtures = ProcessInfo.processInfo.environment["APUS_FIXTURES"] else {
+    guard let fixtures = ProcessInfo.processInfo.environment["APUS_FIXTURES"], !fixtures.isEmpty
+    else {
         return print("APUS_FIXTURES is not set: without the chains of the fixtures")
     }
     for name in ["chain-sync", "chain-ethtest"] {

@@ -203,7 +203,8 @@ public struct BlockStore: Sendable {
         batch.put(.receipts, key, StoredReceipts(receipts).bytes)
         batch.put(.canonical, Key.number(header.number), Key.hash(stored.hash))
         batch.put(.numbers, Key.hash(stored.hash), Key.number(header.number))
-        for (index, hash) in stored.transactionHashes.enumerated() {
+        let places = stored.transactionHashes.enumerated().sorted { $0.element < $1.element }
+        for (index, hash) in places {
             var location = Bytes(bigEndian: header.number)
             location.append(bigEndian: UInt32(truncatingIfNeeded: index))
             batch.put(.transactions, Key.hash(hash), location)

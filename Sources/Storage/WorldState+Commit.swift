@@ -27,11 +27,13 @@ extension WorldState {
             batch.put(.code, Key.hash(hash), code)
             keys.code.append(hash)
         }
-        // The storage tries first, all hashed together, because accounts hold their roots.
-        let addresses = diff.accounts.keys.sorted()
+        // The storage tries first, all hashed together, because accounts hold their roots. In the
+        // order of the keys: neighbours in the tries and in the write buffers come together.
+        let addresses = Array(diff.accounts.keys)
+        let ordered = zip(addresses, keccak256(addresses: addresses)).sorted { $0.1 < $1.1 }
         var updates: [AccountUpdate] = []
         var tries: [MerkleTrie] = []
-        for (address, hash) in zip(addresses, keccak256(addresses: addresses)) {
+        for (address, hash) in ordered {
             guard let change = diff.accounts[address], change.changesSomething else { continue }
             let storage = try apply(storageOf: change, hash, of: number, to: &batch)
             updates.append(
@@ -227,9 +229,9 @@ extension MerkleTrie {
 }
 
 extension WriteBatch {
-    /// Writes the changed nodes of a trie.
+    /// Writes the changed nodes of a trie, in the order of their keys.
     mutating func write(_ update: TrieUpdate, _ family: Family, prefix: Bytes) {
-        for (path, node) in update.nodes {
+        for (path, node) in update.nodes.sorted(by: { $0.key < $1.key }) {
             set(family, prefix + path.storageKey, to: node)
         }
     }
