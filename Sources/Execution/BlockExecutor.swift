@@ -137,8 +137,12 @@ public final class BlockExecutor {
             }
         }
         if let failure = state.readError { throw .stateRead(failure) }
-        diff.merge(state.takeDiff())
+        return takeOutcome()
+    }
 
+    /// What was done so far: also of a block that `finishBlock` refuses.
+    public func takeOutcome() -> BlockOutcome {
+        diff.merge(state.takeDiff())
         var bloom = Bloom()
         for receipt in receipts where !receipt.logs.isEmpty { bloom.formUnion(receipt.bloom) }
         return BlockOutcome(

@@ -17,8 +17,8 @@ public struct ExecutionContext: Sendable {
     public var block: BlockEnvironment
     /// Ends what runs in this context, for who cannot wait; then messages halt as `cancelled`.
     public var cancellation: Cancellation?
-    /// Whether a block without the contracts of EIP-7002 and EIP-7251 is invalid. geth's `t8n` lets it
-    /// pass: the states of state tests have none.
+    /// Whether a block without the contracts of EIP-7002 and EIP-7251 is invalid. In a state test,
+    /// whose state has none, it is not.
     public var requiresSystemContracts = true
     /// When code is decoded; the official tests run with each.
     package var decoding = Decoding.whenHot

@@ -14,9 +14,10 @@ struct EVMTransitionCommand: ParsableCommand {
         abstract: "Apply transactions to accounts and print what a block would commit to.",
         discussion: """
             Reads accounts (alloc), a block (env) and transactions (txs) as JSON from files, or all \
-            those that are given as `stdin` from one object on standard input. Exit status: 2 the \
-            execution failed; 3 the fork or env does not fit; 4 BLOCKHASH of a block not named; 10 \
-            wrong JSON; 11 a file cannot be read or written; 12 wrong RLP.
+            those that are given as `stdin` from one object on standard input. What makes the block \
+            itself invalid is the result's `blockException`. Exit status: 3 the fork or env does not \
+            fit; 4 BLOCKHASH of a block not named; 10 wrong JSON; 11 a file cannot be read or \
+            written; 12 wrong RLP.
             """,
         aliases: ["transition"])
 

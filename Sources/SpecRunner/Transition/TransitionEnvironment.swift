@@ -106,6 +106,9 @@ public struct TransitionEnvironment: Sendable {
 
     // MARK: What follows from the rules
 
+    /// The hash of the block before; nil if the input does not name it.
+    var parentHash: Hash256? { blockHashes?[number &- 1] }
+
     /// The fork that the block follows.
     func fork(of config: ChainConfig) -> Fork {
         let terminalTotalDifficulty = config.terminalTotalDifficulty
@@ -121,7 +124,7 @@ public struct TransitionEnvironment: Sendable {
     /// - Throws: `configuration` if the fork needs a field that is neither given nor can be computed.
     func header(at fork: Fork, config: ChainConfig) throws(TransitionError) -> Header {
         var header = Header(
-            parentHash: blockHashes?[number &- 1] ?? .zero, coinbase: coinbase, stateRoot: .zero,
+            parentHash: parentHash ?? .zero, coinbase: coinbase, stateRoot: .zero,
             difficulty: try difficulty(at: fork), number: number, gasLimit: gasLimit,
             timestamp: timestamp)
         if fork >= .london { header.baseFeePerGas = try baseFee() }

@@ -4,7 +4,6 @@
 public struct TransitionError: Error, Sendable, CustomStringConvertible {
     /// What failed; the raw value is the exit status.
     public enum Kind: Int32, Sendable {
-        case execution = 2
         case configuration = 3
         /// BLOCKHASH asked for a block that the input does not name.
         case missingBlockHash = 4

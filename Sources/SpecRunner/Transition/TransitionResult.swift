@@ -29,6 +29,7 @@ public struct TransitionResult: Sendable {
     private var gasUsed: Gas = 0
     private var blobGasUsed: Gas = 0
     private var requests: [Bytes] = []
+    private var refusal: String?
     private var withdrawals: [Withdrawal]?
 
     init(header: Header, fork: Fork, baseFeePerGas: Wei?, blobBaseFee: Wei) {
@@ -39,6 +40,9 @@ public struct TransitionResult: Sendable {
     }
 
     mutating func reject(_ index: Int, _ reason: String) { rejected.append((index, reason)) }
+
+    /// Notes why the block is invalid although its transactions are applied.
+    mutating func refuse(_ reason: String) { refusal = reason }
 
     mutating func include(_ transaction: RecoveredTransaction, _ outcome: TransactionOutcome) {
         included.append(
@@ -153,6 +157,10 @@ public struct TransitionResult: Sendable {
         } else {
             object.key("requests")
             object.null()
+        }
+        if let refusal {
+            object.key("blockException")
+            object.string(refusal)
         }
     }
 

@@ -10,6 +10,9 @@ import Testing
     private static let coinbase = "0x00000000000000000000000000000000000000c0"
     private static let sender = FixedKeys.alice.address.description
     private static let receiver = "0x00000000000000000000000000000000000000ee"
+    private static let deposits = "0x00000000219ab540356cbb839cbe05303d7705fa"
+    private static let withdrawals = "0x00000961ef480eb55e80d19ad83579a64c007002"
+    private static let consolidations = "0x0000bbddc7ce488642fb579f8b00f3a590007251"
 
     @Test func `a transfer with a key is signed and applied`() throws {
         let result = try run(transactions: [transfer()])
@@ -110,6 +113,70 @@ import Testing
         let json = try JSONValue(parsing: result.json)
         #expect(json["requests"]?.arrayValue?.isEmpty == true)
         #expect(json["gasUsed"]?.stringValue == "0x5208")
+        #expect(json["blockException"] == nil)
+    }
+
+    @Test(
+        arguments: [
+            ([], "System contract address 7002 does not contain code"),
+            (["00"], "System contract address 7251 does not contain code"),
+            // INVALID; REVERT(0, 0)
+            (["fe", "00"], "system call failed to execute: 7002"),
+            (["00", "5f5ffd"], "system call failed to execute: 7251"),
+        ] as [([String], String)])
+    func `a block of a chain whose system contract is missing or fails is refused`(
+        codes: [String], text: String
+    ) throws {
+        var accounts: [String: JSONValue] = [:]
+        for (address, code) in zip([Self.withdrawals, Self.consolidations], codes) {
+            accounts[address] = ["balance": "0x0", "code": .string("0x" + code)]
+        }
+        let result = try run(
+            fork: "Prague", environment: blockOfChain(), transactions: [transfer()],
+            accounts: accounts)
+        let json = try JSONValue(parsing: result.json)
+        let expected =
+            text
+            .replacing("7002", with: Self.withdrawals)
+            .replacing("7251", with: Self.consolidations)
+        #expect(json["blockException"]?.stringValue == expected)
+        // The rest is what was done so far.
+        #expect(json["gasUsed"]?.stringValue == "0x5208")
+        #expect(json["receipts"]?.arrayValue?.count == 1)
+        #expect(json["requests"]?.arrayValue?.isEmpty == true)
+        #expect(json["requestsHash"]?.stringValue == requestsHash(of: []).description)
+        #expect(json["stateRoot"]?.stringValue == result.state.stateRoot().description)
+        #expect(result.allocJSON[Self.receiver]?["balance"]?.stringValue == "0x5")
+    }
+
+    @Test func `a block whose deposit is laid out wrongly is refused`() throws {
+        // LOG1(0, 0, the topic of a deposit)
+        let topic = keccak256(Bytes("DepositEvent(bytes,bytes,bytes,bytes,bytes)".utf8))
+        let code = "0x7f" + topic.description.dropFirst(2) + "5f5fa1"
+        let works: JSONValue = ["balance": "0x0", "code": "0x00"]
+        let result = try run(
+            fork: "Prague", environment: blockOfChain(),
+            transactions: [transfer(to: Self.deposits)],
+            accounts: [
+                Self.deposits: ["balance": "0x0", "code": .string(code)],
+                Self.withdrawals: works, Self.consolidations: works,
+            ])
+        let json = try JSONValue(parsing: result.json)
+        #expect(
+            json["blockException"]?.stringValue?.hasPrefix("failed to parse deposit logs: ")
+                == true)
+        #expect(json["receipts"]?[0]?["logs"]?.arrayValue?.count == 1)
+    }
+
+    @Test func `a block of a chain with its system contracts makes their requests`() throws {
+        // MSTORE8(0, 7), RETURN(0, 1)
+        let code: JSONValue = ["balance": "0x0", "code": "0x60075f5360015ff3"]
+        let result = try run(
+            fork: "Prague", environment: blockOfChain(), transactions: [transfer()],
+            accounts: [Self.withdrawals: code, Self.consolidations: code])
+        let json = try JSONValue(parsing: result.json)
+        #expect(json["blockException"] == nil)
+        #expect(json["requests"]?.arrayValue?.map(\.stringValue) == ["0x0107", "0x0207"])
     }
 
     @Test func `withdrawals are paid and committed to`() throws {
@@ -175,11 +242,22 @@ import Testing
         return .object(env)
     }
 
-    private func transfer(nonce: UInt64 = 0, type: UInt64 = 0) -> JSONValue {
+    /// A block of Prague that names its parent.
+    private func blockOfChain() -> JSONValue {
+        environment([
+            "parentBeaconBlockRoot": .string(Hash256.zero.description),
+            "currentExcessBlobGas": "0x0",
+            "blockHashes": ["4": .string(Hash256.keccakEmpty.description)],
+        ])
+    }
+
+    private func transfer(
+        nonce: UInt64 = 0, type: UInt64 = 0, to: String = Self.receiver
+    ) -> JSONValue {
         [
             "type": .string("0x\(type)"), "nonce": .string("0x\(nonce)"), "gas": "0x10000",
             "gasPrice": "0x10", "maxFeePerGas": "0x10", "maxPriorityFeePerGas": "0x1",
-            "to": .string(Self.receiver), "value": "0x5", "input": "0x",
+            "to": .string(to), "value": "0x5", "input": "0x",
             "secretKey": .string(Hex.encode(FixedKeys.alice.bytes)), "v": "0x0", "r": "0x0",
             "s": "0x0",
         ]
