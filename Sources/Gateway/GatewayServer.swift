@@ -52,10 +52,11 @@ public final class GatewayServer: Sendable {
             maxHeaderFieldSize: options.limits.headerBytes,
             maxHeaderListSize: options.limits.headerBytes,
             maxHeaderFieldCount: options.limits.headers)
-        let channel = HTTP1Channel(
-            responder: { [gateway] request, writer, channel in
-                try await Self.serve(request, writer, channel, gateway)
-            }, configuration: configuration)
+        let channel = LingeringChannel(
+            base: HTTP1Channel(
+                responder: { [gateway] request, writer, channel in
+                    try await Self.serve(request, writer, channel, gateway)
+                }, configuration: configuration))
         guard let certificate = options.certificate else { return try await run(channel, options) }
         return try await run(
             TLSChannel(channel, tlsConfiguration: try certificate.configuration()), options)
@@ -150,16 +151,13 @@ public final class GatewayServer: Sendable {
         let body = BodyReader(request.body, timeout: timeout)
         let response = await gateway.respond(
             to: IncomingRequest(
-                head: request.head, peer: channel.remoteAddress?.ipAddress,
+                head: request.head, peer: channel.remoteAddress.flatMap { NetworkAddress($0) },
                 body: { limit in try await body.read(limit) }))
         timeout?.cancel()
         var head = response.head
-        if !body.isRead, Self.hasLargeBody(request) {
-            // What is left of the body is not worth waiting for. Closing at once would reset the
-            // connection before the client has seen the answer.
-            head.headerFields[.connection] = "close"
-            channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
-        }
+        // What is left of a large body is not worth waiting for.
+        let isLast = !body.isRead && Self.hasLargeBody(request)
+        if isLast { head.headerFields[.connection] = "close" }
         switch response.content {
         case .whole(let bytes):
             try await writer.write(
@@ -171,6 +169,7 @@ public final class GatewayServer: Sendable {
             }
             try await body.finish(nil)
         }
+        if isLast { channel.close(promise: nil) }
     }
 
     private static func hasBody(_ request: Request) -> Bool {
@@ -182,6 +181,21 @@ public final class GatewayServer: Sendable {
         if request.headers[.transferEncoding] != nil { return true }
         let length = request.headers[.contentLength].flatMap { Int($0) } ?? 0
         return length > 65_536
+    }
+}
+
+/// Connections that are closed so that the client can read its answer, also if it still sends.
+private struct LingeringChannel<Base: ServerChildChannel>: ServerChildChannel {
+    let base: Base
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Base.Value> {
+        channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(LingeringClose(limits: RPCLimits()))
+        }.flatMap { base.setup(channel: channel, logger: logger) }
+    }
+
+    func handle(value: Base.Value, logger: Logger) async {
+        await base.handle(value: value, logger: logger)
     }
 }
 

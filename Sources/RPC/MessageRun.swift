@@ -24,6 +24,11 @@ struct PendingCall: Sendable {
     /// The name that was called.
     var name: String { request.method ?? "" }
 
+    /// Whether the answer is the id of a subscription, which is told by the name as in geth.
+    var subscribes: Bool {
+        if case .method(let method) = target { method.name.hasSuffix("_subscribe") } else { false }
+    }
+
     init(_ request: RPCRequest, in text: Bytes, _ table: MethodTable, _ access: RPCAccess) {
         self.request = request
         guard let name = request.method else {
@@ -84,6 +89,9 @@ struct MessageRun: Sendable {
         writer = JSONWriter(capacity: 256)
         if isBatch { writer.beginArray() }
     }
+
+    /// Whether the answer tells ids of subscriptions.
+    var subscribes: Bool { calls.contains(where: \.subscribes) }
 
     var next: PendingCall? { index < calls.count ? calls[index] : nil }
 

@@ -36,6 +36,8 @@ public final class RPCDispatcher: Sendable {
     package enum Reply {
         case now(Bytes?)
         case later(EventLoopFuture<Bytes?>)
+        /// As `later`, and the answer tells the ids of subscriptions: their notifications follow it.
+        case subscribing(EventLoopFuture<Bytes?>)
     }
 
     package func reply(
@@ -64,12 +66,13 @@ public final class RPCDispatcher: Sendable {
                 self.advance(&run, upTo: .pooled, isBusy: false)
                 return run.finish()
             }
-            if let job { return .later(job) }
+            if let job { return start.subscribes ? .subscribing(job) : .later(job) }
             advance(&run, upTo: .pooled, isBusy: true)
             return .now(run.finish())
         case .awaited:
             let start = run
-            return .later(loop.makeFutureWithTask { await self.complete(start) })
+            let job = loop.makeFutureWithTask { await self.complete(start) }
+            return start.subscribes ? .subscribing(job) : .later(job)
         }
     }
 

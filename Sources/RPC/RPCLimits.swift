@@ -138,6 +138,13 @@ public struct RPCLimits: Sendable {
     /// Time between the pings to a silent WebSocket; two unanswered ones close it.
     public var pingSeconds: Int64 = 30
 
+    /// Time for a client to read what it was told last and to close, after the server has: to close at
+    /// once would reset the connection. nginx waits as long for the next byte (`lingering_timeout`).
+    public var lingerSeconds: Int64 = 5
+
+    /// Bytes that the client may still send meanwhile, which are dropped: twice the largest message.
+    public var lingerBytes = 64 << 20
+
     /// Time that open requests get to finish when the server stops.
     public var shutdownSeconds: Int64 = 5
 

@@ -173,6 +173,57 @@ struct CallLimit: Sendable, CustomTestStringConvertible {
         }
     }
 
+    /// The text of a result, on a chain of one block with one transaction.
+    private func trace(
+        _ method: String, _ params: String, limit: Int
+    ) async throws -> Result<Int, RPCError> {
+        var limits = RPCLimits()
+        limits.traceBytes = limit
+        let node = try TestNode.devnet(limits: limits)
+        // What is kept of a call is reckoned a little larger than it is, but for its input.
+        let hash = try await node.send(
+            TestNode.transfer(
+                nonce: 0, value: 0, to: TestNode.emitter, data: Bytes(repeating: 1, count: 2_000),
+                gasLimit: 200_000))
+        let text =
+            #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":"#
+            + params.replacing("HASH", with: hash) + "}"
+        let answer = try #require(await node.rpc.dispatcher.answer(to: Bytes(text.utf8)))
+        if let error = try JSONValue(parsing: answer)["error"] {
+            return .failure(
+                RPCError(
+                    code: error["code"]?.intValue ?? 0, message: error["message"]?.stringValue ?? ""
+                ))
+        }
+        return .success(answer.count - #"{"jsonrpc":"2.0","id":1,"result":}"#.utf8.count)
+    }
+
+    @Test(arguments: [
+        ("debug_traceTransaction", #"["HASH"]"#),
+        ("debug_traceTransaction", #"["HASH", {"tracer":"callTracer"}]"#),
+        ("debug_traceTransaction", #"["HASH", {"tracer":"flatCallTracer"}]"#),
+        (
+            "debug_traceTransaction",
+            #"["HASH", {"tracer":"muxTracer","tracerConfig":{"callTracer":{},"4byteTracer":{}}}]"#
+        ),
+        ("trace_transaction", #"["HASH"]"#), ("trace_block", #"["latest"]"#),
+        ("trace_replayTransaction", #"["HASH", ["trace", "vmTrace", "stateDiff"]]"#),
+        ("trace_replayBlockTransactions", #"["latest", ["trace", "stateDiff"]]"#),
+        ("debug_traceBlockByNumber", #"["latest", {"tracer":"callTracer"}]"#),
+    ])
+    func `a trace has so many bytes and no more`(method: String, params: String) async throws {
+        let size = try await trace(method, params, limit: 1 << 20).get()
+        #expect(size > 100)
+        #expect(try await trace(method, params, limit: size).get() == size)
+        for limit in [size - 1, size / 10] {
+            guard case .failure(let error) = try await trace(method, params, limit: limit) else {
+                Issue.record("\(method)\(params) has more than \(limit) bytes")
+                continue
+            }
+            #expect(error.code == -32_003)
+        }
+    }
+
     // MARK: State dumps
 
     @Test func `a state dump has so many bytes and no more, written and read`() async throws {
@@ -195,7 +246,9 @@ struct CallLimit: Sendable, CustomTestStringConvertible {
     @Test func `so many calls run and wait, and the next is told that the node is busy`()
         async throws
     {
-        for (threads, queue, busy) in [(2, 0, 1), (1, 1, 1), (1, 0, 2)] {
+        for (threads, queue, callers, busy) in [
+            (2, 1, 3, 0), (2, 0, 3, 1), (1, 1, 3, 1), (1, 0, 3, 2), (1, 1, 60, 58),
+        ] {
             var limits = RPCLimits()
             limits.executionThreads = threads
             limits.executionQueue = queue
@@ -207,7 +260,7 @@ struct CallLimit: Sendable, CustomTestStringConvertible {
                  "latest", {"0x00000000000000000000000000000000000000ff":{"code":"0x5b5f56"}}]
                 """#
             let codes = await withTaskGroup(of: Int?.self) { group in
-                for _ in 0..<3 {
+                for _ in 0..<callers {
                     group.addTask {
                         try? await node.answer("eth_call", call)["error"]?["code"]?.intValue
                     }

@@ -9,7 +9,9 @@ import asyncio
 import base64
 import json
 import os
+import socket
 import struct
+import time
 import zlib
 
 import pytest
@@ -197,13 +199,16 @@ class Peer:
         self.writer.close()
 
 
-async def outcome(port, frames, deflate=False, chop=None, end=frame(PING, END)):
-    """What came of frames: answers, pongs and the code of the close, if there was one."""
+async def outcome(port, frames, deflate=False, chop=None):
+    """What came of frames: answers, pongs and the code of the close, if there was one.
+
+    After a close, the client's own or the server's, it says the rest of what it has to say all the same.
+    """
     peer = await Peer.open(port, deflate)
     try:
         data = b"".join(frame(*one) if isinstance(one, tuple) else one for one in frames)
         _, done = await asyncio.wait_for(
-            asyncio.gather(peer.say(data + end, chop), peer.listen()), timeout=30
+            asyncio.gather(peer.say(data + frame(PING, END), chop), peer.listen()), timeout=30
         )
     finally:
         peer.leave()
@@ -211,14 +216,11 @@ async def outcome(port, frames, deflate=False, chop=None, end=frame(PING, END)):
 
 
 def check(port, frames, deflate=False, chop=None):
-    """Nobody says anything after a close of his own: what came then would reset the connection."""
-    closes = [index for index, one in enumerate(frames) if one[0] == CLOSE]
-    frames = frames[: closes[0] + 1] if closes else frames
     reference = Reference(deflate)
     for one in frames:
         opcode, payload, fin, rsv, masked = (*one, *(b"", True, 0, True)[len(one) - 1 :])
         reference.take(opcode, payload, fin, rsv, masked)
-    peer = asyncio.run(outcome(port, frames, deflate, chop, b"" if closes else frame(PING, END)))
+    peer = asyncio.run(outcome(port, frames, deflate, chop))
     heard = (len(peer.answers), peer.pongs, peer.code)
     assert peer.code == reference.code, (frames, heard, reference.code)
     # A connection that fails need not say all that it had to say before.
@@ -375,6 +377,33 @@ def test_payloads_of_closes(port, payload):
 def test_nothing_after_a_close_is_answered(port):
     peer = asyncio.run(outcome(port, [close(1000), frame(TEXT, REQUEST), frame(PING, b"x"), close(1001)]))
     assert (peer.code, peer.answers, peer.pongs) == (1000, [], [])
+
+
+@pytest.mark.parametrize(
+    "last, code",
+    [(frame(CLOSE, b"\x03\xe8"), 1000), (frame(TEXT, b"\xff"), 1007), (frame(TEXT, REQUEST, rsv=2), 1002),
+     (bytes([0x81, 0xFF]) + struct.pack("!Q", 1 << 40), 1009)],
+)  # fmt: skip
+def test_who_sends_on_for_long_and_reads_only_then_reads_the_code(port, last, code):
+    """A client that blocks: it reads when it has said all that it wanted to, some megabytes after the close."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(
+            b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        heard = b""
+        while not heard.endswith(b"\r\n\r\n"):
+            heard += client.recv(1)
+        client.sendall(last)
+        for part in range(64):
+            client.sendall(b" " * (1 << 17))
+            if part == 32:
+                time.sleep(1.5)
+        heard = b""
+        while data := client.recv(1 << 16):
+            heard += data
+    assert heard[:1] == b"\x88" and heard[1] == len(heard) - 2
+    assert struct.unpack("!H", heard[2:4])[0] == code
 
 
 # 9: sizes

@@ -90,6 +90,7 @@ extension DebugNamespace {
             }
         }
         writer.endArray()
+        guard writer.bytes.count <= context.limits.traceBytes else { throw RPCError.traceTooLarge }
     }
 
     /// The trace of the next transaction of a block, which has this index.

@@ -163,6 +163,11 @@ extension RPCLimits {
             ),
             ("pingSeconds", "\(pingSeconds)", "time between pings to a silent WebSocket"),
             (
+                "lingerSeconds", "\(lingerSeconds)",
+                "time for a client to close after the server has"
+            ),
+            ("lingerBytes", "\(lingerBytes)", "bytes that are dropped meanwhile"),
+            (
                 "shutdownSeconds", "\(shutdownSeconds)",
                 "time that open requests get when the server stops"
             ),

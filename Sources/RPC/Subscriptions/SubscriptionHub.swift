@@ -77,7 +77,9 @@ final class SubscriptionHub: Sendable {
         }
         let id = Self.newId()
         state.withLock { $0.subscriptions[id] = Subscription(session: session, topic: topic) }
-        session.whenClosed { self.state.withLock { _ = $0.subscriptions.removeValue(forKey: id) } }
+        session.whenClosed(id) {
+            self.state.withLock { _ = $0.subscriptions.removeValue(forKey: id) }
+        }
         if case .syncing = topic { syncWanted.continuation.yield() }
         return id
     }
@@ -89,7 +91,7 @@ final class SubscriptionHub: Sendable {
             state.subscriptions[id] = nil
             return true
         }
-        if isFound { session.removeSubscription() }
+        if isFound { session.removeSubscription(id) }
         return isFound
     }
 
@@ -135,6 +137,7 @@ final class SubscriptionHub: Sendable {
     /// What a log filter looks for.
     func criteria(of id: String) throws(RPCError) -> LogFilterParameter {
         let topic = state.withLock { state -> SubscriptionTopic? in
+            removeIdle(&state)
             guard var filter = state.filters[id] else { return nil }
             filter.touch()
             state.filters[id] = filter
@@ -235,6 +238,8 @@ final class SubscriptionHub: Sendable {
 
     private func announce(_ committed: CommittedBlock) {
         let stored = committed.stored
+        // Who left its filters behind may never ask for one again, which would remove them.
+        state.withLock { removeIdle(&$0) }
         let topics = topics()
         if topics.heads {
             let head = NewHeadResult(header: stored.block.header, hash: stored.hash).encoded()

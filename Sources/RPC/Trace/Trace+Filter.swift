@@ -61,7 +61,7 @@ extension TraceNamespace {
             }
         }
         writer.endArray()
-        return EncodedJSON(writer.bytes)
+        return try answer(writer, context.limits)
     }
 
     /// Calls a function with the blocks that may hold what is looked for, and with the transactions in

@@ -60,7 +60,7 @@ struct TraceNamespace: Sendable {
             }
         }
         writer.endArray()
-        return EncodedJSON(writer.bytes)
+        return try answer(writer, context.limits)
     }
 
     private func transaction(context: RPCContext, _ hash: Hash256) throws -> EncodedJSON? {
@@ -72,7 +72,7 @@ struct TraceNamespace: Sendable {
             _ = try within(context.limits, writer)
         }
         writer.endArray()
-        return EncodedJSON(writer.bytes)
+        return try answer(writer, context.limits)
     }
 
     private func get(
@@ -127,6 +127,11 @@ struct TraceNamespace: Sendable {
         }
     }
 
+    func answer(_ writer: JSONWriter, _ limits: RPCLimits) throws -> EncodedJSON {
+        _ = try within(limits, writer)
+        return EncodedJSON(writer.bytes)
+    }
+
     func within(_ limits: RPCLimits, _ writer: JSONWriter) throws -> Bool {
         guard writer.bytes.count <= limits.traceBytes else { throw RPCError.traceTooLarge }
         return true
@@ -143,8 +148,7 @@ struct TraceNamespace: Sendable {
         var writer = JSONWriter()
         try run(
             request, types, scene, JournaledState(reader: scene.state), context, to: &writer)
-        _ = try within(context.limits, writer)
-        return EncodedJSON(writer.bytes)
+        return try answer(writer, context.limits)
     }
 
     private func callMany(
@@ -161,7 +165,7 @@ struct TraceNamespace: Sendable {
             _ = try within(context.limits, writer)
         }
         writer.endArray()
-        return EncodedJSON(writer.bytes)
+        return try answer(writer, context.limits)
     }
 
     private func run(
@@ -207,8 +211,7 @@ struct TraceNamespace: Sendable {
         var writer = JSONWriter()
         try write(
             outcome, recorder, types, state.takeDiff(), scene.state, hash: nil, to: &writer)
-        _ = try within(context.limits, writer)
-        return EncodedJSON(writer.bytes)
+        return try answer(writer, context.limits)
     }
 
     // MARK: Replays
@@ -222,8 +225,7 @@ struct TraceNamespace: Sendable {
         var writer = JSONWriter()
         _ = replay.takeDiff()
         try write(next: replay, types, hash: nil, context, to: &writer)
-        _ = try within(context.limits, writer)
-        return EncodedJSON(writer.bytes)
+        return try answer(writer, context.limits)
     }
 
     private func replayBlockTransactions(
@@ -243,7 +245,7 @@ struct TraceNamespace: Sendable {
             }
         }
         writer.endArray()
-        return EncodedJSON(writer.bytes)
+        return try answer(writer, context.limits)
     }
 
     private func write(

@@ -19,6 +19,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case discarding
         /// The call is being worked on.
         case working
+        /// The last answer was given, and the connection is being closed.
+        case closed
     }
 
     private let dispatcher: RPCDispatcher
@@ -29,7 +31,6 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var state = State.idle
     /// The `Host` header of this connection that was let through last.
     private var trustedHost: String?
-    private var closesWhenRead = false
     private var isQuiescing = false
 
     init(
@@ -52,6 +53,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        if case .closed = state { return }
         switch access.decide(head, trusting: &trustedHost) {
         case .refused(let status, let reason):
             refuse(status, reason, head, context)
@@ -108,10 +110,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func receiveEnd(_ context: ChannelHandlerContext) {
         switch state {
-        case .idle, .working: break
-        case .discarding:
-            state = .idle
-            if closesWhenRead { context.close(promise: nil) }
+        case .idle, .working, .closed: break
+        case .discarding: state = .idle
         case .reading(let head, let granted, let origin, let body):
             state = .working
             call(head, granted, origin, body, context)
@@ -127,7 +127,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             to: text, session: nil, access: granted, on: context.eventLoop)
         switch reply {
         case .now(let answer): respond(head, origin, answer, context)
-        case .later(let future):
+        case .later(let future), .subscribing(let future):
             let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
             future.whenComplete { result in
                 let (handler, context) = bound.value
@@ -197,9 +197,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     /// Answers with an error by the head alone and drops the rest of the request.
     ///
-    /// The connection is closed if a body follows, since it is not worth reading. It is closed for
-    /// writing first and fully when the client has sent everything or a second is over, because
-    /// closing at once would reset the connection before the client sees the answer.
+    /// The connection is closed if a body follows, since it is not worth reading.
     private func refuse(
         _ status: HTTPResponseStatus, _ reason: String, _ head: HTTPRequestHead,
         _ context: ChannelHandlerContext, _ headers: [(String, String)] = []
@@ -207,8 +205,9 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         state = .discarding
         var head = head
         let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-        closesWhenRead = length > 0 || head.headers.contains(name: "transfer-encoding")
-        if closesWhenRead { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        if length > 0 || head.headers.contains(name: "transfer-encoding") {
+            head.headers.replaceOrAdd(name: "Connection", value: "close")
+        }
         write(
             status, ByteBuffer(string: reason + "\n"), head, context,
             [("Content-Type", "text/plain; charset=utf-8")] + headers)
@@ -219,6 +218,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         _ context: ChannelHandlerContext, _ headers: [(String, String)]
     ) {
         let keepsAlive = request.isKeepAlive && !isQuiescing
+        // Writing the end of an answer may bring the next request.
+        if !keepsAlive { state = .closed }
         var head = HTTPResponseHead(version: request.version, status: status)
         head.headers.reserveCapacity(headers.count + 2)
         for (name, value) in headers { head.headers.add(name: name, value: value) }
@@ -233,15 +234,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         if let body { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        if keepsAlive { return }
-        if closesWhenRead {
-            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-            context.eventLoop.scheduleTask(in: .seconds(1)) {
-                bound.value.close(promise: nil)
-            }
-        } else {
-            context.close(promise: nil)
-        }
+        if !keepsAlive { context.close(promise: nil) }
     }
 
     private static func originHeaders(_ origin: String?) -> [(String, String)] {

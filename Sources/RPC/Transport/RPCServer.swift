@@ -179,7 +179,7 @@ public final class RPCServer: Sendable {
             try await Task.sleep(for: .milliseconds(10))
         }
         for connection in state.withLock({ Array($0.connections.values) }) {
-            connection.close(promise: nil)
+            connection.triggerUserOutboundEvent(LingeringClose.Cut(), promise: nil)
         }
         try await group.shutdownGracefully()
     }
@@ -235,6 +235,7 @@ public final class RPCServer: Sendable {
             health: health)
         let idle = IdleStateHandler(readTimeout: .seconds(limits.idleSeconds))
         let operations = channel.pipeline.syncOperations
+        try operations.addHandler(LingeringClose(limits: limits))
         if let webSocket = listener.webSocket {
             let bound = NIOLoopBound((handler, idle), eventLoop: channel.eventLoop)
             try operations.configureHTTPServerPipeline(
@@ -298,7 +299,8 @@ public final class RPCServer: Sendable {
     private func configureIPC(_ channel: any Channel, _ access: RPCAccess) throws {
         let splitter = JSONValueSplitter(maxBytes: dispatcher.limits.messageBytes)
         try channel.pipeline.syncOperations.addHandlers(
-            ByteToMessageHandler(splitter), LineEndingHandler(),
+            LingeringClose(limits: dispatcher.limits), ByteToMessageHandler(splitter),
+            LineEndingHandler(),
             SessionHandler(dispatcher: dispatcher, access: access))
     }
 }

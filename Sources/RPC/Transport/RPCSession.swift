@@ -7,8 +7,9 @@ import Synchronization
 public final class RPCSession: Sendable {
     private struct State {
         var isOpen = true
-        var closeActions: [@Sendable () -> Void] = []
         var subscriptionCount = 0
+        /// What is done at the end for each subscription.
+        var closeActions: [String: @Sendable () -> Void] = [:]
     }
 
     private let state = Mutex(State())
@@ -59,15 +60,19 @@ public final class RPCSession: Sendable {
         }
     }
 
-    /// Counts one subscription less.
-    public func removeSubscription() {
-        state.withLock { $0.subscriptionCount -= 1 }
+    /// Counts one subscription less, and forgets what was to be done for it when the connection
+    /// closes.
+    public func removeSubscription(_ id: String) {
+        state.withLock { state in
+            state.subscriptionCount -= 1
+            state.closeActions[id] = nil
+        }
     }
 
-    /// Runs the action when the connection closes, at once if it has closed already.
-    public func whenClosed(_ action: @escaping @Sendable () -> Void) {
+    /// Runs an action for a subscription when the connection closes, at once if it has closed already.
+    public func whenClosed(_ id: String, _ action: @escaping @Sendable () -> Void) {
         let isOpen = state.withLock { state in
-            if state.isOpen { state.closeActions.append(action) }
+            if state.isOpen { state.closeActions[id] = action }
             return state.isOpen
         }
         if !isOpen { action() }
@@ -76,9 +81,9 @@ public final class RPCSession: Sendable {
     /// Marks the connection as closed.
     package func close() {
         let actions = state.withLock { state in
-            defer { state.closeActions = [] }
+            defer { state.closeActions = [:] }
             state.isOpen = false
-            return state.closeActions
+            return state.closeActions.values
         }
         for action in actions { action() }
     }

@@ -19,7 +19,19 @@ final class SessionHandler: ChannelInboundHandler {
     private var backlogBytes = 0
     private var isFlushScheduled = false
     private var isQuiescing = false
-    private var isDropped = false
+    private var isEnded = false
+
+    /// Messages that are worked on and whose answers tell the ids of subscriptions.
+    private var subscribingCount = 0
+    /// The notifications that such answers must go before.
+    private var held: [Notification] = []
+    private var heldBytes = 0
+
+    private struct Notification {
+        let message: Bytes
+        /// Called when the message has left or never will, if its sender waits for that.
+        let sent: (@Sendable () -> Void)?
+    }
 
     init(dispatcher: RPCDispatcher, access: RPCAccess) {
         self.dispatcher = dispatcher
@@ -45,16 +57,13 @@ final class SessionHandler: ChannelInboundHandler {
             deliver: { message, sent in
                 loop.execute {
                     let (handler, context) = bound.value
-                    if let sent {
-                        handler.transmit(message, context, sent)
-                    } else {
-                        handler.notify(message, context)
-                    }
+                    handler.take(Notification(message: message, sent: sent), context)
                 }
             }, hangUp: { channel.close(promise: nil) })
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isEnded { return }
         let message = unwrapInboundIn(data)
         if workingCount < limits.concurrentMessages, waiting.isEmpty, !isQuiescing {
             work(on: message, context)
@@ -70,15 +79,31 @@ final class SessionHandler: ChannelInboundHandler {
             on: context.eventLoop)
         switch reply {
         case .now(let answer): send(answer, context)
-        case .later(let future):
-            workingCount += 1
-            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-            future.whenComplete { result in
-                let (handler, context) = bound.value
-                handler.workingCount -= 1
-                handler.send((try? result.get()) ?? nil, context)
-                handler.workOnWaiting(context)
+        case .later(let future): send(future, context) { _, _ in }
+        case .subscribing(let future):
+            subscribingCount += 1
+            send(future, context) { handler, context in
+                handler.subscribingCount -= 1
+                handler.release(context)
             }
+        }
+    }
+
+    /// Sends an answer when it is there.
+    ///
+    /// - Parameter afterwards: what is done once it is written.
+    private func send(
+        _ future: EventLoopFuture<Bytes?>, _ context: ChannelHandlerContext,
+        _ afterwards: @escaping (SessionHandler, ChannelHandlerContext) -> Void
+    ) {
+        workingCount += 1
+        let bound = NIOLoopBound((self, context, afterwards), eventLoop: context.eventLoop)
+        future.whenComplete { result in
+            let (handler, context, afterwards) = bound.value
+            handler.workingCount -= 1
+            handler.send((try? result.get()) ?? nil, context)
+            afterwards(handler, context)
+            handler.workOnWaiting(context)
         }
     }
 
@@ -94,6 +119,7 @@ final class SessionHandler: ChannelInboundHandler {
     }
 
     private func updateReading(_ context: ChannelHandlerContext) {
+        if isEnded { return }
         let wantsMore = waiting.isEmpty && context.channel.isWritable
         if let options = context.channel.syncOptions {
             if (try? options.getOption(.autoRead)) != wantsMore {
@@ -103,14 +129,38 @@ final class SessionHandler: ChannelInboundHandler {
     }
 
     private func send(_ answer: Bytes?, _ context: ChannelHandlerContext) {
-        guard let answer else { return }
+        guard let answer, !isEnded else { return }
         write(answer, promise: nil, context)
+    }
+
+    /// Writes a notification, but not before an answer that tells its subscriber what it is about.
+    private func take(_ notification: Notification, _ context: ChannelHandlerContext) {
+        guard !isEnded else {
+            notification.sent?()
+            return
+        }
+        if subscribingCount > 0 {
+            held.append(notification)
+            // Who waits for a notification to be taken sends no other.
+            if notification.sent == nil { heldBytes += notification.message.count }
+            if backlogBytes + heldBytes > limits.subscriberBacklogBytes { drop(context) }
+        } else if let sent = notification.sent {
+            transmit(notification.message, context, sent)
+        } else {
+            notify(notification.message, context)
+        }
+    }
+
+    private func release(_ context: ChannelHandlerContext) {
+        guard subscribingCount == 0 else { return }
+        let notifications = held
+        held = []
+        heldBytes = 0
+        for notification in notifications { take(notification, context) }
     }
 
     /// Writes a notification, unless the client is too far behind with reading the ones before.
     private func notify(_ message: Bytes, _ context: ChannelHandlerContext) {
-        guard context.channel.isActive else { return }
-        if isDropped { return }
         guard backlogBytes + message.count <= limits.subscriberBacklogBytes else {
             return drop(context)
         }
@@ -125,7 +175,6 @@ final class SessionHandler: ChannelInboundHandler {
     private func transmit(
         _ message: Bytes, _ context: ChannelHandlerContext, _ sent: @escaping @Sendable () -> Void
     ) {
-        guard context.channel.isActive, !isDropped else { return sent() }
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let end = context.eventLoop.scheduleTask(in: .seconds(limits.subscriberSeconds)) {
             let (handler, context) = bound.value
@@ -139,13 +188,11 @@ final class SessionHandler: ChannelInboundHandler {
         write(message, promise: promise, context)
     }
 
-    /// Cuts off a subscriber that is too far behind: it is told so, and has a second to read it.
+    /// Cuts off a subscriber that is too far behind, and tells it so.
     private func drop(_ context: ChannelHandlerContext) {
-        guard !isDropped, context.channel.isActive else { return }
-        isDropped = true
+        guard !isEnded else { return }
         context.triggerUserOutboundEvent(SubscriberTooSlow(), promise: nil)
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: .seconds(1)) { bound.value.close(promise: nil) }
+        context.close(promise: nil)
     }
 
     /// Writes now and flushes once all that this turn of the loop has to say is written.
@@ -169,14 +216,15 @@ final class SessionHandler: ChannelInboundHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent {
+        switch event {
+        case is ConnectionEnds: end()
+        case is ChannelShouldQuiesceEvent:
             isQuiescing = true
             if workingCount == 0 {
                 context.flush()
                 context.close(promise: nil)
             }
-        } else {
-            context.fireUserInboundEventTriggered(event)
+        default: context.fireUserInboundEventTriggered(event)
         }
     }
 
@@ -190,8 +238,12 @@ final class SessionHandler: ChannelInboundHandler {
     }
 
     private func end() {
+        isEnded = true
         session?.close()
         waiting.removeAll()
+        let notifications = held
+        held = []
+        for notification in notifications { notification.sent?() }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

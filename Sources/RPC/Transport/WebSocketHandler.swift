@@ -27,11 +27,8 @@ final class WebSocketHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = unwrapInboundIn(data)
         unansweredPings = 0
-        if isClosing {
-            // The client has answered the close, or does not need to be heard any more.
-            if frame.opcode == .connectionClose { context.close(promise: nil) }
-            return
-        }
+        // What came together with the frame that was the last does not need to be heard.
+        if isClosing { return }
         do throws(WebSocketFault) {
             switch try assembly.take(frame) {
             case nil, .pong: break
@@ -133,13 +130,11 @@ final class WebSocketHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Closes with a code. The client has a second to read it and to close in turn: a connection
-    /// that is closed while bytes come in is reset, and the code lost.
+    /// Closes with a code.
     private func fail(_ fault: WebSocketFault, _ context: ChannelHandlerContext) {
         guard !isClosing else { return }
         sendClose(Self.code(fault.code), context)
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: .seconds(1)) { bound.value.close(promise: nil) }
+        context.close(promise: nil)
     }
 
     private func sendClose(_ payload: ByteBuffer, _ context: ChannelHandlerContext) {

@@ -187,12 +187,21 @@ import RPC
         var limits = RPCLimits()
         limits.batchResponseBytes = 1_000
         let dispatcher = TestMethods.dispatcher(limits: limits)
-        let call = #"{"jsonrpc":"2.0","id":1,"method":"test_large","params":[600]}"#
-        let answer = await dispatcher.answer(to: Bytes("[\(call),\(call),\(call)]".utf8))
-        let value = answer.flatMap { try? JSONValue(parsing: $0) }
-        #expect(value?[0]?["result"] != nil)
-        #expect(value?[1]?["result"] != nil)
-        #expect(value?[2]?["error"]?["code"] == -32_003)
+        let call = { (count: Int) in
+            #"{"jsonrpc":"2.0","id":1,"method":"test_large","params":[\#(count)]}"#
+        }
+        let rest = #"[{"jsonrpc":"2.0","id":1,"result":""},{"jsonrpc":"2.0","id":1,"result":""}"#
+        // The bytes of the first two answers, and whether there is a third.
+        for (count, isFine) in [(1_000, true), (1_001, false), (1_000_000, false)] {
+            let second = count - rest.utf8.count - 300
+            let answer = await dispatcher.answer(
+                to: Bytes("[\(call(300)),\(call(second)),\(call(1)),\(call(1))]".utf8))
+            let value = answer.flatMap { try? JSONValue(parsing: $0) }
+            #expect(value?[0]?["result"] != nil)
+            #expect(value?[1]?["result"]?.stringValue?.utf8.count == second)
+            #expect((value?[2]?["error"]?["code"] == -32_003) == !isFine, "\(count)")
+            #expect(value?[3]?["error"]?["code"] == -32_003)
+        }
     }
 
     @Test func `nesting beyond the limit is a parse error`() async {
@@ -208,6 +217,21 @@ import RPC
         let answer = await dispatcher.answer(
             to: Bytes(#"{"jsonrpc":"2.0","id":1,"method":"test_none"}"#.utf8))
         #expect(answer.map { String(decoding: $0, as: UTF8.self) }?.contains("-32002") == true)
+    }
+
+    @Test func `what a message has begun in its time is answered, and nothing after it`() async {
+        var limits = RPCLimits()
+        limits.messageSeconds = 2
+        let dispatcher = TestMethods.dispatcher(limits: limits)
+        let call = { (time: Int) in
+            #"{"jsonrpc":"2.0","id":1,"method":"test_work","params":[\#(time)]}"#
+        }
+        let text = "[\(call(1)),\(call(2_001)),\(call(1)),\(call(1))]"
+        let answer = await dispatcher.answer(to: Bytes(text.utf8))
+        let value = answer.flatMap { try? JSONValue(parsing: $0) }
+        #expect(value?.arrayValue?.map { $0["result"] } == ["worked", "worked", nil, nil])
+        #expect(value?[2]?["error"]?["code"] == -32_002)
+        #expect(value?[3]?["error"]?["code"] == -32_002)
     }
 
     @Test func `a full queue is answered busy at once`() async {

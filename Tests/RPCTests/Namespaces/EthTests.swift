@@ -292,12 +292,20 @@ import RPC
     @Test func `more logs than allowed are an error, not a heavy answer`() async throws {
         var limits = RPCLimits()
         limits.logs = 2
-        let node = try TestNode.devnet(limits: limits)
-        for nonce in 0..<Nonce(3) {
-            try await node.send(TestNode.transfer(nonce: nonce, value: 0, to: TestNode.emitter))
+        for (count, isFine) in [(2, true), (3, false), (60, false)] {
+            let node = try TestNode.devnet(limits: limits)
+            for nonce in 0..<Nonce(count) {
+                try await node.send(TestNode.transfer(nonce: nonce, value: 0, to: TestNode.emitter))
+            }
+            let id = try await node.call("eth_newFilter", #"[{"fromBlock":"0x0"}]"#)
+            for answer in [
+                try await node.answer("eth_getLogs", #"[{"fromBlock":"0x0"}]"#),
+                try await node.answer("eth_getFilterLogs", "[\(id)]"),
+            ] {
+                #expect((answer["result"]?.arrayValue?.count == count) == isFine, "\(count)")
+                #expect((answer["error"]?["code"] == -32_005) == !isFine, "\(count)")
+            }
         }
-        let error = try await node.failure("eth_getLogs", #"[{"fromBlock":"0x0"}]"#)
-        #expect(error.code == -32_005)
     }
 
     // MARK: Small namespaces

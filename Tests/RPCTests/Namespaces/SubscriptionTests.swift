@@ -45,6 +45,73 @@ import RPC
         #expect(removed.allSatisfy { $0["removed"] == true })
     }
 
+    @Test func `a reorganisation takes logs back, the latest first, before it tells of new ones`()
+        async throws
+    {
+        let node = try TestNode.devnet()
+        let logs = Listener()
+        let heads = Listener()
+        _ = try await node.call("eth_subscribe", #"["logs"]"#, as: logs.session())
+        _ = try await node.call("eth_subscribe", #"["newHeads"]"#, as: heads.session())
+        let filter = try await node.call("eth_newFilter", "[{}]")
+        func emission(_ nonce: Nonce, gasLimit: Gas = 60_000) -> Transaction {
+            TestNode.transfer(
+                nonce: nonce, value: 0, to: TestNode.emitter, gasLimit: gasLimit)
+        }
+        for nonce in 0..<Nonce(3) { try await node.send(emission(nonce)) }
+        let old = try await logs.results(3)
+        let replacements = (Nonce(1)...2).map { nonce in
+            let transaction = Hex.encode(emission(nonce, gasLimit: 70_000).encoded())
+            return #"["\#(transaction)", \#(nonce - 1)]"#
+        }
+        _ = try await node.call(
+            "anvil_reorg", "[2, [\(replacements.joined(separator: ","))]]")
+        try await node.send(emission(3))
+        let new = try await logs.results(5)
+        #expect(new.compactMap { $0["blockNumber"] } == ["0x3", "0x2", "0x2", "0x3", "0x4"])
+        #expect(new.compactMap { $0["removed"] } == [true, true, false, false, false])
+        // What goes is what came, and what comes is what the chain has.
+        for (gone, come) in zip(new.prefix(2), old.reversed()) {
+            for member in ["blockHash", "transactionHash", "logIndex"] {
+                #expect(gone[member] == come[member])
+            }
+        }
+        let present = try await node.call("eth_getLogs", #"[{"fromBlock":"0x2"}]"#)
+        #expect(present.arrayValue == Array(new.suffix(3)))
+        #expect(
+            try await heads.results(6).compactMap { $0["number"] }
+                == ["0x1", "0x2", "0x3", "0x2", "0x3", "0x4"])
+        #expect(
+            try await node.call("eth_getFilterChanges", "[\(filter)]").arrayValue == old + new)
+        #expect(logs.count == 0 && heads.count == 0)
+    }
+
+    @Test func `notifications follow the answer to the batch that subscribed`() async throws {
+        let node = try TestNode.devnet()
+        let server = RPCServer(
+            dispatcher: node.rpc.dispatcher, eventLoops: 1, logger: TestNode.quiet,
+            health: { .null })
+        let port = try await server.listen(
+            RPCListener(host: "127.0.0.1", port: 0, http: nil, webSocket: .all))
+        let client = try await RawClient(port: port)
+        #expect(try await client.upgrade().status == 101)
+        // A block without transactions is traced if it is the last.
+        try await client.sendFrame(
+            #"""
+            [{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]},
+             {"jsonrpc":"2.0","id":2,"method":"evm_mine"},
+             {"jsonrpc":"2.0","id":3,"method":"debug_subscribe","params":["traceChain","0x0","0x1"]},
+             {"jsonrpc":"2.0","id":4,"method":"anvil_mine","params":[50]}]
+            """#)
+        var messages = try await client.frames(53).map { try JSONValue(parsing: $0.payload) }
+        let answer = messages.removeFirst().arrayValue ?? []
+        #expect(answer.compactMap { $0["id"] } == [1, 2, 3, 4])
+        let told = Dictionary(grouping: messages) { $0["params"]?["subscription"] ?? .null }
+        #expect(answer.first?["result"].map { told[$0]?.count } == 51)
+        #expect(answer.dropFirst(2).first?["result"].map { told[$0]?.count } == 1)
+        try await server.stop()
+    }
+
     @Test func `pending transactions are announced as hashes or in full`() async throws {
         let node = try TestNode.devnet(mode: .manual)
         let hashes = Listener()
@@ -70,6 +137,34 @@ import RPC
         _ = try await node.call("evm_mine")
         try await Task.sleep(for: .milliseconds(50))
         #expect(try await listener.results(0).isEmpty)
+    }
+
+    @Test func `a connection keeps nothing of a subscription that has ended`() {
+        let ended = Mutex<[String]>([])
+        let session = Listener().session()
+        for id in ["0x1", "0x2", "0x3"] {
+            #expect(session.addSubscription(limit: 3))
+            session.whenClosed(id) { ended.withLock { $0.append(id) } }
+        }
+        session.removeSubscription("0x1")
+        session.removeSubscription("0x3")
+        session.close()
+        #expect(ended.withLock { $0 } == ["0x2"])
+        session.whenClosed("0x4") { ended.withLock { $0.append("0x4") } }
+        #expect(ended.withLock { $0 } == ["0x2", "0x4"])
+    }
+
+    @Test func `subscriptions that have ended make room`() async throws {
+        var limits = RPCLimits()
+        limits.subscriptionsPerConnection = 1
+        let node = try TestNode.devnet(limits: limits)
+        let session = Listener().session()
+        for topic in ["newHeads", "logs", "newPendingTransactions", "syncing"] {
+            let id = try await node.call("eth_subscribe", #"["\#(topic)"]"#, as: session)
+            let ended = try await node.call(
+                "eth_unsubscribe", "[\(id["result"] ?? .null)]", as: session)
+            #expect(ended["result"] == true, "\(topic)")
+        }
     }
 
     @Test func `a subscription needs a connection, a known topic and room`() async throws {
@@ -197,6 +292,24 @@ import RPC
         #expect(
             try await node.failure("eth_getFilterChanges", "[\(filter)]").message
                 == "filter not found")
+        let logs = try await node.call("eth_newFilter", "[{}]")
+        #expect(
+            try await node.failure("eth_getFilterLogs", "[\(logs)]").message
+                == "filter not found")
+    }
+
+    @Test func `a filter that is gone keeps nothing, whether anybody asks for filters or not`()
+        async throws
+    {
+        var limits = RPCLimits()
+        limits.filterIdleSeconds = 0
+        let node = try TestNode.devnet(limits: limits)
+        let filter = try await node.call("eth_newBlockFilter")
+        let heads = Listener()
+        _ = try await node.call("eth_subscribe", #"["newHeads"]"#, as: heads.session())
+        _ = try await node.call("evm_mine")
+        #expect(try await heads.results(1).count == 1)
+        #expect(try await node.call("eth_uninstallFilter", "[\(filter)]") == false)
     }
 
     @Test func `a filter that nobody empties does not grow for ever`() async throws {

@@ -58,6 +58,24 @@ enum TestMethods {
                 return await session.send(text)
             }),
         RPCMethod(
+            "test_gate", ["name"],
+            command: { (_, name: String) async in
+                gates.withLock { $0[name, default: Gate()].enter() }
+                let end = ContinuousClock.now + .seconds(300)
+                while gates.withLock({ $0[name]?.isOpen == false }), .now < end {
+                    try? await Task.sleep(for: .milliseconds(1))
+                }
+                gates.withLock { $0[name]?.inside -= 1 }
+                return name
+            }),
+        RPCMethod(
+            "test_subscribe", ["count"],
+            instant: { (context, count: LenientQuantity) throws in
+                guard let session = context.session else { throw RPCError.notificationsUnsupported }
+                for index in 0..<(try count.uint64()) { session.notify(Bytes("n\(index)".utf8)) }
+                return "id"
+            }),
+        RPCMethod(
             "test_notify", ["count", "bytes"],
             instant: {
                 (context, count: LenientQuantity, bytes: LenientQuantity) throws in
@@ -69,6 +87,23 @@ enum TestMethods {
     ]
 
     struct Unexpected: Error {}
+
+    /// Keeps the calls of `test_gate` that name it until it is opened.
+    struct Gate {
+        var isOpen = false
+        /// The calls that have begun, and those of them that have not ended.
+        var begun = 0
+        var inside = 0 { didSet { most = max(most, inside) } }
+        /// How many were inside at the same time.
+        private(set) var most = 0
+
+        mutating func enter() {
+            begun += 1
+            inside += 1
+        }
+    }
+
+    static let gates = Mutex<[String: Gate]>([:])
 
     /// The times of the calls of `test_work` that have begun.
     static let began = Mutex<Set<UInt64>>([])
@@ -119,6 +154,12 @@ final class RawClient: Sendable {
             received.withLock { $0.isClosed = true }
         }
 
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            if case ChannelEvent.inputClosed = event {
+                received.withLock { $0.isClosed = true }
+            }
+        }
+
         func errorCaught(context: ChannelHandlerContext, error: any Error) {
             context.close(promise: nil)
         }
@@ -164,6 +205,12 @@ final class RawClient: Sendable {
     /// Stops reading, as a client does that hangs.
     func pauseReading() async throws {
         try await channel.setOption(.autoRead, value: false).get()
+    }
+
+    /// Lets the client go on sending when the server has closed for writing, as one does that reads
+    /// only afterwards. It must then be closed.
+    func keepSending() async throws {
+        try await channel.setOption(.allowRemoteHalfClosure, value: true).get()
     }
 
     func resumeReading() async throws {

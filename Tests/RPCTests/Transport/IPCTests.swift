@@ -67,8 +67,23 @@ import RPC
     @Test func `a request beyond the limit ends the connection`() async throws {
         var limits = RPCLimits()
         limits.messageBytes = 100
+        for (count, isFine) in [(100, true), (101, false), (1_000_000, false)] {
+            try await withSocket(limits: limits) { _, client in
+                try await client.keepSending()
+                let spaces = String(repeating: " ", count: count - none.utf8.count)
+                try await client.send("{" + spaces + none.dropFirst())
+                if isFine {
+                    #expect(try await lines(client, 1) == [noneAnswer])
+                } else {
+                    #expect(try await client.waitUntilClosed(), "\(count)")
+                    #expect(client.bytes.isEmpty)
+                }
+                try await client.close()
+            }
+        }
+        // Also if the end of the request never comes.
         try await withSocket(limits: limits) { _, client in
-            try await client.send("{" + String(repeating: " ", count: 200))
+            try await client.send("{" + String(repeating: " ", count: 100))
             #expect(try await client.waitUntilClosed())
         }
     }

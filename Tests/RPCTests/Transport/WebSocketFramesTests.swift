@@ -219,11 +219,17 @@ import RPC
     {
         var limits = RPCLimits()
         limits.compressedBytes = 1_000...2_000
+        let rest = #"{"jsonrpc":"2.0","id":1,"result":""}"#.utf8.count
         try await withWebSocket(limits: limits, headers: deflate) { client, _ in
-            for (count, isCompressed) in [(500, false), (1_500, true), (3_000, false)] {
+            for (count, isCompressed) in [
+                (500, false), (999, false), (1_000, true), (2_000, true), (2_001, false),
+                (300_000, false),
+            ] {
                 try await client.sendFrame(
-                    #"{"jsonrpc":"2.0","id":1,"method":"test_large","params":[\#(count)]}"#)
-                #expect(try await client.frames(1).first?.isCompressed == isCompressed)
+                    #"{"jsonrpc":"2.0","id":1,"method":"test_large","params":[\#(count - rest)]}"#)
+                let frame = try #require(try await client.frames(1).first)
+                #expect(frame.isCompressed == isCompressed, "\(count)")
+                #expect(isCompressed || frame.payload.count == count)
             }
         }
     }

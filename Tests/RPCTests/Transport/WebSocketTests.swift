@@ -44,18 +44,32 @@ import RPC
         }
     }
 
-    @Test func `more messages than may be worked on at once are all answered`() async throws {
+    @Test(arguments: [2, 3, 40])
+    func `so many messages are worked on at once and no more, and all are answered`(
+        count: Int
+    ) async throws {
         var limits = RPCLimits()
         limits.concurrentMessages = 2
+        let gate = "\(#function) \(count)"
+        TestMethods.gates.withLock { $0[gate] = TestMethods.Gate() }
         try await withWebSocket(limits: limits) { client in
             var all: Bytes = []
-            for id in 0..<12 {
-                let text = #"{"jsonrpc":"2.0","id":\#(id),"method":"test_work","params":[2]}"#
+            for id in 0..<count {
+                let text =
+                    #"{"jsonrpc":"2.0","id":\#(id),"method":"test_gate","params":["\#(gate)"]}"#
                 all += Frame.masked(Bytes(text.utf8), opcode: 1)
             }
             try await client.send(all)
-            let texts = try await client.frames(12).map(\.text)
-            for id in 0..<12 { #expect(texts.contains { $0.contains(#""id":\#(id),"#) }) }
+            let end = ContinuousClock.now + .seconds(300)
+            while TestMethods.gates.withLock({ $0[gate]?.begun ?? 0 }) < 2, .now < end {
+                try await Task.sleep(for: .milliseconds(1))
+            }
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(TestMethods.gates.withLock { $0[gate]?.begun } == 2)
+            TestMethods.gates.withLock { $0[gate]?.isOpen = true }
+            let texts = try await client.frames(count).map(\.text)
+            for id in 0..<count { #expect(texts.contains { $0.contains(#""id":\#(id),"#) }) }
+            #expect(TestMethods.gates.withLock { $0[gate]?.most } == 2)
         }
     }
 
@@ -125,8 +139,73 @@ import RPC
         }
     }
 
+    @Test(arguments: ["test_work", "test_command"])
+    func `notifications follow the answer to a batch that promised them`(
+        method: String
+    ) async throws {
+        try await withWebSocket { client in
+            try await client.sendFrame(
+                #"""
+                [{"jsonrpc":"2.0","id":1,"method":"test_subscribe","params":[3]},
+                 {"jsonrpc":"2.0","id":2,"method":"\#(method)","params":[50]},
+                 {"jsonrpc":"2.0","id":3,"method":"test_subscribe","params":[2]}]
+                """#)
+            let texts = try await client.frames(6).map(\.text)
+            #expect(texts.first?.hasPrefix(#"[{"jsonrpc":"2.0","id":1,"result":"id"}"#) == true)
+            #expect(texts.dropFirst() == ["n0", "n1", "n2", "n0", "n1"])
+        }
+    }
+
+    @Test func `notifications wait for an answer within the limit of what may be behind`()
+        async throws
+    {
+        var limits = RPCLimits()
+        limits.subscriberBacklogBytes = 20
+        // Each notification has two bytes.
+        for (count, isFine) in [(10, true), (11, false), (2_000, false)] {
+            try await withWebSocket(limits: limits) { client in
+                try await client.sendFrame(
+                    #"""
+                    [{"jsonrpc":"2.0","id":1,"method":"test_notify","params":[\#(count),2]},
+                     {"jsonrpc":"2.0","id":1,"method":"test_subscribe","params":[0]},
+                     {"jsonrpc":"2.0","id":2,"method":"test_work","params":[50]}]
+                    """#)
+                let frames = try await client.frames(isFine ? count + 1 : 1)
+                #expect(frames.first?.opcode == (isFine ? 1 : 8), "\(count)")
+                #expect(frames.count == (isFine ? count + 1 : 1), "\(count)")
+                if !isFine { #expect(frames.first?.payload.prefix(2) == [0x03, 0xf0]) }
+            }
+        }
+    }
+
+    @Test func `a subscriber lags so far behind and no further`() async throws {
+        var limits = RPCLimits()
+        limits.subscriberBacklogBytes = 100_000
+        for (count, bytes, isFine) in [
+            (1, 100_000, true), (2, 50_000, true), (1, 100_001, false), (3, 33_334, false),
+            (300, 50_000, false),
+        ] {
+            try await withWebSocket(limits: limits) { client in
+                try await client.sendFrame(
+                    #"{"jsonrpc":"2.0","id":1,"method":"test_notify","params":[\#(count),\#(bytes)]}"#
+                )
+                if isFine {
+                    let frames = try await client.frames(count + 1)
+                    #expect(
+                        frames.dropFirst().map(\.payload.count)
+                            == Array(repeating: bytes, count: count))
+                } else {
+                    #expect(try await client.waitUntilClosed())
+                    let last = try #require(Frame.parse(client.bytes).last)
+                    #expect(last.opcode == 8 && last.payload.prefix(2) == [0x03, 0xf0], "\(count)")
+                }
+            }
+        }
+    }
+
     @Test func `a subscriber that does not read is cut off`() async throws {
         var limits = RPCLimits()
+        limits.lingerSeconds = 0
         limits.subscriberBacklogBytes = 1 << 20
         try await withServer(limits: limits) { server, port in
             let client = try await RawClient(port: port)
@@ -145,6 +224,7 @@ import RPC
     @Test func `a subscriber that is cut off is told why if it reads on`() async throws {
         var limits = RPCLimits()
         limits.subscriberBacklogBytes = 1 << 20
+        limits.lingerSeconds = 600
         try await withServer(limits: limits) { _, port in
             let client = try await RawClient(port: port)
             #expect(try await client.upgrade().status == 101)
@@ -174,6 +254,7 @@ import RPC
     @Test func `a client that takes nothing of what is waited for is cut off`() async throws {
         var limits = RPCLimits()
         limits.subscriberSeconds = 0
+        limits.lingerSeconds = 0
         try await withServer(limits: limits) { server, port in
             let client = try await RawClient(port: port)
             #expect(try await client.upgrade().status == 101)
