@@ -47,24 +47,30 @@ class Server:
         sys.exit(f"{' '.join(command)} did not start")
 
     def resident(self):
+        """Memory in use, in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
     def processor(self):
+        """Seconds of all cores that it has used so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self):
+        """Ends it and waits until it is gone."""
         self.process.terminate()
         self.process.wait(timeout=60)
 
 
 class Client:
+    """One connection, for what is asked beside the load. What is not answered well ends the benchmark."""
+
     def __init__(self, port, token=None):
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(self, target):
+        """The body of an answer of REST."""
         self.connection.request("GET", target, headers=self.headers)
         answer = self.connection.getresponse()
         body = answer.read()
@@ -73,6 +79,7 @@ class Client:
         return body.decode()
 
     def rpc(self, calls):
+        """Makes calls of JSON-RPC, pairs of method and parameters, in one batch."""
         body = json.dumps(
             [{"jsonrpc": "2.0", "id": i, "method": m, "params": p} for i, (m, p) in enumerate(calls)]
         )
@@ -83,6 +90,8 @@ class Client:
 
 
 class Bench:
+    """What all parts share: the programs, a folder, the length of a measurement, and what went wrong."""
+
     def __init__(self, arguments, folder):
         self.apus, self.bench, self.seconds = arguments.apus, arguments.bench, arguments.seconds
         self.folder = Path(folder)
@@ -101,6 +110,7 @@ class Bench:
         return json.loads(out)
 
     def show(self, name, result, more=""):
+        """Prints a line of the table, and keeps a failure if an answer was not right."""
         asked = result["right"] + result["wrong"] + result["serverErrors"] + result["otherStatus"] + result["lost"]
         share = result["right"] / asked if asked else 0
         print(
@@ -111,6 +121,7 @@ class Bench:
             self.failures.append(f"{name}: {bad} answers were not right: {result['example']!r}")
 
     def metric(self, client, name):
+        """The figure of a name in /metrics, the sum over its labels."""
         found = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", client.get("/metrics"), re.MULTILINE)
         return sum(float(value) for value in found)
 
@@ -173,6 +184,7 @@ def balances(bench, holders):
 
 
 def devnet(bench, name, *flags):
+    """A devnet on a free port, its data in a folder of this name."""
     return Server([bench.apus, "dev", "--port", "0", "--datadir", str(bench.folder / name), *flags])
 
 
@@ -212,6 +224,7 @@ def history(bench, count):
 
 
 def analytics(bench, node):
+    """Analytics of the busy account, and forecasts, each over one connection."""
     for days in (1, 30, 365):
         lines = [(f"GET /api/analytics/{ALICE}?days={days}", "", ['"as_of"'])]
         bench.show(f"analytics of the account, days={days}", bench.load(node.rest, lines), "1 connection, no copies")
@@ -255,6 +268,7 @@ def fleet(bench, holders_count):
     bench.show("balances of a node, 64 connections", bench.load(node.rest, lines[:64], headers=headers))
 
     def gateway(*flags):
+        """A gateway before the node."""
         return Server([
             bench.apus, "gateway", "--upstream", f"http://127.0.0.1:{node.rest}", "--listen", "127.0.0.1:0",
             "--set", f"gateway.keys={key}", "--set", "gateway.rate-service=0", "--set", "gateway.audit=off", *flags,
@@ -295,6 +309,7 @@ def fleet(bench, holders_count):
 
 
 def main():
+    """Measures what was asked for, each part with servers of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--apus", required=True)
     parser.add_argument("--bench", required=True)

@@ -173,7 +173,6 @@ struct FullPage {
 /// The last entries of a list, as they stand in the record of the address.
 struct OpenPage: TableValue {
     private(set) var count = 0
-    private var place: Bytes = []
     private var entries: ArraySlice<UInt8> = []
 
     init() {}

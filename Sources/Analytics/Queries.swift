@@ -49,8 +49,9 @@ struct AnalyticsQueries: Sendable {
         let verify = RESTParameter<Bool>.query(
             "verify", "Whether balances are compared with what the contract says.", default: false)
         let report = { @Sendable (context: RESTContext, address: Address, days: UInt64) throws in
-            try AddressReport(
-                self.handle.view(of: context.view), address, days: days, labels: self.labels)
+            try self.report(
+                self.handle.view(of: context.view), address, days: days,
+                deadline: context.deadline)
         }
         return [
             RESTRoute(
@@ -141,10 +142,11 @@ struct AnalyticsQueries: Sendable {
     // MARK: - RPC
 
     private func address(
-        _: RPCContext, _ address: Address, _ days: LenientQuantity?
+        context: RPCContext, _ address: Address, _ days: LenientQuantity?
     ) throws -> AddressReport {
         try translating {
-            try AddressReport(handle.view, address, days: try window(days), labels: labels)
+            try report(
+                handle.view, address, days: try window(days), deadline: context.deadline)
         }
     }
 
@@ -216,6 +218,13 @@ struct AnalyticsQueries: Sendable {
             throw .invalidParams("limit is not from 1 to \(Self.page)")
         }
         return limit
+    }
+
+    private func report(
+        _ view: PluginView, _ address: Address, days: UInt64, deadline: ContinuousClock.Instant
+    ) throws -> AddressReport {
+        let risk = try labels.map { try RiskReport(view, address, $0, deadline: deadline) }
+        return try AddressReport(view, address, days: days, risk: risk)
     }
 
     private func translating<Value>(_ body: () throws -> Value) throws -> Value {

@@ -152,7 +152,7 @@ struct AddressReport: RPCResult {
     let contacts: [(peer: Address, totals: PeerTotals)]
     let risk: RiskReport?
 
-    init(_ view: PluginView, _ address: Address, days: UInt64, labels: LabelList?) throws {
+    init(_ view: PluginView, _ address: Address, days: UInt64, risk: RiskReport?) throws {
         scope = try ReportScope(view, days: days)
         self.address = address
         let record = try view.record(of: address)
@@ -165,7 +165,7 @@ struct AddressReport: RPCResult {
             try view.chain.state(at: scope.asOf.number).account(address)?.balance ?? .zero
         balances = try Self.balances(scope, address)
         contacts = try view.topPeers(of: address, limit: Self.contacts)
-        risk = try labels.map { try RiskReport(view, address, $0) }
+        self.risk = risk
     }
 
     /// The balance at the end of each day of the window that has a block and whose state is kept.
@@ -470,7 +470,7 @@ struct WealthReport: Sendable {
     /// amounts as the rank allows. (A rank spans an eighth octave, so the two are close.)
     static func gini(_ ranks: [(rank: UInt16, value: WealthRank)]) -> ClosedRange<Double> {
         let count = ranks.reduce(0.0) { $0 + Double($1.value.count) }
-        let total = ranks.reduce(0.0) { $0 + $1.value.sum.double }
+        let total = ranks.reduce(0.0) { $0 + $1.value.sum.doubleValue }
         guard count > 0, total > 0 else { return 0...0 }
         // Twice the area under the Lorenz curve, if all of a rank have the same.
         var below = 0.0
@@ -478,14 +478,14 @@ struct WealthReport: Sendable {
         var slack = 0.0
         for (rank, value) in ranks {
             let size = Double(value.count)
-            let share = value.sum.double / total
+            let share = value.sum.doubleValue / total
             area += size / count * (2 * below + share)
             below += share
             // The most that differences within the rank can add to the coefficient: with n accounts
             // between a and b and a mean m, their own Gini times their shares of people and wealth.
-            let low = Rank.least(rank).double
-            let high = Rank.least(rank + 1).double
-            let mean = value.sum.double / size
+            let low = Rank.least(rank).doubleValue
+            let high = Rank.least(rank + 1).doubleValue
+            let mean = value.sum.doubleValue / size
             if mean > low, high > low {
                 slack += size / count * share * (mean - low) * (high - mean) / (mean * (high - low))
             }
@@ -551,12 +551,5 @@ struct WealthReport: Sendable {
             writer.key("top_accounts_exact")
             writer.bool(isExact)
         }
-    }
-}
-
-extension UInt256 {
-    /// The nearest double, for shares and logarithms.
-    var double: Double {
-        Double(l0) + Double(l1) * 0x1p64 + Double(l2) * 0x1p128 + Double(l3) * 0x1p192
     }
 }

@@ -8,8 +8,8 @@ final class Deflater: @unchecked Sendable {
     private let stream: UnsafeMutablePointer<z_stream>
 
     /// - Parameters:
-    ///   - windowBits: as zlib has it: 9 to 15 for a gzip-less stream of that window if negative, 31
-    ///     for gzip.
+    ///   - windowBits: as zlib has it: -9 to -15 for a bare stream that refers back so far, as the
+    ///     logarithm; 31 for gzip.
     ///   - level: 1 (fast) to 9.
     /// - Returns: nil if there is no memory.
     init?(windowBits: Int32, level: Int32) {
@@ -38,7 +38,7 @@ final class Deflater: @unchecked Sendable {
         case flushed
     }
 
-    /// Packs bytes so that they stand alone; nil if that fails, or there are more than 4 GiB.
+    /// Packs bytes so that they stand alone; nil if that fails, or there are more than 2 GiB.
     func deflate(_ input: Bytes, _ ending: Ending) -> Bytes? {
         guard input.count <= Int(UInt32.max) / 2, deflateReset(stream) == Z_OK else { return nil }
         // Enough for the result, and for the mark of a flush.

@@ -7,7 +7,7 @@ public enum Gzip {
         Deflater(windowBits: 31, level: 1)?.deflate(bytes, .finished)
     }
 
-    /// The contents of a gzip file.
+    /// The contents of a gzip file, of its first member if it has several.
     ///
     /// - Parameter limit: bytes that they may have.
     public static func unwrap(_ file: Bytes, limit: Int) throws(InflationError) -> Bytes {

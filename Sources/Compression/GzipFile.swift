@@ -77,11 +77,13 @@ public final class GzipFileWriter {
         if let handle { gzclose_w(handle) }
     }
 
-    /// Adds bytes, fewer than 4 GiB and more than none.
+    /// Adds bytes, fewer than 2 GiB.
     public func append(_ bytes: Bytes) throws(GzipFileError) {
         guard let handle else { return }
-        // SAFETY: zlib reads as many bytes as there are.
-        let written = bytes.withUnsafeBytes { gzwrite(handle, $0.baseAddress, UInt32($0.count)) }
+        // SAFETY: zlib reads no more bytes than there are. It refuses 2 GiB and more.
+        let written = bytes.withUnsafeBytes {
+            gzwrite(handle, $0.baseAddress, UInt32(clamping: $0.count))
+        }
         guard Int(written) == bytes.count else { throw .inputOutput }
     }
 

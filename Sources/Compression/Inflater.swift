@@ -13,7 +13,7 @@ public enum InflationError: Error, Hashable, Sendable {
 
 /// Undoes DEFLATE (RFC 1951), within limits.
 ///
-/// What is unpacked never takes more memory than the limit and a step, whatever the input claims.
+/// What is unpacked is never more than a byte beyond the limit, whatever the input claims.
 // SAFETY: for one thread at a time, which whoever lends it sees to.
 final class Inflater: @unchecked Sendable {
     /// What stands around the compressed bytes.

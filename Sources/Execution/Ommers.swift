@@ -10,7 +10,7 @@ import State
 private let maxOmmerDepth = 6
 
 /// The most ommers of a block.
-private let maxOmmers = 2
+public let maxOmmers = 2
 
 /// Checks the ommers of a block: EELS `validate_ommers`.
 ///

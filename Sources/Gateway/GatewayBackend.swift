@@ -200,11 +200,11 @@ public struct EventCursor: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-extension UInt64 {
-    /// A number of digits alone, without a sign.
+extension FixedWidthInteger {
+    /// A number of decimal digits alone, without a sign: also -0 is none.
     init?(decimalDigits text: some StringProtocol) {
-        guard let first = text.utf8.first, first != UInt8(ascii: "+"), let value = UInt64(text)
-        else { return nil }
-        self = value
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard text.utf8.allSatisfy({ digits.contains($0) }) else { return nil }
+        self.init(text, radix: 10)
     }
 }

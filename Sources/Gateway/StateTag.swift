@@ -23,9 +23,7 @@ public struct StateTag: Sendable, Hashable, CustomStringConvertible {
 
     /// The text of the header `Apus-State`.
     public var description: String {
-        let digits = String(instance, radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-            + ".\(counter).\(block.number).\(block.hash)"
+        instance.sixteenDigits + ".\(counter).\(block.number).\(block.hash)"
     }
 
     /// Reads the text.
@@ -47,4 +45,14 @@ public struct StateTag: Sendable, Hashable, CustomStringConvertible {
 
     /// The tag as an entity tag.
     public var entityTag: String { "\"\(self)\"" }
+}
+
+extension UInt64 {
+    /// All of the number in hexadecimal, leading zeros too.
+    var sixteenDigits: String {
+        let digits = stride(from: 60, through: 0, by: -4).map { shift in
+            Hex.digit(UInt8(truncatingIfNeeded: self >> UInt64(shift)) & 15)
+        }
+        return String(decoding: digits, as: UTF8.self)
+    }
 }

@@ -43,15 +43,14 @@ struct TokenAccess: Sendable {
 
     /// What the value of an `Authorization` header is worth to JSON-RPC.
     ///
-    /// - Parameter anonymous: the roles of callers without a token.
+    /// - Parameter anonymous: the roles of routes that callers without a token may call. They get
+    ///   the methods that go with these routes, whatever tokens of the same names are given.
     func authorize(
-        anonymous: [String]
+        anonymous: Set<RESTRole>
     ) -> @Sendable (_ authorization: String?) -> RPCAccess? {
-        { [verifier, policy] authorization in
-            guard let authorization else {
-                let access = policy.methods(of: anonymous)
-                return access == .namespaces([]) ? nil : access
-            }
+        let open = policy.methods(ofRoutes: anonymous)
+        return { [verifier, policy] authorization in
+            guard let authorization else { return open == .namespaces([]) ? nil : open }
             do throws(TokenRefusal) {
                 let claims = try verifier.verify(
                     authorization: [authorization], now: Date.now.timeIntervalSince1970)

@@ -115,8 +115,7 @@ struct Daemon {
         listener.certificate = settings.certificate
         listener.virtualHosts = settings.allowedHosts
         listener.allowedOrigins = settings.allowedOrigins
-        listener.authorize = tokens?.authorize(
-            anonymous: settings.rest.gateway.anonymous.map(\.description).sorted())
+        listener.authorize = tokens?.authorize(anonymous: settings.rest.gateway.anonymous)
         let port: Int
         do {
             port = try await server.listen(listener)

@@ -60,7 +60,8 @@ public func readBlocks(
     last count: UInt64, settings: NodeSettings, _ body: (Block) throws -> Void
 ) throws {
     let view = try openExistingChain(settings).head.view
-    for number in (view.number - min(view.number, count))...view.number {
+    let end = view.number + 1
+    for number in (end - min(end, count))..<end {
         // What lies before the chain's own first block is not there.
         if let stored = try view.block(number) { try body(stored.block) }
     }

@@ -1,6 +1,7 @@
 public import Chain
 import EthereumTypes
 public import Primitives
+import RPC
 public import Storage
 import Synchronization
 
@@ -45,13 +46,23 @@ public final class EventFeed: CommitParticipant {
         var last: UInt64 = 0
         /// The first event that is kept.
         var oldest: UInt64 = 1
+        /// The last event of a batch, and the first that is kept once it is written, if it ever is.
+        var removal: (last: UInt64, oldest: UInt64)?
         /// What plugins have dealt with.
         var acknowledged: [String: UInt64] = [:]
         /// The plugins that follow in this process.
         var following: Set<String> = []
         var waiting: [UInt64: CheckedContinuation<Void, Never>] = [:]
         var nextWaiter: UInt64 = 0
-        var listeners: [String: @Sendable () -> Void] = [:]
+        var listeners: [String: (session: RPCSession, action: @Sendable () -> Void)] = [:]
+
+        /// The first event that is kept in a database whose last event is this: whether the last batch
+        /// is in it shows there.
+        mutating func settle(at last: UInt64) -> UInt64 {
+            if let removal, removal.last == last { oldest = removal.oldest }
+            removal = nil
+            return oldest
+        }
     }
 
     /// Events that are kept however little they are read: 8 MB.
@@ -153,10 +164,9 @@ public final class EventFeed: CommitParticipant {
 
     /// Appends what happens.
     public func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
-        let (columns, acknowledged, following, first) = state.withLock {
-            ($0.columns, $0.acknowledged, $0.following, $0.oldest)
+        let (columns, acknowledged, following) = state.withLock {
+            ($0.columns, $0.acknowledged, $0.following)
         }
-        var oldest = first
         guard let columns else { return }
         let snapshot = change.before.snapshot
         do {
@@ -164,6 +174,7 @@ public final class EventFeed: CommitParticipant {
                 try snapshot.value(columns.meta, Self.lastKey).flatMap { UInt64(bigEndian: $0) }
                 ?? 0
             let before = sequence
+            var oldest = state.withLock { $0.settle(at: before) }
             for block in change.reverted {
                 sequence += 1
                 let parent = try change.before.header(hash: block.hash)?.parentHash ?? .zero
@@ -188,7 +199,7 @@ public final class EventFeed: CommitParticipant {
                 oldest += 1
                 left -= 1
             }
-            state.withLock { $0.oldest = oldest }
+            state.withLock { $0.removal = (sequence, oldest) }
         } catch {
             throw .participantFailed("the feed of events: \(error)")
         }
@@ -238,7 +249,7 @@ public final class EventFeed: CommitParticipant {
         else { return }
         let listeners = state.withLock { state in
             state.last = max(state.last, last)
-            return Array(state.listeners.values)
+            return state.listeners.values.map { $0.action }
         }
         wakeAll()
         for listener in listeners { listener() }
@@ -305,15 +316,19 @@ public final class EventFeed: CommitParticipant {
         }
     }
 
-    /// Has a function called after each batch, on the thread of the feed.
-    func listen(_ id: String, _ action: @escaping @Sendable () -> Void) {
-        state.withLock { $0.listeners[id] = action }
+    /// Has a function called for a connection after each batch, on the thread of the feed.
+    func listen(_ id: String, for session: RPCSession, _ action: @escaping @Sendable () -> Void) {
+        state.withLock { $0.listeners[id] = (session, action) }
     }
 
-    /// - Returns: whether the function was there.
+    /// - Returns: whether the function was there, for this connection.
     @discardableResult
-    func stopListening(_ id: String) -> Bool {
-        state.withLock { $0.listeners.removeValue(forKey: id) != nil }
+    func stopListening(_ id: String, for session: RPCSession) -> Bool {
+        state.withLock { state in
+            guard state.listeners[id]?.session === session else { return false }
+            state.listeners[id] = nil
+            return true
+        }
     }
 
     /// Has the functions called although nothing has happened.

@@ -96,8 +96,10 @@ struct FeedNamespace: Sendable {
         ).hexQuantity
         let follower = EventFollower(
             id: id, after: first, session: session, feed: host.feed, blockchain: blockchain)
-        session.whenClosed { [feed = host.feed] in feed.stopListening(id) }
-        host.feed.listen(id) { follower.deliver() }
+        host.feed.listen(id, for: session) { follower.deliver() }
+        session.whenClosed(id) { [feed = host.feed, unowned session] in
+            feed.stopListening(id, for: session)
+        }
         // What is behind already: also if nothing happens for long. By the feed's own thread, after
         // the answer with the id is on its way.
         host.feed.poke()
@@ -106,8 +108,10 @@ struct FeedNamespace: Sendable {
 
     private func unsubscribe(context: RPCContext, _ id: String) throws -> Bool {
         guard let session = context.session else { throw RPCError.notificationsUnsupported }
-        guard host.feed.stopListening(id) else { throw RPCError.server("subscription not found") }
-        session.removeSubscription()
+        guard host.feed.stopListening(id, for: session) else {
+            throw RPCError.server("subscription not found")
+        }
+        session.removeSubscription(id)
         return true
     }
 }

@@ -158,7 +158,8 @@ extension Bool: RESTValue {
 extension UInt64: RESTValue {
     /// A decimal number.
     public static func parse(_ text: String) throws(RESTValueError) -> UInt64 {
-        guard let value = UInt64(text), text.utf8.first != UInt8(ascii: "+") else {
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard text.utf8.allSatisfy({ digits.contains($0) }), let value = UInt64(text) else {
             throw RESTValueError("is not a whole number")
         }
         return value
@@ -184,12 +185,13 @@ extension UInt256: RESTValue {
 extension Address: RESTValue {
     /// `0x` and forty digits; of mixed case only with the right checksum (EIP-55).
     public static func parse(_ text: String) throws(RESTValueError) -> Address {
-        guard text.utf8.count == 42, text.hasPrefix("0x"), let address = Address(hex: text) else {
-            throw RESTValueError("is not an address")
-        }
-        guard Address(checksummed: text) != nil else {
-            throw RESTValueError("has a wrong checksum (EIP-55)")
-        }
+        guard let address = Address(hex: text) else { throw RESTValueError("is not an address") }
+        // Without a capital there is no checksum.
+        let capitals = UInt8(ascii: "A")...UInt8(ascii: "F")
+        guard
+            !text.utf8.contains(where: { capitals.contains($0) })
+                || Address(checksummed: text) != nil
+        else { throw RESTValueError("has a wrong checksum (EIP-55)") }
         return address
     }
 

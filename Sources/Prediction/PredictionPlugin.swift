@@ -4,6 +4,7 @@ import Logging
 public import PluginAPI
 import Primitives
 import RPC
+import Storage
 import Synchronization
 internal import TxPool
 
@@ -24,7 +25,10 @@ public final class PredictionPlugin: NodePlugin {
 
     /// What is known now; each part is brought forward in a copy, so that nobody waits for it.
     struct Knowledge: Sendable {
+        /// Answers bring this part forward, too.
         var chain: ChainTracker
+        /// The block that all parts were last brought forward to.
+        var kept: BlockReference?
         /// The same at earlier blocks, the newest last: where to go on when blocks leave the chain.
         var earlier: [ChainTracker] = []
         var slots: SlotTracker
@@ -130,8 +134,9 @@ public final class PredictionPlugin: NodePlugin {
     }
 
     private func bringForward(to view: PluginView) async throws {
-        // Several events may have come with one view.
-        guard knowledge.withLock({ $0.chain.position?.hash }) != view.chain.hash else { return }
+        // Several events may have come with one view. An answer that was there first has brought
+        // forward the chain's part alone.
+        guard knowledge.withLock({ $0.kept?.hash }) != view.chain.hash else { return }
         try await onOwnThread(.usual) { _ in
             var slots = self.knowledge.withLock { $0.slots }
             var chain = try self.followed(by: view.chain)
@@ -153,6 +158,7 @@ public final class PredictionPlugin: NodePlugin {
     private func keep(_ chain: ChainTracker, _ slots: SlotTracker) {
         knowledge.withLock { known in
             known.chain = chain
+            known.kept = chain.position
             known.slots = slots
             let number = chain.position?.number ?? 0
             known.earlier.removeAll { $0.position.map { $0.number > number } ?? true }

@@ -28,19 +28,18 @@ public final class ExecutionPool: Sendable {
         on loop: any EventLoop, _ work: @escaping @Sendable () -> Result
     ) -> EventLoopFuture<Result>? {
         guard enter() else { return nil }
-        return threads.runIfActive(eventLoop: loop) {
-            defer { self.leave() }
-            return work()
-        }
+        let result = threads.runIfActive(eventLoop: loop, work)
+        result.whenComplete { _ in self.leave() }
+        return result
     }
 
-    /// Runs work on a thread of the pool; nil if the queue is full or the pool has stopped.
+    /// Runs work on a thread of the pool; nil if the queue is full, the pool has stopped, or the task
+    /// is cancelled before a thread is free.
     public func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result? {
         guard enter() else { return nil }
-        return try? await threads.runIfActive {
-            defer { self.leave() }
-            return work()
-        }
+        // Not by the work, which does not run if its task is cancelled while it waits.
+        defer { leave() }
+        return try? await threads.runIfActive(work)
     }
 
     /// Waits for the running calls and ends the threads.

@@ -76,17 +76,23 @@ public struct RedisAddress: Hashable, Sendable {
     private static func port(
         _ text: Substring, marker: Character?
     ) throws(RedisError) -> UInt16 {
-        guard marker == ":", let port = UInt16(text), port > 0 else {
+        guard marker == ":", let port = number(text), port > 0 else {
             throw .invalidAddress("the port is not from 1 to 65535")
         }
         return port
     }
 
     private static func database(_ text: String) throws(RedisError) -> Int {
-        guard let number = UInt16(text), number <= 10_000 else {
+        guard let value = number(text), value <= 10_000 else {
             throw .invalidAddress("the database is not a number from 0 to 10000")
         }
-        return Int(number)
+        return Int(value)
+    }
+
+    /// A number of digits alone, without a sign.
+    private static func number(_ text: some StringProtocol) -> UInt16? {
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        return text.utf8.allSatisfy { digits.contains($0) } ? UInt16(text) : nil
     }
 
     /// What `sockaddr_un` holds.

@@ -23,7 +23,14 @@ public struct RedisLimits: Hashable, Sendable {
 /// Keeps and finds values in a Redis server, for several processes.
 ///
 /// Calls of hiredis block, so they run on threads of the client's own: neither the event loops nor
-/// Swift's pool wait for Redis. A call ends within the limits, whatever the server does.
+/// Swift's pool wait for Redis.
+///
+/// What bounds a call: one that gets no thread within `waitMilliseconds` asks nothing, and hears so
+/// when a thread is free. After that each write to the socket and each read from it may take
+/// `commandMilliseconds`: mostly there is one of each. Without an idle connection a new one comes
+/// first, which has `connectMilliseconds`, and a write and a read for signing in and for selecting
+/// the database; if the server has closed an idle one, what that took comes on top. A long value
+/// that the server sends in small pieces may take longer: each piece has its own time.
 public final class RedisClient: Sendable {
     /// Where the server is.
     public let address: RedisAddress

@@ -31,16 +31,24 @@ final class RedisConnection: @unchecked Sendable {
         guard redisSetTimeout(context, Self.interval(limits.commandMilliseconds)) == REDIS_OK else {
             throw .unreachable(Self.reason(context))
         }
-        if let password {
-            let user = address.user.map { [Bytes($0.utf8)] } ?? []
-            _ = try run([Bytes("AUTH".utf8)] + user + [Bytes(password.utf8)])
-        }
+        if let password { try signIn(address.user, password) }
         if address.database != 0 {
             _ = try run([Bytes("SELECT".utf8), Bytes(String(address.database).utf8)])
         }
     }
 
     deinit { redisFree(context) }
+
+    /// What the server says to a refusal stays here: it may repeat what was sent, the password too.
+    private func signIn(_ user: String?, _ password: String) throws(RedisError) {
+        let user = user.map { [Bytes($0.utf8)] } ?? []
+        do throws(RedisError) {
+            _ = try run([Bytes("AUTH".utf8)] + user + [Bytes(password.utf8)])
+        } catch {
+            if case .refused = error { throw .refused("it does not take the user or password") }
+            throw error
+        }
+    }
 
     /// Runs one command and waits for its answer.
     ///

@@ -1,5 +1,6 @@
 import Cryptography
 import EthereumTypes
+import Execution
 import Primitives
 
 /// A block as `eth_getBlockByNumber` shows it, with whole transactions: what every node serves.
@@ -28,7 +29,11 @@ struct JSONBlock {
             transactions.append(try Self.transaction(member))
         }
         self.transactions = transactions
+        // Each of them is asked for.
         ommerCount = try block.list("uncles", of: "an uncle").count
+        guard ommerCount <= maxOmmers else {
+            throw .malformed("block \(header.number) with \(ommerCount) uncles")
+        }
         guard block.has("withdrawals") else {
             withdrawals = nil
             return

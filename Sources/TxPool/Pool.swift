@@ -321,25 +321,21 @@ package struct Pool: Sendable {
 
     /// Takes over a new head: what it has executed or made impossible leaves.
     ///
-    /// Reads the account of every sender in the pool, some microseconds each.
-    ///
-    /// - Throws: if an account cannot be read; that sender's transactions stay as they were.
-    package mutating func setHead(_ head: PoolHead) throws(StateReadError) -> Change {
+    /// Reads the account of every sender in the pool, some microseconds each. The transactions of one
+    /// that cannot be read stay as they were until the next head.
+    package mutating func setHead(_ head: PoolHead) -> Change {
         self.head = head
         var change = Change()
         change.head = head
-        var failure: StateReadError?
         for sender in Array(senders.keys) {
             let account: Account
             do throws(StateReadError) { account = try head.state.account(sender) ?? .empty } catch {
-                failure = error
                 continue
             }
             guard var queue = senders.removeValue(forKey: sender) else { continue }
             change.merge(update(sender, &queue, to: account))
             store(queue, of: sender)
         }
-        if let failure { throw failure }
         return change
     }
 

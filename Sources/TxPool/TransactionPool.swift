@@ -158,12 +158,10 @@ public final class TransactionPool: Sendable {
     public var head: PoolHead { pool.withLock { $0.head } }
 
     /// Takes over a new head, or the same one with another state: transactions that it has, or that
-    /// became impossible, leave; those that waited for them become pending.
+    /// became impossible, leave; those that waited for them become pending. A sender whose account
+    /// cannot be read keeps its transactions until the next head.
     public func setHead(_ head: PoolHead) {
-        change { pool in
-            // A sender whose account cannot be read keeps its transactions until the next head.
-            (try? pool.setHead(head)) ?? Pool.Change()
-        }
+        change { $0.setHead(head) }
     }
 
     /// The pending transactions in the order in which a block should have them.

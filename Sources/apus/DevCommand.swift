@@ -157,7 +157,7 @@ struct DevCommand: AsyncParsableCommand {
         await runToEnd {
             var settings = try Settings(
                 flags: flags, environment: ProcessInfo.processInfo.environment,
-                file: shared.config)
+                file: shared.serving.config)
             try await runDevnet(DevnetSettings(from: &settings, plugins: plugins))
         }
     }

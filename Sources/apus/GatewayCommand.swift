@@ -25,40 +25,10 @@ struct GatewayCommand: AsyncParsableCommand {
     @Option(help: "Address and port to listen on (default 127.0.0.1:8080; port 0: a free one).")
     var listen: String?
 
-    @Option(name: .long, help: "A TOML file with settings.")
-    var config: String?
-
-    @Option(name: .customLong("tls-cert"), help: "PEM file with a certificate, for HTTPS.")
-    var tlsCertificate: String?
-
-    @Option(name: .customLong("tls-key"), help: "PEM file with the certificate's key.")
-    var tlsKey: String?
-
-    @Option(
-        name: .customLong("allow-origin"),
-        help: "Web origins that may call, separated by commas, or '*'.")
-    var allowOrigin: String?
-
-    @Option(
-        name: .customLong("allow-host"),
-        help: "Host names, besides localhost, that requests may name.")
-    var allowHost: String?
-
-    @Option(name: .customLong("log-format"), help: "'text' or 'json'.")
-    var logFormat: String?
-
-    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning or error.")
-    var logLevel: String?
-
-    @Option(
-        name: .customLong("set"),
-        help: ArgumentHelp(
-            "A setting of the gateway: 'gateway.max-lag=0'. May be repeated.",
-            valueName: "gateway.key=value"))
-    var settings: [String] = []
+    @OptionGroup var serving: ServingOptions
 
     func validate() throws {
-        for setting in settings where setting.firstMatch(of: /^gateway\.[a-z0-9-]+=/) == nil {
+        for setting in serving.sectionSettings where !setting.hasPrefix("gateway.") {
             throw ValidationError("--set takes gateway.key=value, not '\(setting)'")
         }
         if let listen, Self.address(listen) == nil {
@@ -70,18 +40,13 @@ struct GatewayCommand: AsyncParsableCommand {
         let address = listen.flatMap { Self.address($0) }
         let own: [String: String?] = [
             "upstream": upstream.isEmpty ? nil : upstream.joined(separator: ","),
-            "rest-host": address?.host, "rest-port": address?.port, "tls-cert": tlsCertificate,
-            "tls-key": tlsKey, "allow-origin": allowOrigin, "allow-host": allowHost,
-            "log-format": logFormat, "log-level": logLevel,
+            "rest-host": address?.host, "rest-port": address?.port,
         ]
-        var flags = own.compactMapValues { $0 }
-        for setting in settings {
-            let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
-            flags[parts[0]] = parts.count == 2 ? parts[1] : ""
-        }
+        let flags = serving.flags.merging(own.compactMapValues { $0 }) { $1 }
         await runToEnd {
             var settings = try Settings(
-                flags: flags, environment: ProcessInfo.processInfo.environment, file: config)
+                flags: flags, environment: ProcessInfo.processInfo.environment,
+                file: serving.config)
             try await runGateway(FleetSettings(from: &settings))
         }
     }

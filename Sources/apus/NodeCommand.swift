@@ -40,7 +40,7 @@ struct NodeCommand: AsyncParsableCommand {
         await runToEnd {
             var settings = try Settings(
                 flags: flags, environment: ProcessInfo.processInfo.environment,
-                file: shared.config)
+                file: shared.serving.config)
             try await runNode(NodeSettings(from: &settings, plugins: plugins))
         }
     }

@@ -1,11 +1,9 @@
 import ArgumentParser
 import Foundation
 
-/// Flags that every way of running the daemon has. Their values stay text here: the settings parse
-/// flags, variables and file keys in one place.
+/// Flags that every way of running a node has.
 struct SharedOptions: ParsableArguments {
-    @Option(name: .long, help: "A TOML file with settings.")
-    var config: String?
+    @OptionGroup var serving: ServingOptions
 
     @Option(
         name: [.customShort("p"), .long],
@@ -47,14 +45,6 @@ struct SharedOptions: ParsableArguments {
     var webSocketAPI: String?
 
     @Option(
-        name: .customLong("tls-cert"),
-        help: "PEM file with a certificate: HTTP and WebSocket then speak TLS.")
-    var tlsCertificate: String?
-
-    @Option(name: .customLong("tls-key"), help: "PEM file with the certificate's key.")
-    var tlsKey: String?
-
-    @Option(
         name: .customLong("rpc-body-limit"),
         help: "Bytes of one request or message (default 33554432).")
     var bodyLimit: String?
@@ -86,18 +76,13 @@ struct SharedOptions: ParsableArguments {
         name: .customLong("rpc-threads"), help: "Threads for calls (default one per core).")
     var threads: String?
 
-    @Option(
-        name: .customLong("allow-origin"),
-        help: "Web origins that may call, separated by commas, or '*'.")
-    var allowOrigin: String?
-
-    @Option(
-        name: .customLong("allow-host"),
-        help: "Host names, besides localhost, that requests may name.")
-    var allowHost: String?
-
     @Option(name: .long, help: "Memory for the database's cache, in MiB (default 256).")
     var cache: String?
+
+    @Option(
+        name: .customLong("disk-reserve"),
+        help: "MiB of the disk that must stay free, or nothing is written (default 64).")
+    var diskReserve: String?
 
     @Option(
         name: .customLong("checkpoint-dir"),
@@ -127,55 +112,26 @@ struct SharedOptions: ParsableArguments {
     @Option(name: .long, help: "Address that receives the priority fees.")
     var coinbase: String?
 
-    @Option(name: .customLong("log-format"), help: "'text' or 'json'.")
-    var logFormat: String?
-
-    @Option(name: .customLong("log-level"), help: "trace, debug, info, notice, warning or error.")
-    var logLevel: String?
-
     @Option(
         name: .customLong("plugin-failure"),
         help: "'disable' a plugin that fails, or 'stop' the chain (default disable).")
     var pluginFailure: String?
 
-    @Option(
-        name: .customLong("set"),
-        help: ArgumentHelp(
-            "A setting of a section: of a plugin, or 'gateway.audit=off'. May be repeated.",
-            valueName: "plugin.key=value"))
-    var pluginSettings: [String] = []
-
-    var flags: [String: String] {
-        var flags = ownFlags
-        for setting in pluginSettings {
-            let parts = setting.split(separator: "=", maxSplits: 1).map(String.init)
-            if parts.count == 2, parts[0].contains(".") { flags[parts[0]] = parts[1] }
-        }
-        return flags
-    }
-
-    func validate() throws {
-        for setting in pluginSettings
-        where setting.firstMatch(of: /^[a-z0-9_]+\.[a-z0-9-]+=/) == nil {
-            throw ValidationError("--set takes plugin.key=value, not '\(setting)'")
-        }
-    }
+    /// What was given, by the names of the settings.
+    var flags: [String: String] { serving.flags.merging(ownFlags) { $1 } }
 
     private var ownFlags: [String: String] {
         [
             "port": port, "host": host, "rest-port": restPort, "rest-host": restHost,
             "rest": noREST ? "false" : nil, "rpc-jwt": rpcJWT ? "true" : nil, "ipc": ipc,
-            "http-api": httpAPI, "ws-api": webSocketAPI, "tls-cert": tlsCertificate,
-            "tls-key": tlsKey,
-            "rpc-body-limit": bodyLimit, "rpc-batch-limit": batchLimit,
-            "rpc-response-limit": responseLimit, "rpc-timeout": timeout, "rpc-gas-cap": gasCap,
-            "rpc-log-range": logRange, "rpc-max-connections": maxConnections,
-            "rpc-threads": threads,
-            "allow-origin": allowOrigin, "allow-host": allowHost, "cache": cache,
+            "http-api": httpAPI, "ws-api": webSocketAPI, "rpc-body-limit": bodyLimit,
+            "rpc-batch-limit": batchLimit, "rpc-response-limit": responseLimit,
+            "rpc-timeout": timeout, "rpc-gas-cap": gasCap, "rpc-log-range": logRange,
+            "rpc-max-connections": maxConnections, "rpc-threads": threads, "cache": cache,
+            "disk-reserve": diskReserve,
             "checkpoint-dir": checkpointDirectory, "history": history, "sync-mode": syncMode,
-            "block-time": blockTime,
-            "gas-limit": gasLimit, "coinbase": coinbase, "log-format": logFormat,
-            "log-level": logLevel, "plugin-failure": pluginFailure,
+            "block-time": blockTime, "gas-limit": gasLimit, "coinbase": coinbase,
+            "plugin-failure": pluginFailure,
         ].compactMapValues { $0 }
     }
 }

@@ -174,6 +174,12 @@ struct AnalyticsFixture {
             nonces[sender] = nonce + 1
             return Self.transaction(step, nonce: nonce)
         }
+        return try await produce(transactions: transactions)
+    }
+
+    /// Produces a block of transactions, half an hour after the last.
+    @discardableResult
+    func produce(transactions: [RecoveredTransaction]) async throws -> CommittedBlock {
         let block = try await chain.produce { (head) throws(ChainError) in
             let builder = BlockBuilder(
                 on: try head.view.parentBlock(),

@@ -1,4 +1,5 @@
 import Analytics
+import EthereumTypes
 import Foundation
 import PluginAPI
 import Primitives
@@ -100,6 +101,67 @@ import Testing
         #expect(throws: ExportError.self) {
             try ExportFolder(directory.path + "/new").write(beyond, of: test.chain.head.view)
         }
+    }
+
+    @Test(arguments: [
+        "../notes", "notes", "manifest.json", "traces_0_4.parquet", "blocks_0_4.csv",
+        "blocks_0_3.parquet",
+    ])
+    func `a manifest that lists a file of another name is refused, and the file left alone`(
+        name: String
+    ) async throws {
+        let test = try await fixture(9)
+        _ = try ExportFolder(folder).write(request([.blocks]), of: test.chain.head.view)
+        let path = folder + "/manifest.json"
+        let manifest = try String(contentsOfFile: path, encoding: .utf8)
+            .replacingOccurrences(of: "blocks_0_4.parquet", with: name)
+        try "mine".write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+        try manifest.write(toFile: path, atomically: true, encoding: .utf8)
+        // Its file would have the blocks of all that are listed.
+        var other = request([.blocks])
+        other.blocksPerFile = 100
+        #expect(throws: ExportError.self) {
+            try ExportFolder(folder).write(other, of: test.chain.head.view)
+        }
+        let kept = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+        #expect(kept == (name == "manifest.json" ? manifest : "mine"))
+        #expect(try names("blocks_0_9") == [])
+    }
+
+    @Test func `only what an export has left unfinished is removed`() async throws {
+        let test = try await fixture(1)
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        for name in ["blocks_0_4.csv.partial", "manifest.json.partial", "film.partial"] {
+            try Data([1]).write(to: URL(filePath: "\(folder)/\(name)"))
+        }
+        _ = try ExportFolder(folder).write(request([.blocks]), of: test.chain.head.view)
+        #expect(try names() == ["blocks_0_1.parquet", "film.partial", "manifest.json"])
+    }
+
+    @Test func `calls that would take too much memory are an error that names their block`()
+        async throws
+    {
+        let test = try AnalyticsFixture(withPlugin: false)
+        try await test.produce([
+            AnalyticsFixture.Step(deed: .forward, sender: 0, recipient: 1, amount: 1)
+        ])
+        // Calls nobody with a mebibyte of its memory, again and again until its gas is used up.
+        let code = try #require(Hex.decode("0x5b60006000621000006000600061dead6000f150600056"))
+        let key = AnalyticsFixture.keys[1]
+        let transaction = Transaction.legacy(
+            chainId: 1337, nonce: 0, gasPrice: 10_000_000_000, gasLimit: 2_400_000, to: nil,
+            value: .zero, data: code
+        ).signed(with: key)
+        try await test.produce(
+            transactions: [RecoveredTransaction(transaction, sender: key.address)])
+        let error = #expect(throws: ExportError.self) {
+            try ExportFolder(folder).write(request([.traces]), of: test.chain.head.view)
+        }
+        #expect(error?.description.contains("block 2") == true)
+        var before = request([.traces])
+        before.last = 1
+        #expect(try ExportFolder(folder).write(before, of: test.chain.head.view).made == 1)
     }
 
     @Test(arguments: ExportTable.allCases, ExportFormat.allCases)

@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import TestSupport
 import Testing
 
 /// The real daemon as a child process on loopback, and a client for it.
@@ -138,55 +139,10 @@ final class LineReader {
     }
 }
 
-/// One HTTP/1.1 connection to the daemon, kept alive, over a plain socket: nothing between the test
-/// and the bytes.
-final class Connection {
-    private let descriptor: Int32
-    private var received: [UInt8] = []
+/// One HTTP/1.1 connection to the daemon, kept alive.
+typealias Connection = PlainConnection
 
-    struct Lost: Error {}
-
-    struct Response {
-        let status: Int
-        let headers: [String: String]
-        let body: [UInt8]
-        var text: String { String(decoding: body, as: UTF8.self) }
-    }
-
-    init(port: UInt16) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { throw Lost() }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let connected = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard connected == 0 else {
-            close(descriptor)
-            throw Lost()
-        }
-        var timeout = timeval(tv_sec: 20, tv_usec: 0)
-        setsockopt(
-            descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-    }
-
-    deinit { close(descriptor) }
-
-    func send(_ text: String) throws {
-        var bytes = ArraySlice(Array(text.utf8))
-        while !bytes.isEmpty {
-            let count = bytes.withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { throw Lost() }
-            bytes = bytes.dropFirst(count)
-        }
-    }
-
+extension PlainConnection {
     func post(_ body: String, host: String = "localhost", headers: [String] = []) throws -> Response
     {
         let lines =
@@ -224,54 +180,6 @@ final class Connection {
     struct RPCFailure: Error {
         let code: Int
         let message: String
-    }
-
-    func response() throws -> Response {
-        let separator = Array("\r\n\r\n".utf8)
-        var headEnd: Int?
-        while headEnd == nil {
-            if let start = firstIndex(of: separator) {
-                headEnd = start
-            } else {
-                try receive()
-            }
-        }
-        let end = headEnd ?? 0
-        let head = String(decoding: received[..<end], as: UTF8.self).components(separatedBy: "\r\n")
-        let status = head.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        var headers: [String: String] = [:]
-        for line in head.dropFirst() {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            headers[line[..<colon].lowercased()] =
-                line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-        }
-        let length = headers["content-length"].flatMap { Int($0) } ?? 0
-        let bodyStart = end + separator.count
-        while received.count < bodyStart + length { try receive() }
-        let body = Array(received[bodyStart..<bodyStart + length])
-        received.removeFirst(bodyStart + length)
-        return Response(status: status, headers: headers, body: body)
-    }
-
-    /// What has come and was not read, or else what comes next: of an answer without end.
-    func more() throws -> [UInt8] {
-        if received.isEmpty { try receive() }
-        defer { received = [] }
-        return received
-    }
-
-    private func firstIndex(of separator: [UInt8]) -> Int? {
-        guard received.count >= separator.count else { return nil }
-        return (0...received.count - separator.count).first {
-            received[$0..<$0 + separator.count].elementsEqual(separator)
-        }
-    }
-
-    private func receive() throws {
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        let count = recv(descriptor, &chunk, chunk.count, 0)
-        guard count > 0 else { throw Lost() }
-        received += chunk[..<count]
     }
 }
 

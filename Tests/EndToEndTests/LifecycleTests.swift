@@ -113,6 +113,8 @@ import Testing
         (["dev", "--no-such-flag"], 64), (["dev", "--port", "seventy"], 78),
         (["dev", "--mnemonic", "one two three"], 78), (["dev", "--mixed-mining"], 64),
         (["node"], 64), (["dev", "--config", "/does/not/exist.toml"], 66),
+        (["dev", "--set", "prediction"], 64), (["dev", "--set", "gateway.rate-service="], 78),
+        (["gateway", "--set", "prediction.directory=models"], 64),
     ])
     func `a wrong flag ends with its status and says why`(arguments: [String], status: Int) throws {
         let result = try Daemon.run(arguments)

@@ -135,6 +135,33 @@ import Testing
         #expect(page.samples["apus_build_info{version=\"1.2.3\"}"] == 1)
     }
 
+    @Test func `a route of the gateway's own that nodes serve as well has one series`()
+        async throws
+    {
+        let node = try await FakeNode {
+            $0.operations["GET /metrics"] = FakeNode.operation("monitor", "instant", "none", true)
+        }
+        try await UpstreamBackendTests.withFleet([node]) { backend in
+            #expect(backend.routes.routes.contains { $0.name == "GET /metrics" })
+            var options = GatewayOptions(host: "127.0.0.1", port: 0)
+            options.anonymous = [.monitor]
+            options.audit = .off
+            options.addressRate = 0
+            let gateway = try Gateway(
+                backend: backend, options: options, policy: RolePolicy(),
+                verifier: TokenVerifier(
+                    keys: TokenKeyRing([TokenSigningKey]()), audience: "apus", clockSkew: 30,
+                    longestLife: 60),
+                metrics: MetricsRegistry(), version: "1", logger: GatewayFixture.quiet, now: { 0 })
+            let same = gateway.routes.filter { $0.name == "GET /metrics" }
+            #expect(same.count == 1)
+            let reply = try await SharedCacheTests.get(gateway, "/metrics")
+            let page = try PrometheusPage(String(decoding: try await reply.bytes(), as: UTF8.self))
+            #expect(page.problems == [])
+            #expect(page.types["apus_gateway_request_seconds"] == "histogram")
+        }
+    }
+
     @Test func `junk makes no new series`() async throws {
         let test = try await GatewayFixture(plugins: [])
         func count() async throws -> Int {

@@ -4,6 +4,7 @@ import Gateway
 import PluginAPI
 import Primitives
 import RPC
+import Storage
 import Testing
 
 /// From a request to its answer, over a devnet with its plugins.
@@ -117,7 +118,7 @@ import Testing
     @Test(arguments: [
         ("latest", 200), ("earliest", 200), ("safe", 200), ("finalized", 200), ("0", 200),
         ("1", 404), ("18446744073709551615", 404), ("18446744073709551616", 400), ("-1", 400),
-        ("+0", 400), ("0x0", 400), ("pending", 400), ("", 400), ("abc", 400),
+        ("+0", 400), ("-0", 400), ("0x0", 400), ("pending", 400), ("", 400), ("abc", 400),
         ("0x" + String(repeating: "0", count: 64), 404),
         ("0x" + String(repeating: "g", count: 64), 400),
     ])
@@ -532,6 +533,31 @@ import Testing
         var stream = try EventReader(reply)
         _ = try await stream.next()
         #expect(try await stream.next().contains("event: reset"))
+    }
+
+    @Test func `a stream that was too slow for what is kept must begin anew, and goes on`()
+        async throws
+    {
+        let test = try await GatewayFixture(plugins: [])
+        var stream = try EventReader(try await test.get("/api/events/blocks"))
+        #expect(try await stream.next() == "retry: 3000")
+        for _ in 0..<2 { try await test.rpc.dispatcher.mine() }
+        // As after a hundred thousand more.
+        let database = test.blockchain.database
+        let family = try #require(test.plugins.families.first { $0.family == "events" })
+        let column = try #require(database.column(family))
+        var batch = WriteBatch(for: database)
+        batch.delete(column, [0, 0, 0, 0, 0, 0, 0, 1])
+        try database.write(batch, durability: .buffered)
+        try await test.rpc.dispatcher.mine()
+        let reset = try await stream.next()
+        #expect(reset.contains("event: reset"))
+        #expect(reset.contains("\"number\":3,"))
+        #expect(try await stream.next().hasPrefix("event: state"))
+        try await test.rpc.dispatcher.mine()
+        let next = try await stream.next()
+        #expect(next.contains("event: committed"))
+        #expect(next.contains("\"number\":4,"))
     }
 
     @Test func `there are only so many streams`() async throws {

@@ -19,6 +19,7 @@ import Testing
         "+1.2.3.4", "1.2.3.4 ", " 1.2.3.4", "a.b.c.d", ":", ":::", "1:2:3:4:5:6:7", "1:2",
         "1:2:3:4:5:6:7:8:9", "1::2::3", "12345::", "g::", "::1.2.3", "1.2.3.4:80", "[::1]",
         "1:2:3:4:5:6:7::8", "::+1", "::1:", "localhost",
+        "127.-0.0.1", "127.0.0.+1", "::-0", "::ffff:127.-0.0.1",
     ])
     func `what is no address is none`(text: String) {
         #expect(NetworkAddress(text) == nil)
@@ -60,6 +61,7 @@ import Testing
 
     @Test(arguments: [
         "", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/8/8", "10.0.0.0/-1",
+        "10.0.0.0/-0", "10.0.0.0/+8",
     ])
     func `what is no network is none`(text: String) {
         #expect(Network(text) == nil)

@@ -174,4 +174,19 @@ import Testing
         let facts = try FileManager.default.attributesOfItem(atPath: path)
         #expect((facts[.posixPermissions] as? NSNumber)?.intValue == 0o600)
     }
+
+    @Test func `the audit log is written after what others have written to its file`()
+        async throws
+    {
+        let folder = try TemporaryDirectory()
+        let path = folder.path + "/audit.log"
+        try "before\n".write(toFile: path, atomically: true, encoding: .utf8)
+        let one = try await GatewayFixture(plugins: []) { $0.audit = .file(path) }
+        let two = try await GatewayFixture(plugins: []) { $0.audit = .file(path) }
+        for test in [one, two, one] { _ = await test.send("/livez") }
+        let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        #expect(lines.first == "before")
+        let statuses = try lines.dropFirst().map { try JSONValue(parsing: String($0))["status"] }
+        #expect(statuses == [401, 401, 401])
+    }
 }

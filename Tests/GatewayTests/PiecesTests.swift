@@ -216,6 +216,8 @@ import Testing
     @Test(arguments: [
         "", ".", "...", "1.2", "1.2.3", "ab.7.12.0x00", "00000000000000AB.7.12.0x00",
         "+0000000000000ab.7.12.0x" + String(repeating: "0", count: 64),
+        "00000000000000ab.-0.12.0x" + String(repeating: "0", count: 64),
+        "-0.12.0x" + String(repeating: "0", count: 64),
         "00000000000000ab.-7.12.0x" + String(repeating: "0", count: 64),
         "00000000000000ab.7.+12.0x" + String(repeating: "0", count: 64),
         "00000000000000ab.7.12.0x" + String(repeating: "0", count: 63),

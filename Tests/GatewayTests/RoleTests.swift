@@ -158,6 +158,31 @@ import Testing
         #expect(!traces.permits("eth_call"))
     }
 
+    @Test func `who needs no token may call the methods that go with the open routes`()
+        async throws
+    {
+        let test = try await GatewayFixture(plugins: [])
+        let methods = test.rpc.dispatcher.table.methods
+        // What tokens of the same names are given is not for everybody.
+        let policy = RolePolicy(
+            grants: [
+                "reader": RolePolicy.Grant(routes: [.reader, .writer], methods: ["trace"]),
+                "probe": RolePolicy.Grant(routes: [.admin]),
+            ], methods: methods)
+        #expect(policy.methods(ofRoutes: []) == .namespaces([]))
+        #expect(policy.methods(ofRoutes: [.probe, .monitor]) == .namespaces([]))
+        #expect(policy.methods(ofRoutes: [.admin]) == .all)
+        let reading = policy.methods(ofRoutes: [.reader, .probe])
+        let sending = policy.methods(ofRoutes: [.writer])
+        for method in methods {
+            let needed = RolePolicy.role(of: method, plugins: [])
+            for name in [method.name] + method.aliases {
+                #expect(reading.permits(name) == (needed == .reader), "\(name)")
+                #expect(sending.permits(name) == (needed == .writer), "\(name)")
+            }
+        }
+    }
+
     @Test func `a plugin's own role is for tokens that have it by name`() async throws {
         let test = try await GatewayFixture(plugins: [GuardedPlugin.self])
         #expect(await test.send("/guarded", token: try test.bearer("guard")).status == 200)

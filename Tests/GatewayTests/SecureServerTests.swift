@@ -8,31 +8,8 @@ import Testing
 
 /// The gateway behind TLS, with the node's certificate option.
 @Suite struct SecureServerTests {
-    private static let certificate = """
-        -----BEGIN CERTIFICATE-----
-        MIIBZjCCAQ2gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
-        c3QwIBcNMDAwMTAxMDAwMDAwWhgPMjA5OTEyMzEyMzU5NTlaMBQxEjAQBgNVBAMM
-        CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABOpHFRuYmpGIuFM8
-        nLyXz1GKCOgjl9ihi8nCnHdnyQ+322YeHD29+J+phIlJJHIWvfdwQ8TncSMwNlGg
-        hRNI48WjTjBMMA8GA1UdEwEB/wQFMAMBAf8wHQYDVR0OBBYEFJCxALVtWR7CiSra
-        tz+eGZHmmzRfMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAKBggqhkjOPQQD
-        AgNHADBEAiAkoH0odmkg8ilaQpCGOZQb/euNOdis1/ndUfdFnf3jpwIgdB52beKJ
-        tnJhXg4BXkFPTHOpIQqBjtWO91PyM7Z+JY8=
-        -----END CERTIFICATE-----
-        """
-    private static let key = """
-        -----BEGIN PRIVATE KEY-----
-        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgqj2bjeG05vTNp4oi
-        IbGWkXd+CO75ztQZzR20SJNEuJGhRANCAATqRxUbmJqRiLhTPJy8l89RigjoI5fY
-        oYvJwpx3Z8kPt9tmHhw9vfifqYSJSSRyFr33cEPE53EjMDZRoIUTSOPF
-        -----END PRIVATE KEY-----
-        """
-
     private func files(_ folder: TemporaryDirectory) throws -> TLSCertificate {
-        let chain = folder.path + "/chain.pem"
-        let key = folder.path + "/key.pem"
-        try Self.certificate.write(toFile: chain, atomically: true, encoding: .utf8)
-        try Self.key.write(toFile: key, atomically: true, encoding: .utf8)
+        let (chain, key) = try LocalhostCertificate.write(to: folder)
         return TLSCertificate(chainFile: chain, keyFile: key)
     }
 

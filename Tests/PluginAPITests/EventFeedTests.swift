@@ -1,6 +1,10 @@
 import Chain
+import Logging
+import NIOCore
+import NIOPosix
 import PluginAPI
 import Primitives
+import RPC
 import Storage
 import Synchronization
 import TestSupport
@@ -115,6 +119,73 @@ private final class Follower: NodePlugin {
             try test.host.feed.events(after: 0, limit: 10, in: snapshot)
         }
         #expect(try test.host.feed.events(after: 1, limit: 10, in: snapshot).count == 2)
+    }
+
+    @Test func `events that a batch would have removed which is not written go with the next`()
+        async throws
+    {
+        func column(_ name: String, _ test: PluginFixture) throws -> PluginColumn {
+            let family = try #require(
+                test.host.families.first { $0.plugin == "feed" && $0.family == name })
+            return try #require(test.chain.database.column(family))
+        }
+        do {
+            let test = try PluginFixture(
+                directory, plugins: [RefusingPlugin.self], policy: .stop)
+            try await test.produce()
+            // As after so many that the first are to go.
+            let last = 2 * EventFeed.retained
+            let database = test.chain.database
+            let (events, meta) = (try column("events", test), try column("meta", test))
+            let event = try #require(try database.snapshot().value(events, Bytes(bigEndian: 1)))
+            var batch = WriteBatch(for: database)
+            for sequence in [2, 3, 4, 5, 6, last] as [UInt64] {
+                batch.put(events, Bytes(bigEndian: sequence), event)
+            }
+            batch.put(meta, Bytes("last".utf8), Bytes(bigEndian: last))
+            try database.write(batch, durability: .buffered)
+            try await test.chain.shutDown()
+        }
+        let test = try PluginFixture(directory, plugins: [RefusingPlugin.self], policy: .stop)
+        let events = try column("events", test)
+        func first() throws -> Bytes {
+            let cursor = test.chain.database.snapshot().cursor(events)
+            try cursor.seek([])
+            return cursor.key
+        }
+        await #expect(throws: ChainError.self) { try await test.produce(2) }
+        #expect(try first() == Bytes(bigEndian: 1))
+        // Two go with each event that comes.
+        try await test.produce()
+        #expect(try first() == Bytes(bigEndian: 3))
+        try await test.produce()
+        #expect(try first() == Bytes(bigEndian: 5))
+    }
+
+    @Test func `a subscription is ended by its own connection alone`() async throws {
+        let test = try PluginFixture(directory)
+        let pool = ExecutionPool(threads: 1, queueLimit: 1)
+        let dispatcher = RPCDispatcher(
+            table: MethodTable(test.host.methods, version: "1"), pool: pool, limits: RPCLimits(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        func call(_ method: String, _ param: JSONValue, _ session: RPCSession) throws -> JSONValue {
+            let request: JSONValue = [
+                "jsonrpc": "2.0", "id": 1, "method": .string(method), "params": [param],
+            ]
+            let reply = dispatcher.reply(
+                to: request.encoded(), session: session, access: .all,
+                on: MultiThreadedEventLoopGroup.singleton.any())
+            guard case .now(let bytes?) = reply else { return .null }
+            return try JSONValue(parsing: bytes)
+        }
+        let sessions = (0..<2).map { _ in RPCSession(deliver: { $1?() }, hangUp: {}) }
+        let id = try #require(try call("apus_subscribe", "events", sessions[0])["result"])
+        let foreign = try call("apus_unsubscribe", id, sessions[1])
+        #expect(foreign["error"]?["message"] == "subscription not found")
+        #expect(try call("apus_unsubscribe", id, sessions[0])["result"] == true)
+        let again = try call("apus_unsubscribe", id, sessions[0])
+        #expect(again["error"]?["message"] == "subscription not found")
+        try await pool.shutDown()
     }
 
     @Test func `a plugin that comes back after its events are gone is told to begin anew`()

@@ -161,7 +161,7 @@ struct PluginFixture {
     /// Runs the host until a condition holds, at most ten seconds.
     func run(until condition: @escaping @Sendable () throws -> Bool) async throws {
         let task = Task { [host] in await host.run() }
-        let end = ContinuousClock.now + .seconds(10)
+        let end = ContinuousClock.now + .seconds(60)
         while try !condition(), ContinuousClock.now < end {
             try await Task.sleep(for: .milliseconds(2))
         }

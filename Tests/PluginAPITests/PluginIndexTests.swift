@@ -136,8 +136,8 @@ import Testing
         }
         do {
             let later = try PluginFixture(directory, plugins: [LaterCountingPlugin.self])
-            try await later.run { later.host.health[0].health.status == .ok }
-            #expect(try later.contents()["counts"] == [[1]: [1]])
+            // The head shows what was written beside the commits a moment later.
+            try await later.run { (try? later.contents()["counts"]) == [[1]: [1]] }
             try await later.chain.shutDown()
         }
         var options = DatabaseOptions(path: directory.path + "/chain")

@@ -82,7 +82,7 @@ import Testing
             command: RESTArguments(body: Bytes("2".utf8)), in: context)
         guard case .whole(let bytes) = answer.content else { return }
         #expect(String(decoding: bytes, as: UTF8.self) == "\"0 2\"")
-        for (body, status) in [("x", 400), ("", 400), ("3", 500)] {
+        for (body, status) in [("x", 400), ("", 400), ("-0", 400), ("+1", 400), ("3", 500)] {
             await #expect {
                 try await command.answer(
                     command: RESTArguments(body: Bytes(body.utf8)), in: context)

@@ -151,6 +151,19 @@ import Testing
         #expect(forecast.featuresUsed.allSatisfy { $0 == "first" })
     }
 
+    @Test func `changes too large to reckon with are left out`() throws {
+        var rows = try rows(800, signal: 0.3, seed: 6)
+        // Fifteen changes of which the sum is no number.
+        for row in stride(from: 100, to: 130, by: 2) {
+            rows[row][1] = "1e-19"
+            rows[row + 1][1] = "1e19"
+        }
+        let model = try ChangeModel.train(try table(rows), request)
+        #expect(model.rows == 799 - 15)
+        let forecast = model.forecast(["first": 1, "second": 1, "third": 1e300])
+        #expect(forecast.change.isFinite && forecast.low.isFinite && forecast.high.isFinite)
+    }
+
     @Test func `a model read from its file answers the same`() throws {
         let model = try ChangeModel.train(try table(rows: 1_200, signal: 0.3, seed: 7), request)
         let again = try ChangeModel.train(try table(rows: 1_200, signal: 0.3, seed: 7), request)

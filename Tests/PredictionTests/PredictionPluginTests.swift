@@ -209,6 +209,22 @@ private struct PredictionFixture {
         #expect(hour["gas_used"]?["backtest"]?.isNull == true)
     }
 
+    @Test func `an answer that comes first leaves the figures to be renewed`() async throws {
+        let test = try PredictionFixture(TemporaryDirectory())
+        // The first whose forecasts count as given are 512 blocks after the beginning.
+        for _ in 0..<540 { try await test.produce(0) }
+        _ = try test.answer("/api/ai/fees")
+        let isShown = { @Sendable [host = test.host] in
+            host.metrics.snapshot().contains { family in
+                family.name == "apus_prediction_fee_interval_coverage_ratio"
+                    && family.samples.contains { !$0.value.isNaN }
+            }
+        }
+        #expect(!isShown())
+        try await test.run(until: isShown)
+        #expect(isShown())
+    }
+
     @Test func `a fee that the protocol decides is certain`() async throws {
         let test = try PredictionFixture(TemporaryDirectory())
         for _ in 0..<40 { try await test.produce(1) }

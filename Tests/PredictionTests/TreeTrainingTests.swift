@@ -66,10 +66,12 @@ import Testing
                 features, [Float](repeating: 1, count: 2_000), loss: .mean,
                 parameters: TreeParameters())
         }
-        var broken = targets
-        broken[7] = .infinity
-        #expect(throws: LearningError.invalidTarget(row: 7)) {
-            try trainTrees(features, broken, loss: .mean, parameters: TreeParameters())
+        for value in [Float.infinity, .nan, 2e18, -2e18] {
+            var broken = targets
+            broken[7] = value
+            #expect(throws: LearningError.invalidTarget(row: 7)) {
+                try trainTrees(features, broken, loss: .mean, parameters: TreeParameters())
+            }
         }
         #expect(throws: LearningError.tooFewRows(have: 10, need: 80)) {
             try trainTrees(

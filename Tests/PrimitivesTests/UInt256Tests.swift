@@ -74,6 +74,20 @@ import Testing
         }
     }
 
+    @Test(arguments: seeds)
+    func `the double is the nearest`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        for _ in 0..<Self.rounds {
+            let x = random.word()
+            #expect(x.doubleValue == Double(x.description), "\(x) seed \(random.seed)")
+        }
+        // Just at the middle of two doubles, and on either side.
+        let middle = (UInt256.one << 53 | 1) << 200
+        for x in [middle &- 1, middle, middle &+ 1, .max, .zero, 1] {
+            #expect(x.doubleValue == Double(x.description), "\(x)")
+        }
+    }
+
     @Test func `modular arithmetic of the greatest words`() {
         let max = UInt256.max
         #expect(max.addMod(max, max) == 0)

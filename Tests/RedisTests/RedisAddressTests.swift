@@ -27,6 +27,7 @@ import Testing
     @Test(arguments: [
         "", "localhost", "http://localhost", "redis://", "redis://:6379", "redis://host:0",
         "redis://host:65536", "redis://host:x", "redis://host/x", "redis://host/-1",
+        "redis://host:+80", "redis://host/-0", "redis://host/+1", "unix:///a?db=-0",
         "redis://host/10001", "redis://[::1]x", "unix://relative", "unix://", "unix:///a?x=1",
         "unix:///a?db=", "unix:///" + String(repeating: "a", count: 107),
     ])

@@ -89,6 +89,20 @@ struct RedisClientTests {
         server.stop()
     }
 
+    @Test func `what a server says to a password is not told`() async throws {
+        // A command that it does not have is refused with all that was sent.
+        let server = try RedisServer(settings: ["--rename-command", "AUTH", ""])
+        let client = try Self.client(server, password: "the-secret", limits: Self.patient)
+        let error = await #expect(throws: RedisError.self) { try await client.ping() }
+        guard case .refused(let reason) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(!reason.contains("the-secret"))
+        await client.close()
+        server.stop()
+    }
+
     @Test func `a server that is not there is an error`() async throws {
         let client = try RedisClient(RedisAddress("unix:///nowhere/redis.sock"))
         let error = await #expect(throws: RedisError.self) { try await client.ping() }

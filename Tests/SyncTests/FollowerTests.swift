@@ -264,6 +264,19 @@ final class SyncNode: Sendable {
         for node in [honest, replica] { try await node.stop() }
     }
 
+    @Test func `a block that shows more uncles than a block can have is refused`() async throws {
+        let honest = try await SyncNode()
+        let replica = try await SyncNode()
+        try await honest.produce(1)
+        let liar = try await Liar(showing: 3, of: honest)
+        let follower = replica.follower(port: liar.port)
+        try await follow(follower) { follower.failure != nil }
+        #expect(follower.failure?.contains("block 1 with 3 uncles") == true)
+        #expect(replica.chain.head.number == 0)
+        try await liar.stop()
+        for node in [honest, replica] { try await node.stop() }
+    }
+
     @Test func `an upstream that is away is waited for, and transactions are passed on`()
         async throws
     {
@@ -339,12 +352,42 @@ final class Liar: Sendable {
                     ]
                 }),
         ]
-        server = RPCServer(
+        (server, port) = try await Self.serve(methods, on: pool)
+    }
+
+    /// A node that serves another one's blocks one by one, and shows each with so many uncles.
+    init(showing uncles: Int, of node: SyncNode) async throws {
+        let client = RPCClient(url: "http://127.0.0.1:\(node.port)", http: SyncNode.http)
+        let methods = [
+            RPCMethod(
+                "eth_blockNumber",
+                command: { (_: RPCContext) async throws -> JSONValue in
+                    try await client.call("eth_blockNumber")
+                }),
+            RPCMethod(
+                "eth_getBlockByNumber", ["number", "full"],
+                command: { (_, number: String, full: Bool) async throws -> JSONValue in
+                    let answer = try await client.call(
+                        "eth_getBlockByNumber", [.string(number), .bool(full)])
+                    guard var block = answer.objectValue else { return answer }
+                    let uncle = JSONValue.string(Hash256(1).description)
+                    block["uncles"] = .array(Array(repeating: uncle, count: uncles))
+                    return .object(block)
+                }),
+        ]
+        (server, port) = try await Self.serve(methods, on: pool)
+    }
+
+    private static func serve(
+        _ methods: [RPCMethod], on pool: ExecutionPool
+    ) async throws -> (RPCServer, Int) {
+        let server = RPCServer(
             dispatcher: RPCDispatcher(
                 table: MethodTable(methods, version: "1"), pool: pool, limits: RPCLimits(),
                 logger: SyncNode.quiet), eventLoops: 1, logger: SyncNode.quiet, health: { [:] })
-        port = try await server.listen(
+        let port = try await server.listen(
             RPCListener(host: "127.0.0.1", port: 0, http: .all, webSocket: nil))
+        return (server, port)
     }
 
     func stop() async throws {

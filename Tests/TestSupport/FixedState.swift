@@ -35,6 +35,8 @@ public struct FixedState: StateReader, Sendable {
 
     /// Any read fails with this, if it is set.
     public var failure: StateReadError?
+    /// Accounts of which any read fails.
+    public var unreadable: Set<Address> = []
 
     /// A state of these accounts.
     public init(_ accounts: [Address: Entry] = [:]) {
@@ -65,7 +67,7 @@ public struct FixedState: StateReader, Sendable {
 
     /// The account; it has storage if a slot is not zero.
     public func account(_ address: Address) throws(StateReadError) -> Account? {
-        if let failure { throw failure }
+        try check(address)
         guard let entry = accounts[address] else { return nil }
         // Any root but the empty one says that there is storage.
         return Account(
@@ -76,8 +78,14 @@ public struct FixedState: StateReader, Sendable {
 
     /// The slot's value.
     public func storage(_ address: Address, _ slot: UInt256) throws(StateReadError) -> UInt256 {
-        if let failure { throw failure }
+        try check(address)
         return accounts[address]?.storage[slot] ?? .zero
+    }
+
+    private func check(_ address: Address) throws(StateReadError) {
+        if let failure { throw failure }
+        guard unreadable.contains(address) else { return }
+        throw StateReadError(message: "The account \(address) cannot be read.")
     }
 
     /// The code of the account that has this hash.

@@ -19,7 +19,9 @@ public final class RedisServer {
     private var process: Process?
 
     /// Starts a server and waits until it listens.
-    public init(port: UInt16 = 0, password: String? = nil) throws {
+    ///
+    /// - Parameter settings: further arguments of the program.
+    public init(port: UInt16 = 0, password: String? = nil, settings: [String] = []) throws {
         directory = FileManager.default.temporaryDirectory
             .appendingPathComponent("apus-redis-" + UUID().uuidString)
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
@@ -29,7 +31,7 @@ public final class RedisServer {
             [
                 "--port", String(port), "--bind", "127.0.0.1", "--unixsocket", socket, "--save", "",
                 "--appendonly", "no", "--dir", directory.path, "--daemonize", "no",
-            ] + (password.map { ["--requirepass", $0] } ?? [])
+            ] + (password.map { ["--requirepass", $0] } ?? []) + settings
         try start()
     }
 

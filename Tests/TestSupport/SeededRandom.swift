@@ -8,23 +8,17 @@ public import Primitives
 public struct SeededRandom: RandomNumberGenerator, Sendable {
     /// What to put in APUS_TEST_SEED to see the same sequence again.
     public let seed: UInt64
-    private var state: UInt64
+    private var generator: SplitMix
 
     /// A generator with the seed in APUS_TEST_SEED, or else this one.
     public init(seed: UInt64) {
         let wanted = ProcessInfo.processInfo.environment["APUS_TEST_SEED"].flatMap(UInt64.init)
         self.seed = wanted ?? seed
-        state = self.seed
+        generator = SplitMix(seed: self.seed)
     }
 
     /// The next 64 bits.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed &>> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed &>> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed &>> 31
-    }
+    public mutating func next() -> UInt64 { generator.next() }
 
     /// So many random bytes.
     public mutating func bytes(_ count: Int) -> Bytes {

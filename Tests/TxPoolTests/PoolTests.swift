@@ -180,7 +180,7 @@ import TxPool
         var fixture = PoolFixture()
         for nonce in 0..<Nonce(4) { try fixture.send(1, nonce) }
         fixture.setAccount(1, nonce: 2)
-        let change = try fixture.pool.setHead(PoolFixture.head(fixture.state))
+        let change = fixture.pool.setHead(PoolFixture.head(fixture.state))
         #expect(change.removed.count == 2)
         #expect(change.promoted.isEmpty)
         #expect(fixture.pendingNonces(1) == [2, 3])
@@ -190,7 +190,7 @@ import TxPool
         var fixture = PoolFixture()
         try fixture.send(1, 3)
         fixture.setAccount(1, nonce: 3)
-        let change = try fixture.pool.setHead(PoolFixture.head(fixture.state))
+        let change = fixture.pool.setHead(PoolFixture.head(fixture.state))
         #expect(change.promoted.map(\.transaction.nonce) == [3])
         #expect(fixture.pendingNonces(1) == [3])
     }
@@ -198,10 +198,10 @@ import TxPool
     @Test func `a head that goes back makes transactions wait again`() throws {
         var fixture = PoolFixture()
         fixture.setAccount(1, nonce: 2)
-        _ = try fixture.pool.setHead(PoolFixture.head(fixture.state))
+        _ = fixture.pool.setHead(PoolFixture.head(fixture.state))
         try fixture.send(1, 2)
         fixture.setAccount(1, nonce: 1)
-        _ = try fixture.pool.setHead(PoolFixture.head(fixture.state))
+        _ = fixture.pool.setHead(PoolFixture.head(fixture.state))
         #expect(fixture.queuedNonces(1) == [2])
         try fixture.send(1, 1)
         #expect(fixture.pendingNonces(1) == [1, 2])
@@ -213,11 +213,11 @@ import TxPool
         try fixture.send(1, 1, value: PoolFixture.ether / 2)
         try fixture.send(1, 2)
         fixture.setAccount(1, nonce: 0, balance: PoolFixture.ether / 4)
-        let change = try fixture.pool.setHead(PoolFixture.head(fixture.state))
+        let change = fixture.pool.setHead(PoolFixture.head(fixture.state))
         #expect(change.removed.count == 1)
         #expect(fixture.pendingNonces(1) == [0])
         #expect(fixture.queuedNonces(1) == [2])
-        _ = try fixture.pool.setHead(PoolFixture.head(fixture.state, gasLimit: 20_000))
+        _ = fixture.pool.setHead(PoolFixture.head(fixture.state, gasLimit: 20_000))
         #expect(fixture.pool.count == 0)
     }
 
@@ -226,7 +226,7 @@ import TxPool
         try fixture.send(1, 0)
         fixture.setAccount(1, nonce: 7)
         // Without a new head the pool still has the old state: tell it.
-        _ = try fixture.pool.setHead(PoolFixture.head(fixture.state))
+        _ = fixture.pool.setHead(PoolFixture.head(fixture.state))
         #expect(fixture.pool.count == 0)
         try fixture.send(1, 7)
         #expect(fixture.pendingNonces(1) == [7])
@@ -236,9 +236,8 @@ import TxPool
         var fixture = PoolFixture()
         try fixture.send(1, 0)
         fixture.state.failure = StateReadError(message: "disk")
-        #expect(throws: StateReadError.self) {
-            try fixture.pool.setHead(PoolFixture.head(fixture.state))
-        }
+        let change = fixture.pool.setHead(PoolFixture.head(fixture.state))
+        #expect(change.removed.isEmpty)
         #expect(fixture.pool.count == 1)
     }
 }

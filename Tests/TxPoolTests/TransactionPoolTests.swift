@@ -115,6 +115,33 @@ import TxPool
             ])
     }
 
+    @Test func `an account that cannot be read holds up no other, and follows with the next head`()
+        async throws
+    {
+        let pool = try pool()
+        let unread = try pool.add(PoolFixture.transfer(from: 1, nonce: 0))
+        try pool.add(PoolFixture.transfer(from: 2, nonce: 0))
+        var stream = pool.events().makeAsyncIterator()
+        var state = fixture.state
+        for index in [1, 2] { state.accounts[PoolFixture.sender(index)]?.nonce = 1 }
+        state.unreadable = [PoolFixture.sender(1)]
+        pool.setHead(PoolFixture.head(state, baseFee: 12))
+        #expect(pool.all.map(\.hash) == [unread])
+        state.unreadable = []
+        pool.setHead(PoolFixture.head(state, baseFee: 13))
+        #expect(pool.all.isEmpty)
+        var told: [String] = []
+        for _ in 0..<5 {
+            switch await stream.next() {
+            case .head(_, let fee): told.append("head at \(fee ?? 0)")
+            case .pending: told.append("pending")
+            case .removed(let hash): told.append(hash == unread ? "unread" : "read")
+            case nil: break
+            }
+        }
+        #expect(told == ["head at 10", "read", "head at 12", "unread", "head at 13"])
+    }
+
     @Test func `a reader that falls behind sees the end`() async throws {
         var limits = PoolLimits()
         limits.eventsPerSubscriber = 2
@@ -211,6 +238,20 @@ import TxPool
         try withPool(head: head) { #expect($0.status == (1, 0)) }
         // It was removed from the store as well: the old head does not bring it back.
         try withPool { #expect($0.status == (0, 1)) }
+    }
+
+    @Test func `what a head has taken is gone for good although another account cannot be read`()
+        throws
+    {
+        try withPool { pool in
+            try pool.add(PoolFixture.transfer(from: 1, nonce: 0))
+            try pool.add(PoolFixture.transfer(from: 2, nonce: 0))
+            var moved = fixture
+            moved.setAccount(2, nonce: 1)
+            moved.state.unreadable = [PoolFixture.sender(1)]
+            pool.setHead(PoolFixture.head(moved.state))
+        }
+        try withPool { #expect($0.all.map(\.sender) == [PoolFixture.sender(1)]) }
     }
 
     @Test func `a blob transaction outlasts a restart with its blobs`() throws {

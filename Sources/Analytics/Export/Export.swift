@@ -42,7 +42,7 @@ final class Export {
 
     let table: ExportTable
     let format: ExportFormat
-    let blocks: Range<BlockNumber>
+    let blocks: ClosedRange<BlockNumber>
     private let rows: ExportRows
     private let writer: any ExportWriter
     /// The first block whose rows are still to come.
@@ -58,7 +58,7 @@ final class Export {
     ) {
         self.table = table
         self.format = format
-        self.blocks = blocks.lowerBound..<(blocks.upperBound + 1)
+        self.blocks = blocks
         rows = ExportRows(table: table, view: view)
         writer = format.writer(
             table,
@@ -73,14 +73,12 @@ final class Export {
     }
 
     /// The name of a file with this content.
-    var fileName: String {
-        "\(table.rawValue)_\(blocks.lowerBound)_\(blocks.upperBound - 1).\(format.rawValue)"
-    }
+    var fileName: String { ExportManifest.name(table, format, blocks) }
 
     /// The next part; `nil` after the last.
     func nextPart() throws -> Bytes? {
         var part = writer.takeBytes()
-        while part.count < Self.partBytes, next < blocks.upperBound {
+        while part.count < Self.partBytes, next <= blocks.upperBound {
             try rows.forEach(in: next) { row in
                 writer.append(row)
                 rowCount += 1
@@ -88,7 +86,7 @@ final class Export {
             next += 1
             part += writer.takeBytes()
         }
-        if next == blocks.upperBound, !isFinished {
+        if next > blocks.upperBound, !isFinished {
             isFinished = true
             writer.finish()
             part += writer.takeBytes()

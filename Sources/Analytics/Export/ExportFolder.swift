@@ -146,8 +146,7 @@ public struct ExportFolder {
         try handle.synchronize()
         try rename(partial, to: export.fileName)
         return ExportManifest.File(
-            name: export.fileName, table: export.table, format: export.format,
-            first: export.blocks.lowerBound, last: export.blocks.upperBound - 1,
+            table: export.table, format: export.format, blocks: export.blocks,
             lastHash: lastHash, rows: export.rowCount, bytes: bytes,
             sha256: String(Hex.encode(digest.finish()).dropFirst(2)))
     }
@@ -189,8 +188,14 @@ public struct ExportFolder {
     /// What an export that was killed has left.
     private func removePartials() throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.path)
-        where name.hasSuffix(Self.partialSuffix) {
+        where Self.isPartial(name) {
             try FileManager.default.removeItem(at: folder.appending(path: name))
         }
+    }
+
+    private static func isPartial(_ name: String) -> Bool {
+        guard name.hasSuffix(partialSuffix) else { return false }
+        return name.dropLast(partialSuffix.count) == ExportManifest.fileName
+            || ExportTable.allCases.contains { name.hasPrefix($0.rawValue + "_") }
     }
 }

@@ -5,22 +5,28 @@ struct ExportManifest {
     static let fileName = "manifest.json"
     private static let version: UInt64 = 1
 
+    /// The name of the file with these blocks of a table.
+    static func name(
+        _ table: ExportTable, _ format: ExportFormat, _ blocks: ClosedRange<BlockNumber>
+    ) -> String {
+        "\(table.rawValue)_\(blocks.lowerBound)_\(blocks.upperBound).\(format.rawValue)"
+    }
+
     /// A file that is complete.
     struct File: Equatable {
-        let name: String
         let table: ExportTable
         let format: ExportFormat
-        let first: BlockNumber
-        let last: BlockNumber
+        let blocks: ClosedRange<BlockNumber>
         /// Of the last block: another one, and the rows are of another chain.
         let lastHash: String
         let rows: UInt64
         let bytes: UInt64
         let sha256: String
 
+        var name: String { ExportManifest.name(table, format, blocks) }
+
         func overlaps(_ other: File) -> Bool {
-            table == other.table && format == other.format && first <= other.last
-                && other.first <= last
+            table == other.table && format == other.format && blocks.overlaps(other.blocks)
         }
     }
 
@@ -33,7 +39,8 @@ struct ExportManifest {
         self.genesisHash = genesisHash
     }
 
-    /// - Throws: `ExportError` if it is no manifest.
+    /// - Throws: `ExportError` if it is no manifest, or lists what no export makes: the files in it are
+    ///   replaced and removed.
     init(json: Bytes) throws(ExportError) {
         guard let value = try? JSONValue(parsing: json), value["version"]?.uint64 == Self.version,
             let chainId = value["chain_id"]?.uint64,
@@ -43,7 +50,7 @@ struct ExportManifest {
         self.init(chainId: chainId, genesisHash: genesisHash)
         for entry in entries {
             guard let file = File(entry) else {
-                throw ExportError("\(Self.fileName) lists a file that is not described")
+                throw ExportError("\(Self.fileName) lists a file that is none of an export")
             }
             files.append(file)
         }
@@ -70,8 +77,8 @@ struct ExportManifest {
         files.removeAll { $0.overlaps(file) }
         files.append(file)
         files.sort {
-            ($0.table.rawValue, $0.format.rawValue, $0.first)
-                < ($1.table.rawValue, $1.format.rawValue, $1.first)
+            ($0.table.rawValue, $0.format.rawValue, $0.blocks.lowerBound)
+                < ($1.table.rawValue, $1.format.rawValue, $1.blocks.lowerBound)
         }
         return replaced.filter { $0.name != file.name }
     }
@@ -79,17 +86,18 @@ struct ExportManifest {
 
 extension ExportManifest.File {
     fileprivate init?(_ value: JSONValue) {
-        guard let name = value["name"]?.stringValue, !name.contains("/"),
-            let table = value["table"]?.stringValue.flatMap(ExportTable.init(rawValue:)),
+        guard let table = value["table"]?.stringValue.flatMap(ExportTable.init(rawValue:)),
             let format = value["format"]?.stringValue.flatMap(ExportFormat.init(rawValue:)),
             let first = value["first_block"]?.uint64, let last = value["last_block"]?.uint64,
+            first <= last,
             let lastHash = value["last_block_hash"]?.stringValue,
             let rows = value["rows"]?.uint64, let bytes = value["bytes"]?.uint64,
             let sha256 = value["sha256"]?.stringValue
         else { return nil }
         self.init(
-            name: name, table: table, format: format, first: first, last: last,
-            lastHash: lastHash, rows: rows, bytes: bytes, sha256: sha256)
+            table: table, format: format, blocks: first...last, lastHash: lastHash, rows: rows,
+            bytes: bytes, sha256: sha256)
+        guard value["name"]?.stringValue == name else { return nil }
     }
 
     fileprivate func write(to writer: inout JSONWriter) {
@@ -100,8 +108,8 @@ extension ExportManifest.File {
             writer.string(table.rawValue)
             writer.key("format")
             writer.string(format.rawValue)
-            writer.count("first_block", first)
-            writer.count("last_block", last)
+            writer.count("first_block", blocks.lowerBound)
+            writer.count("last_block", blocks.upperBound)
             writer.key("last_block_hash")
             writer.string(lastHash)
             writer.count("rows", rows)

@@ -19,6 +19,11 @@ enum ExportValue {
 
 /// Makes the rows of a table, block by block.
 struct ExportRows {
+    /// Bytes that the calls of a block may have, whose rows are in memory at once. What hands on the
+    /// same memory again and again makes many for little gas: a block of 30 million has room for
+    /// hundreds of gigabytes.
+    static let treeBytes = 256 << 20
+
     let table: ExportTable
     let view: ChainView
 
@@ -149,6 +154,8 @@ struct ExportRows {
     // MARK: - Calls
 
     /// Executes a block once more: the state before it must be retained.
+    ///
+    /// - Throws: `ExportError` if its calls take more than `treeBytes`.
     private func forEachTree(of stored: StoredBlock, _ body: (Int, CallTree) -> Void) throws {
         let header = stored.block.header
         guard !stored.block.transactions.isEmpty else { return }
@@ -160,12 +167,19 @@ struct ExportRows {
             stateRoot: { (_) throws(StateReadError) in .zero })
         executor.beginBlock(
             parentHash: header.parentHash, parentBeaconBlockRoot: header.parentBeaconBlockRoot)
+        var left = Self.treeBytes
         for (index, transaction) in stored.block.transactions.enumerated() {
-            let tree = CallTree()
+            let tree = CallTree(limit: left)
             _ = try executor.process(
                 RecoveredTransaction(
                     transaction, hash: stored.transactionHashes[index],
                     sender: stored.senders[index]), tracer: tree)
+            guard !tree.isTooLarge else {
+                throw ExportError(
+                    "the calls of block \(header.number) take more than "
+                        + "\(Self.treeBytes >> 20) MiB: export the blocks before and after it")
+            }
+            left -= tree.size
             body(index, tree)
         }
     }

@@ -110,7 +110,7 @@ private final class ParquetExportWriter: ExportWriter {
             case (_, .amount(let amount)):
                 values += [
                     .text(amount.description), .fixed(amount.bigEndianBytes),
-                    .double(amount.double),
+                    .double(amount.doubleValue),
                 ]
             case (.topics, .list(let topics)):
                 values += (0..<Self.topicLimit).map {

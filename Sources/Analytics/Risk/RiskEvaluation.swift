@@ -93,6 +93,7 @@ struct RiskEvaluation: RPCResult {
         }
         var all: [(address: Address, firstBlock: BlockNumber)] = []
         for address in list.labels.keys.sorted() {
+            try checkTime()
             guard let totals = try view.record(of: address)?.totals,
                 totals.activity.transactions > 0
             else { continue }
@@ -105,11 +106,10 @@ struct RiskEvaluation: RPCResult {
                 "of the flagged addresses \(all.count) are in the index; "
                     + "an evaluation needs \(Self.least)")
         }
-        try checkTime()
         let matched = try Self.controls(for: all, view, list, &random, checkTime)
         func evidence(_ address: Address) throws -> RiskEvidence {
             try checkTime()
-            return try RiskEvidence(view, address, list.labels)
+            return try RiskEvidence(view, address, list.labels, checkTime)
         }
         let flaggedEvidence = try all.map { try evidence($0.address) }
         let controlEvidence = try matched.map(evidence)
@@ -263,21 +263,4 @@ struct RiskEvaluation: RPCResult {
     }
 
     static let schema: JSONValue = ["type": "object", "title": "RiskEvaluation"]
-}
-
-/// Random numbers that are the same for the same seed.
-private struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
 }

@@ -47,8 +47,13 @@ struct RiskEvidence {
     /// The flagged peers, and of the others those with the most interactions, these first.
     private let contacts: [Contact]
 
-    /// - Parameter flags: the flagged addresses.
-    init(_ view: PluginView, _ address: Address, _ flags: [Address: String]) throws {
+    /// - Parameters:
+    ///   - flags: the flagged addresses.
+    ///   - checkTime: called for each peer; throws when there is no more time.
+    init(
+        _ view: PluginView, _ address: Address, _ flags: [Address: String],
+        _ checkTime: () throws -> Void
+    ) throws {
         self.address = address
         isFlagged = flags[address] != nil
         let peers = try view.peers(of: address, limit: Self.peerLimit)
@@ -63,6 +68,7 @@ struct RiskEvidence {
         for (peer, totals) in ordered {
             let isFlagged = flags[peer] != nil
             guard isFlagged || left > 0 else { continue }
+            try checkTime()
             if !isFlagged { left -= 1 }
             let isHub = try view.record(of: peer)?.peerCount ?? 0 >= UInt64(Self.hubPeers)
             let others =
@@ -117,7 +123,7 @@ struct RiskEvidence {
 
 extension PeerTotals {
     /// Wei that went either way.
-    fileprivate var volume: Double { valueIn.double + valueOut.double }
+    fileprivate var volume: Double { valueIn.doubleValue + valueOut.doubleValue }
 
     /// The first and the last transaction.
     fileprivate var places: [Place] { first == last ? [first] : [first, last] }

@@ -34,9 +34,19 @@ struct RiskReport: Sendable {
 
     var points: Double { min(RiskEvidence.most, reasons.reduce(0) { $0 + $1.points }) }
 
-    init(_ view: PluginView, _ address: Address, _ list: LabelList) throws {
+    /// - Throws: `RESTError` with 504 if there is not enough time.
+    init(
+        _ view: PluginView, _ address: Address, _ list: LabelList,
+        deadline: ContinuousClock.Instant
+    ) throws {
         self.list = list
-        let evidence = try RiskEvidence(view, address, list.labels)
+        let evidence = try RiskEvidence(view, address, list.labels) {
+            guard .now < deadline else {
+                throw RESTError(
+                    status: 504, title: "Timed out",
+                    detail: "the evidence of risk takes too long")
+            }
+        }
         isComplete = evidence.isComplete
         var shown = 0
         reasons = try evidence.findings { _ in true }.map { finding in

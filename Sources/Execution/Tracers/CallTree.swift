@@ -58,10 +58,12 @@ public final class CallTree: Tracer {
     /// Whether more was called than may be kept. Then `frames` is a part of no use.
     public private(set) var isTooLarge = false
 
+    /// Bytes of input, output and logs, and roughly what frames and logs take beside them.
+    public private(set) var size = 0
+
     private let limit: Int
     private let includesLogs: Bool
     private let isTopCallOnly: Bool
-    private var size = 0
     private var logCount = 0
     /// Indices of the frames that are running, outermost first.
     private var running: [Int] = []

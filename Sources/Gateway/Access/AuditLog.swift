@@ -43,14 +43,12 @@ public final class AuditLog: Sendable {
             file = nil
         case .file(let path):
             self.logger = nil
-            if !FileManager.default.fileExists(atPath: path) {
-                _ = FileManager.default.createFile(
-                    atPath: path, contents: nil, attributes: [.posixPermissions: 0o600])
+            // Each line goes to the end of the file as it then is: another process may write too.
+            let descriptor = unsafe open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else {
+                throw GatewayError("cannot write the audit log \(path)")
             }
-            guard let handle = FileHandle(forWritingAtPath: path),
-                (try? handle.seekToEnd()) != nil
-            else { throw GatewayError("cannot write the audit log \(path)") }
-            file = AuditFile(handle)
+            file = AuditFile(FileHandle(fileDescriptor: descriptor, closeOnDealloc: true))
         }
     }
 

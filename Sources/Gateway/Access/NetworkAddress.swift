@@ -1,6 +1,8 @@
+import NIOCore
+
 /// An address of the internet protocol, of version 4 or 6, as sixteen bytes: one of version 4 is
 /// written as RFC 4291 maps it.
-package struct NetworkAddress: Hashable, Sendable {
+public struct NetworkAddress: Hashable, Sendable {
     let high: UInt64
     let low: UInt64
 
@@ -28,8 +30,19 @@ package struct NetworkAddress: Hashable, Sendable {
     /// version 6.
     package var customer: NetworkAddress { isVersion4 ? self : NetworkAddress(high: high, low: 0) }
 
+    /// The address of a socket; `nil` if it has none.
+    init?(_ address: SocketAddress) {
+        switch address {
+        case .v4(let address):
+            self.init(version4: UInt32(bigEndian: address.address.sin_addr.s_addr))
+        case .v6, .unixDomainSocket:
+            guard let text = address.ipAddress else { return nil }
+            self.init(text)
+        }
+    }
+
     /// Reads an address, strictly: dotted decimal, or groups of hexadecimal digits.
-    package init?(_ text: some StringProtocol) {
+    public init?(_ text: some StringProtocol) {
         // A zone says by which link an address is reached, not what it is.
         let text = text.prefix { $0 != "%" }
         guard text.utf8.count <= 45 else { return nil }
@@ -86,8 +99,8 @@ package struct NetworkAddress: Hashable, Sendable {
         guard parts.count == 4 else { return nil }
         var value: UInt32 = 0
         for part in parts {
-            guard part.utf8.count <= 3, part.utf8.first != UInt8(ascii: "+"),
-                part == "0" || part.utf8.first != UInt8(ascii: "0"), let byte = UInt8(part)
+            guard part.utf8.count <= 3, part == "0" || part.utf8.first != UInt8(ascii: "0"),
+                let byte = UInt8(decimalDigits: part)
             else { return nil }
             value = value << 8 | UInt32(byte)
         }
@@ -159,7 +172,7 @@ package struct ClientAddress: Sendable {
 
 extension NetworkAddress: CustomStringConvertible {
     /// As it is usually written, but without leaving zeros out.
-    package var description: String {
+    public var description: String {
         if isVersion4 {
             let value = UInt32(truncatingIfNeeded: low)
             return [24, 16, 8, 0].map { String(value >> UInt32($0) & 0xff) }.joined(separator: ".")

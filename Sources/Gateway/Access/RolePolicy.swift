@@ -43,9 +43,6 @@ public struct RolePolicy: Sendable {
         self.methods = byRole
     }
 
-    /// The roles that tokens may have.
-    public var names: [String] { grants.keys.sorted() }
-
     /// The roles of routes that a role of tokens may call. One that the settings do not know is the
     /// role of routes of the same name: a plugin's own.
     public func routes(of role: String) -> Set<RESTRole> {
@@ -59,14 +56,18 @@ public struct RolePolicy: Sendable {
 
     /// The methods of JSON-RPC that a caller may call.
     public func methods(of roles: [String]) -> RPCAccess {
-        var names: Set<String> = []
-        for role in roles {
-            let routes = routes(of: role)
-            if routes.contains(.admin) { return .all }
-            for route in routes { names.formUnion(methods[route] ?? []) }
-            names.formUnion(grants[role]?.methods ?? [])
+        guard case .namespaces(var names) = methods(ofRoutes: routes(of: roles)) else {
+            return .all
         }
+        for role in roles { names.formUnion(grants[role]?.methods ?? []) }
         return .namespaces(names)
+    }
+
+    /// The methods of JSON-RPC of somebody who may call the routes of these roles, with a token or
+    /// without: those that do what such routes do.
+    public func methods(ofRoutes routes: Set<RESTRole>) -> RPCAccess {
+        if routes.contains(.admin) { return .all }
+        return .namespaces(routes.reduce(into: []) { $0.formUnion(methods[$1] ?? []) })
     }
 
     /// Methods that sign with a key of the node, or go beyond what their namespace promises.

@@ -108,7 +108,7 @@ package struct Fleet: Sendable {
         guard let first else { return [] }
         return ready.filter { index in
             guard let head = members[index].head else { return false }
-            return head + limits.lag >= first
+            return (head >= first || first - head <= limits.lag)
                 && members[index].outstanding < limits.outstanding
                 && members[index].breaker.admits(at: now)
         }

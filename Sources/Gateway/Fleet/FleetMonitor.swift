@@ -112,15 +112,14 @@ package final class FleetMonitor: Sendable {
 
     private func check(_ index: Int, _ url: String) async -> Bool {
         do {
-            let request = HTTPClientRequest(url: url + OwnRoute.ready.rawValue)
-            let response = try await http.execute(request, timeout: .seconds(2))
-            let body = try await response.body.collect(upTo: 1 << 20)
-            let text = try? JSONValue(parsing: Bytes(body.readableBytesView))
-            guard response.status == .ok else {
+            let answer = try await ask(
+                url + OwnRoute.ready.rawValue, upTo: 1 << 20, within: .seconds(2))
+            let text = try? JSONValue(parsing: answer.body)
+            guard answer.status == 200 else {
                 let reasons = text?["reasons"]?.arrayValue?.compactMap(\.stringValue) ?? []
                 throw NotReady(
                     reason: reasons.isEmpty
-                        ? "answers \(response.status.code)" : reasons.joined(separator: "; "))
+                        ? "answers \(answer.status)" : reasons.joined(separator: "; "))
             }
             guard let number = text?["head"]?["number"]?.uint64Value,
                 let hash = text?["head"]?["hash"]?.stringValue.flatMap({ Hash256(hex: $0) })
@@ -149,19 +148,28 @@ package final class FleetMonitor: Sendable {
         let reason: String
     }
 
+    /// A node's answer to a question of the monitor's, all of it within a time.
+    private func ask(
+        _ url: String, upTo limit: Int, within time: TimeAmount
+    ) async throws -> (status: UInt, body: Bytes) {
+        let deadline = NIODeadline.now() + time
+        let response = try await http.execute(HTTPClientRequest(url: url), deadline: deadline)
+        let body = try await response.body.collect(upTo: limit, until: deadline)
+        return (response.status.code, Bytes(body.readableBytesView))
+    }
+
     // MARK: - Routes
 
     private func hasTable(_ index: Int) -> Bool { state.withLock { $0.tables[index] != nil } }
 
     private func readDocument(_ index: Int, _ url: String) async {
         do {
-            let request = HTTPClientRequest(url: url + OwnRoute.openAPI.rawValue)
-            let response = try await http.execute(request, timeout: .seconds(5))
-            let body = try await response.body.collect(upTo: Self.documentBytes)
-            guard response.status == .ok else {
-                throw NotReady(reason: "it answers \(response.status.code)")
+            let answer = try await ask(
+                url + OwnRoute.openAPI.rawValue, upTo: Self.documentBytes, within: .seconds(5))
+            guard answer.status == 200 else {
+                throw NotReady(reason: "it answers \(answer.status)")
             }
-            let table = try UpstreamRoutes(parsing: Bytes(body.readableBytesView))
+            let table = try UpstreamRoutes(parsing: answer.body)
             state.withLock { state in
                 state.tables[index] = table
                 // Combined again in any case.
@@ -194,7 +202,7 @@ package final class FleetMonitor: Sendable {
     /// Follows the events of a node, anew whenever the stream breaks.
     private func listen(_ index: Int) async {
         let url = client.url(index)
-        var pause = Duration.milliseconds(100)
+        var backoff = Backoff()
         while !Task.isCancelled {
             do {
                 var request = HTTPClientRequest(url: url + OwnRoute.events.rawValue)
@@ -209,7 +217,7 @@ package final class FleetMonitor: Sendable {
                 var parser = EventStreamParser()
                 for try await part in response.body {
                     for item in try parser.read(part.readableBytesView) { hears(item, from: index) }
-                    pause = .milliseconds(100)
+                    backoff.succeeded()
                 }
             } catch {
                 logger.debug(
@@ -217,8 +225,7 @@ package final class FleetMonitor: Sendable {
                     metadata: ["upstream": "\(url)", "reason": "\(error)"])
             }
             client.fleet.withLock { $0.streamIsGone(index) }
-            try? await Task.sleep(for: pause)
-            pause = min(pause * 2, .seconds(5))
+            try? await Task.sleep(for: backoff.pause())
         }
     }
 

@@ -11,6 +11,8 @@ public struct FleetOptions: Sendable {
     /// A file with a token that opens the nodes' event streams; nil: none is sent, or one made with
     /// a key of the gateway's own.
     public var tokenFile: String?
+    /// What one request may take.
+    package var limits = FleetClient.Limits()
 
     /// A gateway before these nodes.
     ///
@@ -76,6 +78,6 @@ public struct FleetOptions: Sendable {
     }
 
     private static func isPort(_ text: Substring) -> Bool {
-        UInt16(text).map { $0 > 0 } ?? false
+        UInt16(decimalDigits: text).map { $0 > 0 } ?? false
     }
 }

@@ -37,9 +37,8 @@ public final class UpstreamBackend: GatewayBackend {
         streams = HTTPClient.forEventStreams()
         metrics = FleetMetrics(registry, upstreams: options.upstreams.count)
         client = FleetClient(
-            Fleet(options.upstreams, limits: limits), limits: FleetClient.Limits(),
-            policy: RetryPolicy(),
-            http: http, logger: logger, metrics: metrics)
+            Fleet(options.upstreams, limits: limits), limits: options.limits,
+            policy: RetryPolicy(), http: http, logger: logger, metrics: metrics)
         monitor = FleetMonitor(
             client, http: http, streams: streams, authorization: authorization, logger: logger,
             metrics: metrics)

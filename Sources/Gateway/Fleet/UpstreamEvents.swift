@@ -18,6 +18,7 @@ actor UpstreamEvents {
     private var stream: Stream?
     /// The node that failed last: another is better, if there is one.
     private var failed: Int?
+    private var backoff = Backoff()
 
     private struct Stream {
         var parts: HTTPClientResponse.Body.AsyncIterator
@@ -35,15 +36,17 @@ actor UpstreamEvents {
         self.headers = headers
     }
 
-    /// What has happened since the last call; nothing after a few seconds without an event.
+    /// What has happened since the last call; nothing after a few seconds without an event. `nil`
+    /// once a node does not let the caller in: the others would not either.
     func next() async throws -> [GatewayEvent]? {
-        if stream == nil { try await open() }
-        guard var open = stream else { return [] }
+        if stream == nil, try await connect() == .refused { return nil }
+        guard var current = stream else { return [] }
         stream = nil
         do {
-            guard let part = try await open.parts.next(isolation: self) else { throw Ended() }
-            let items = try open.parser.read(part.readableBytesView)
-            stream = open
+            guard let part = try await current.parts.next(isolation: self) else { throw Ended() }
+            let items = try current.parser.read(part.readableBytesView)
+            stream = current
+            backoff.succeeded()
             return items.compactMap { item in
                 guard case .event(let event) = item, let read = GatewayEvent(event) else {
                     return nil
@@ -52,16 +55,23 @@ actor UpstreamEvents {
                 return read
             }
         } catch {
-            try Task.checkCancellation()
-            failed = open.upstream
+            try await rest(after: current.upstream)
             return []
         }
     }
 
     private struct Ended: Error {}
 
+    /// What came of an attempt to connect.
+    private enum Attempt {
+        /// There is a stream, or there may be one the next time.
+        case made
+        /// The node does not let the caller in.
+        case refused
+    }
+
     /// Connects to a node that has the block at which the caller is, or waits a moment for one.
-    private func open() async throws {
+    private func connect() async throws -> Attempt {
         let now = ContinuousClock.now
         let upstream = client.fleet.withLock { fleet -> Int? in
             let able = fleet.eligible(at: now).filter { index in
@@ -70,21 +80,35 @@ actor UpstreamEvents {
             }
             return able.first { $0 != failed } ?? able.first
         }
-        guard let upstream else { return try await Task.sleep(for: .milliseconds(250)) }
+        guard let upstream else {
+            try await Task.sleep(for: .milliseconds(250))
+            return .made
+        }
         var request = HTTPClientRequest(url: client.url(upstream) + OwnRoute.events.rawValue)
         for header in headers { request.headers.add(name: header.name, value: header.value) }
         request.headers.add(name: "Accept", value: "text/event-stream")
         if let cursor { request.headers.add(name: "Last-Event-ID", value: "\(cursor)") }
         do {
             let response = try await streams.execute(request, timeout: .hours(24 * 365))
-            guard response.status == .ok else { throw Ended() }
-            stream = Stream(parts: response.body.makeAsyncIterator(), upstream: upstream)
-            failed = nil
+            switch response.status {
+            case .ok:
+                stream = Stream(parts: response.body.makeAsyncIterator(), upstream: upstream)
+                failed = nil
+            case .unauthorized, .forbidden: return .refused
+            default: throw Ended()
+            }
         } catch {
-            try Task.checkCancellation()
-            failed = upstream
-            try await Task.sleep(for: .milliseconds(100))
+            try await rest(after: upstream)
         }
+        return .made
+    }
+
+    /// Pauses after a node has failed: one that breaks off again and again is not asked all the
+    /// time.
+    private func rest(after upstream: Int) async throws {
+        try Task.checkCancellation()
+        failed = upstream
+        try await Task.sleep(for: backoff.pause())
     }
 }
 

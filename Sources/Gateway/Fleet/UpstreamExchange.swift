@@ -77,7 +77,8 @@ struct UpstreamExchange: Sendable {
             let length = response.headers.first(name: "Content-Length").flatMap { Int($0) }
             let body: UpstreamAnswer.Body =
                 if let length, length <= Self.wholeBody {
-                    .whole(try await response.body.collect(upTo: Self.wholeBody))
+                    .whole(
+                        try await response.body.collect(upTo: Self.wholeBody, until: deadline))
                 } else {
                     .stream(response.body)
                 }
@@ -110,13 +111,15 @@ struct UpstreamExchange: Sendable {
 
 extension HTTPClient {
     /// A client for the nodes behind a gateway: many connections to each, kept for a while, and no
-    /// tries of its own.
+    /// tries of its own. An answer that passes through ends when for half a minute nothing of it
+    /// comes, or nobody reads it.
     static func forFleet(connections: Int) -> HTTPClient {
         var configuration = Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
         configuration.connectionPool.idleTimeout = .seconds(30)
         configuration.timeout.connect = .seconds(2)
+        configuration.timeout.read = .seconds(30)
         configuration.redirectConfiguration = .disallow
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
@@ -131,5 +134,26 @@ extension HTTPClient {
         configuration.timeout.read = .seconds(15)
         configuration.redirectConfiguration = .disallow
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+}
+
+extension HTTPClientResponse.Body {
+    /// All of it, if it is here by a deadline: that of a request ends with the head of the answer.
+    ///
+    /// - Throws: `HTTPClientError.deadlineExceeded` if it is not.
+    func collect(upTo limit: Int, until deadline: NIODeadline) async throws -> ByteBuffer {
+        try await withThrowingTaskGroup(of: ByteBuffer?.self) { group in
+            group.addTask { try await collect(upTo: limit) }
+            group.addTask {
+                let left = deadline - NIODeadline.now()
+                try await Task.sleep(for: .nanoseconds(left.nanoseconds))
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard case .some(.some(let body)) = try await group.next() else {
+                throw HTTPClientError.deadlineExceeded
+            }
+            return body
+        }
     }
 }

@@ -6,13 +6,13 @@ public struct IncomingRequest: Sendable {
     /// The method, the target, the host and the headers.
     public var head: HTTPRequest
     /// The address of the peer.
-    public var peer: String?
+    public var peer: NetworkAddress?
     /// Reads the body, up to so many bytes; `nil` if there are more.
     public var body: @Sendable (_ limit: Int) async throws -> Bytes?
 
     /// A request.
     public init(
-        head: HTTPRequest, peer: String?,
+        head: HTTPRequest, peer: NetworkAddress?,
         body: @escaping @Sendable (_ limit: Int) async throws -> Bytes?
     ) {
         self.head = head

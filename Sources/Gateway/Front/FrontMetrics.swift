@@ -13,6 +13,7 @@ struct FrontMetrics: Sendable {
         504,
     ]
 
+    /// - Parameter routes: the names of the routes, each once: a name is a series.
     init(
         _ metrics: MetricsRegistry, routes: [String], cache: AnswerCache, audit: AuditLog,
         load: FrontLoad

@@ -4,6 +4,7 @@ public import Logging
 public import PluginAPI
 import Primitives
 import RPC
+import Synchronization
 
 /// The front of a gateway: from a request to its answer, whoever knows it.
 ///
@@ -25,6 +26,8 @@ public final class Gateway: Sendable {
     private let verifier: TokenVerifier
     private let policy: RolePolicy
     private let web: WebAccess
+    /// The host that was permitted last: mostly the next request names it too.
+    private let permittedHost = Mutex("")
     private let clients: ClientAddress
     private let audit: AuditLog
     private let figures: FrontMetrics
@@ -74,14 +77,19 @@ public final class Gateway: Sendable {
         addressLimiter = options.addressRate == 0 ? nil : RateLimiter(rate: options.addressRate)
         load = FrontLoad(requests: options.limits.requests, streams: options.limits.streams)
         figures = FrontMetrics(
-            metrics, routes: (own.routes + backend.routes.routes).map(\.name), cache: cache,
-            audit: audit, load: load)
+            metrics, routes: Self.routes(own, backend).map(\.name), cache: cache, audit: audit,
+            load: load)
     }
 
-    /// Every route: the gateway's own, and those of the backend.
-    public var routes: [GatewayRoute] {
-        let own = Set(own.routes.map(\.name))
-        return self.own.routes + backend.routes.routes.filter { !own.contains($0.name) }
+    /// Every route once: the gateway's own, and those of the backend.
+    public var routes: [GatewayRoute] { Self.routes(own, backend) }
+
+    /// A node says of its gateway's own routes as well that it serves them.
+    private static func routes(
+        _ own: RouteTable, _ backend: any GatewayBackend
+    ) -> [GatewayRoute] {
+        var names: Set<String> = []
+        return (own.routes + backend.routes.routes).filter { names.insert($0.name).inserted }
     }
 
     /// Looks whether keys were changed.
@@ -115,7 +123,7 @@ public final class Gateway: Sendable {
     /// Answers a request.
     public func respond(to request: IncomingRequest) async -> OutgoingResponse {
         let start = ContinuousClock.now
-        let peer = request.peer.flatMap { NetworkAddress($0) }
+        let peer = request.peer
         let fields = request.head.headerFields
         var trace = Trace(
             id: requestId(fields, peer: peer),
@@ -185,7 +193,7 @@ public final class Gateway: Sendable {
         guard let host = head.authority, !host.isEmpty, head.headerFields[.hostHeader] == nil else {
             throw Problem(400, "Bad request", "The Host header is missing or repeated.")
         }
-        guard web.permits(host: host) else {
+        guard permits(host) else {
             trace.refusal = ("host", "another host")
             throw Problem(
                 403, "Not allowed", "The Host header names another machine; see allow-host.")
@@ -196,6 +204,13 @@ public final class Gateway: Sendable {
             throw Problem(
                 403, "Not allowed", "Pages of this origin may not call; see allow-origin.")
         }
+    }
+
+    private func permits(_ host: String) -> Bool {
+        if permittedHost.withLock({ $0 == host }) { return true }
+        guard web.permits(host: host) else { return false }
+        permittedHost.withLock { $0 = host }
+        return true
     }
 
     private func find(
@@ -512,8 +527,7 @@ public final class Gateway: Sendable {
         if let given = fields[.requestId], clients.isTrusted(peer), TokenText.isName(given) {
             return given
         }
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        return UInt64.random(in: .min ... .max).sixteenDigits
     }
 }
 

@@ -4,7 +4,6 @@ import PluginAPI
 package import Primitives
 import RPC
 import Storage
-import Synchronization
 
 /// The routes that the front answers itself, in every gateway the same: how it is, what it offers,
 /// and the stream of events.
@@ -246,18 +245,6 @@ extension Gateway {
             return EventText.encode(events)
         }
         return response
-    }
-}
-
-/// Says yes the first time that it is asked.
-private final class Once: Sendable {
-    private let isTaken = Mutex(false)
-
-    func take() -> Bool {
-        isTaken.withLock { isTaken in
-            defer { isTaken = true }
-            return !isTaken
-        }
     }
 }
 

@@ -31,9 +31,6 @@ package struct Problem: Error, Sendable {
     static let busy = Problem(
         503, "Busy", "Too many requests are waiting.", headers: [("retry-after", "1")])
 
-    /// Not in time.
-    static let timeout = Problem(504, "Timeout", "There was no answer in time.")
-
     /// The text of the problem. Nothing of the request stands in it but the names of parameters.
     func encoded(requestId: String) -> Bytes {
         let value: JSONValue = [

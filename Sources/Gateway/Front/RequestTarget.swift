@@ -18,8 +18,11 @@ package struct RequestTarget: Sendable, Hashable {
             throw Problem(414, "URI too long", "The target is longer than \(Self.longest) bytes.")
         }
         guard text.utf8.first == UInt8(ascii: "/") else { throw Self.malformed }
-        let parts = text.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let path = parts[0].dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        // Bytes, not characters: to find where those end is most of the work.
+        let parts = text.utf8.split(
+            separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
+        let path = parts[0].dropFirst().split(
+            separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         guard path.count <= Self.mostSegments else { throw Self.malformed }
         segments = []
         for segment in path {
@@ -30,11 +33,12 @@ package struct RequestTarget: Sendable, Hashable {
         }
         query = [:]
         if parts.count == 2, !parts[1].isEmpty {
-            let pairs = parts[1].split(separator: "&", omittingEmptySubsequences: false)
+            let pairs = parts[1].split(
+                separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
             guard pairs.count <= Self.mostParameters else { throw Self.malformed }
             for pair in pairs {
                 let sides = pair.split(
-                    separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+                    separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
                 guard let name = Self.decode(sides[0], plusIsSpace: true),
                     let value = sides.count == 2
                         ? Self.decode(sides[1], plusIsSpace: true) : "", !name.isEmpty
@@ -60,10 +64,9 @@ package struct RequestTarget: Sendable, Hashable {
     private static let malformed = Problem(
         400, "Malformed target", "The path or the query of the request cannot be read.")
 
-    private static func decode(_ text: Substring, plusIsSpace: Bool) -> String? {
-        let bytes = text.utf8
+    private static func decode(_ bytes: Substring.UTF8View, plusIsSpace: Bool) -> String? {
         guard bytes.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
-            return bytes.allSatisfy { $0 > 0x20 && $0 < 0x7f } ? String(text) : nil
+            return bytes.allSatisfy { $0 > 0x20 && $0 < 0x7f } ? String(Substring(bytes)) : nil
         }
         var result: Bytes = []
         var index = bytes.startIndex
@@ -75,9 +78,8 @@ package struct RequestTarget: Sendable, Hashable {
                 guard let end = bytes.index(index, offsetBy: 2, limitedBy: bytes.endIndex) else {
                     return nil
                 }
-                guard let value = Hex.decode("0x" + String(text[index..<end]))?.first else {
-                    return nil
-                }
+                let digits = String(Substring(bytes[index..<end]))
+                guard let value = Hex.decode("0x" + digits)?.first else { return nil }
                 result.append(value)
                 index = end
             case UInt8(ascii: "+") where plusIsSpace: result.append(UInt8(ascii: " "))

@@ -44,13 +44,10 @@ struct CoreRoutes: Sendable {
         _ context: RESTContext, _ address: Address, _ block: BlockName?
     ) throws -> BalanceAnswer {
         let view = context.view
-        guard let block, let number = try block.number(in: view), number != view.number else {
-            if let block, try block.number(in: view) == nil { throw Self.noBlock }
-            return BalanceAnswer(
-                address: address, account: try view.state.account(address),
-                block: BlockReference(number: view.number, hash: view.hash))
-        }
-        guard let hash = try view.canonicalHash(number) else { throw Self.noBlock }
+        // The hash of the head is at hand.
+        guard let number = try (block ?? .latest).number(in: view),
+            let hash = try number == view.number ? view.hash : view.canonicalHash(number)
+        else { throw Self.noBlock }
         return BalanceAnswer(
             address: address, account: try view.state(at: number).account(address),
             block: BlockReference(number: number, hash: hash))

@@ -137,16 +137,7 @@ public final class LocalBackend: GatewayBackend {
 
     /// Whether the writer of the chain has a moment, within two seconds.
     public func isAlive() async -> Bool {
-        await withTaskGroup(of: Bool.self) { group in
-            group.addTask { [parts] in await parts.blockchain.answers() }
-            group.addTask {
-                try? await Task.sleep(for: .seconds(2))
-                return false
-            }
-            let first = await group.next() ?? false
-            group.cancelAll()
-            return first
-        }
+        await isAnswering(within: .seconds(2)) { [parts] in await parts.blockchain.answers() }
     }
 
     /// Whether requests should be sent here.

@@ -72,7 +72,7 @@ final class LocalEvents: Sendable {
                         event.kind, event.block, parentHash: event.parentHash,
                         cursor: EventCursor(sequence: position, head: event.headAfter)))
             }
-        } catch is PluginError {
+        } catch is EventsForgotten {
             // The follower was too slow, and what it has missed is not kept any more.
             position = try feed.last(in: head.view.snapshot)
             events = [Self.reset(head.view, sequence: position)]

@@ -1,6 +1,7 @@
 import Cryptography
 import Foundation
 import Primitives
+import Storage
 
 extension FeeBlock {
     /// The natural logarithm of the base fee; of a fee below 1 wei, 0.
@@ -14,7 +15,7 @@ extension FeeModel {
         bytes.reserveCapacity(blocks.count * 64)
         for block in blocks {
             for number in [block.number, block.timestamp, block.gasUsed, block.gasLimit] {
-                withUnsafeBytes(of: number.bigEndian) { unsafe bytes.append(contentsOf: $0) }
+                bytes += Bytes(bigEndian: number)
             }
             bytes.append(contentsOf: block.baseFeePerGas.bigEndianBytes)
         }
@@ -23,13 +24,6 @@ extension FeeModel {
 }
 
 extension UInt256 {
-    /// The nearest double, within a rounding.
-    var doubleValue: Double {
-        var value = 0.0
-        for byte in bigEndianBytes { value = value * 256 + Double(byte) }
-        return value
-    }
-
     /// The natural logarithm; of a value below 1, 0.
     var logarithm: Double { log(Swift.max(doubleValue, 1)) }
 

@@ -4,7 +4,7 @@ public enum LearningError: Error, Sendable, Hashable, CustomStringConvertible {
     case tooFewRows(have: Int, need: Int)
     /// The targets do not vary: there is nothing to learn.
     case constantTarget
-    /// A target is not a finite number.
+    /// A target is not a number, or too large to reckon with.
     case invalidTarget(row: Int)
     /// A model file does not hold together.
     case malformedModel(String)
@@ -21,7 +21,7 @@ extension LearningError {
         case .tooFewRows(let have, let need):
             "there are \(have) rows to learn from, and it takes at least \(need)"
         case .constantTarget: "the target never changes: there is nothing to learn"
-        case .invalidTarget(let row): "the target of row \(row + 1) is not a finite number"
+        case .invalidTarget(let row): "the target of row \(row + 1) is not a number, or too large"
         case .malformedModel(let reason): "the model does not hold together: \(reason)"
         case .library(let reason): "the training library says: \(reason)"
         case .cancelled: "the training was ended"

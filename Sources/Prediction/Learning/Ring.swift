@@ -14,7 +14,6 @@ struct Ring: Sendable, Hashable {
     }
 
     var count: Int { values.count }
-    var isEmpty: Bool { values.isEmpty }
 
     /// Takes a number in, which must not be NaN; the oldest leaves if the ring is full.
     mutating func append(_ value: Double) {

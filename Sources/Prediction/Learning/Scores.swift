@@ -1,3 +1,5 @@
+import Primitives
+
 /// How good forecasts were, always against the best that needs no model.
 public enum Scores {
     /// The pinball loss of a forecast quantile.
@@ -24,7 +26,7 @@ public enum Scores {
     ) -> ClosedRange<Double>? {
         let count = errors.count
         guard count == baseline.count, count >= 2 * block, block > 0 else { return nil }
-        var random = SplitMix(state: seed)
+        var random = SplitMix(seed: seed)
         // Sums over any stretch in constant time.
         let own = runningSums(errors)
         let reference = runningSums(baseline)
@@ -66,18 +68,5 @@ public enum Scores {
             sums.append(sum)
         }
         return sums
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): random numbers that a seed fixes.
-struct SplitMix: RandomNumberGenerator, Sendable {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

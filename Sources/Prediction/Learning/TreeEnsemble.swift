@@ -63,9 +63,6 @@ public struct TreeEnsemble: Sendable, Hashable, Codable {
         try check()
     }
 
-    /// How many trees there are.
-    public var treeCount: Int { roots.count }
-
     /// The prediction for a row of `features` values.
     public func predict(_ row: ArraySlice<Float>) -> Float {
         precondition(row.count == features, "A row has a value for each feature.")

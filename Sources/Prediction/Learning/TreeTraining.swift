@@ -61,6 +61,9 @@ public struct TreeParameters: Sendable, Hashable, Codable {
     }
 }
 
+/// The largest target that is learned from: sums of many, and their squares, are numbers.
+let largestTarget: Float = 1e18
+
 /// Trains trees with XGBoost on one thread, deterministically.
 ///
 /// The targets are centred and scaled by their spread first, so that the steps of a pinball gradient,
@@ -74,7 +77,9 @@ public func trainTrees(
     shouldContinue: () -> Bool = { true }
 ) throws(LearningError) -> TreeEnsemble {
     precondition(features.rows == targets.count, "Each row has a target.")
-    if let row = targets.firstIndex(where: { !$0.isFinite }) { throw .invalidTarget(row: row) }
+    if let row = targets.firstIndex(where: { !($0.magnitude <= largestTarget) }) {
+        throw .invalidTarget(row: row)
+    }
     guard targets.count >= 2 * Int(parameters.minLeaf) else {
         throw .tooFewRows(have: targets.count, need: 2 * Int(parameters.minLeaf))
     }

@@ -217,7 +217,8 @@ struct ChangeSet {
         var labels: [String] = []
         for row in 0..<(table.rows - request.horizon) {
             let change = Float(target[row + request.horizon] / target[row] - 1)
-            guard change.isFinite else { continue }
+            // Also no number: where the target is missing, or was 0.
+            guard change.magnitude <= largestTarget else { continue }
             features.append(columns.map { Float($0[row]) })
             changes.append(change)
             labels.append(table.labels?[row] ?? "row \(row + 1)")
@@ -236,9 +237,10 @@ struct ChangeSet {
     /// Keccak-256 of what is learned from, in hexadecimal.
     var dataHash: String {
         var bytes = Bytes()
+        bytes.reserveCapacity((features.values.count + changes.count) * 4)
         for value in features.values + changes {
-            withUnsafeBytes(of: value.bitPattern.bigEndian) {
-                unsafe bytes.append(contentsOf: $0)
+            for shift in stride(from: 24, through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: value.bitPattern >> shift))
             }
         }
         return keccak256(bytes).description

@@ -25,7 +25,6 @@ extension DevnetNamespace {
         let limit = context.limits.stateDumpBytes
         var writer = JSONWriter(capacity: 1 << 16)
         var failure: (any Error)?
-        var isTooLarge = false
         writer.object { writer in
             writer.key("block")
             writer.blockEnvironment(of: head.header)
@@ -38,8 +37,8 @@ extension DevnetNamespace {
                         } catch {
                             failure = error
                         }
-                        isTooLarge = writer.bytes.count > limit
-                        return failure == nil && !isTooLarge
+                        // What is longer is refused below.
+                        return failure == nil && writer.bytes.count <= limit
                     }
                 } catch {
                     failure = error
@@ -55,7 +54,7 @@ extension DevnetNamespace {
             writer.null()
         }
         if let failure { throw failure }
-        if isTooLarge || writer.bytes.count > limit {
+        if writer.bytes.count > limit {
             throw RPCError(
                 code: RPCErrorCode.responseTooLarge,
                 message: "the state is larger than \(limit) bytes")

@@ -19,9 +19,11 @@ final class ChainTraces: Sendable {
     }
 
     private struct State {
+        /// Of the subscriptions, also of those that have told all.
         var sessions: [String: RPCSession] = [:]
-        /// Those that have not come to their ends.
-        var running: Set<String> = []
+        /// How many are worked on or wait for it. One that nobody wants any more is among them until
+        /// its work has ended.
+        var running = 0
     }
 
     private let services: RPCServices
@@ -50,24 +52,24 @@ final class ChainTraces: Sendable {
     func subscribe(
         _ session: RPCSession, to blocks: ClosedRange<BlockNumber>, _ options: TraceParameter?
     ) throws(RPCError) -> String {
-        let id = SubscriptionHub.newId()
         let limits = services.limits
+        guard session.addSubscription(limit: limits.subscriptionsPerConnection) else {
+            throw RPCError(code: RPCErrorCode.limitExceeded, message: "too many subscriptions")
+        }
+        let id = SubscriptionHub.newId()
         let isRoom = state.withLock { state in
-            guard state.running.count < limits.chainTraces else { return false }
-            state.running.insert(id)
+            guard state.running < limits.chainTraces else { return false }
+            state.running += 1
             state.sessions[id] = session
             return true
         }
         guard isRoom else {
+            session.removeSubscription(id)
             throw RPCError(
                 code: RPCErrorCode.limitExceeded,
                 message: "too many traces of chains at a time (max \(limits.chainTraces))")
         }
-        guard session.addSubscription(limit: limits.subscriptionsPerConnection) else {
-            forget(id)
-            throw RPCError(code: RPCErrorCode.limitExceeded, message: "too many subscriptions")
-        }
-        session.whenClosed { self.forget(id) }
+        session.whenClosed(id) { self.state.withLock { _ = $0.sessions.removeValue(forKey: id) } }
         orders.continuation.yield(
             Order(id: id, session: session, blocks: blocks, options: options))
         return id
@@ -78,25 +80,18 @@ final class ChainTraces: Sendable {
         let isFound = state.withLock { state in
             guard state.sessions[id] === session else { return false }
             state.sessions[id] = nil
-            state.running.remove(id)
             return true
         }
-        if isFound { session.removeSubscription() }
+        if isFound { session.removeSubscription(id) }
         return isFound
     }
 
-    private func forget(_ id: String) {
-        state.withLock { state in
-            state.sessions[id] = nil
-            state.running.remove(id)
-        }
-    }
-
-    private func isWanted(_ id: String) -> Bool { state.withLock { $0.running.contains(id) } }
+    private func isWanted(_ id: String) -> Bool { state.withLock { $0.sessions[id] != nil } }
 
     // MARK: Work
 
     private func work(on order: Order) async {
+        defer { state.withLock { $0.running -= 1 } }
         for number in order.blocks {
             let isLast = number == order.blocks.upperBound
             guard let traces = await traces(of: number, order) else { break }
@@ -106,7 +101,6 @@ final class ChainTraces: Sendable {
             guard isWanted(order.id), await order.session.send(message), !traces.isFailure
             else { break }
         }
-        state.withLock { _ = $0.running.remove(order.id) }
     }
 
     /// The traces of a block, as soon as a thread is free; nil if nobody wants them any longer.

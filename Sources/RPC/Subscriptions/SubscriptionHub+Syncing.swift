@@ -3,7 +3,8 @@ import Primitives
 /// Tells how far the node is from the chain's head.
 ///
 /// Progress has no events: it is looked at in intervals, and only while someone subscribes to it. A
-/// subscriber hears at once how the node is, and then whatever changes, once an interval at most.
+/// subscriber hears within an interval how the node is, the first of them at once, and then whatever
+/// changes, once an interval at most.
 extension SubscriptionHub {
     func followSync() async {
         for await _ in syncWanted.stream {

@@ -201,7 +201,7 @@ struct SharedCacheTests {
         let head = HTTPRequest(method: .get, scheme: nil, authority: "localhost", path: target)
         return Reply(
             response: await gateway.respond(
-                to: IncomingRequest(head: head, peer: "127.0.0.1") { _ in [] }))
+                to: IncomingRequest(head: head, peer: NetworkAddress("127.0.0.1")) { _ in [] }))
     }
 
     @Test func `a node is asked once by two gateways, and again after its next block`()

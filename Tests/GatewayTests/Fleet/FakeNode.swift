@@ -25,12 +25,16 @@ final class FakeNode: Sendable {
         case stream([String])
         /// Promises more than it sends, and ends the connection.
         case breakOff(String)
+        /// Promises more than it sends, with the connection open.
+        case stall(String)
     }
 
     struct State: Sendable {
         var number: UInt64 = 10
         var instance: UInt64 = 1
         var isReady = true
+        /// What it does when it is asked whether it is ready; `nil`: it says so.
+        var readiness: Reaction?
         var operations: [String: String] = FakeNode.operations
         /// What is done with everything but the questions of a monitor.
         var react: @Sendable (Request) -> Reaction = { _ in .answer(200, "{}") }
@@ -112,6 +116,7 @@ final class FakeNode: Sendable {
         let snapshot = state.withLock { $0 }
         switch request.target {
         case "/readyz":
+            if let readiness = snapshot.readiness { return readiness }
             let head =
                 #"{"number":\#(snapshot.number),"hash":"\#(Self.hash(snapshot.number))"}"#
             return snapshot.isReady
@@ -177,10 +182,15 @@ final class FakeNode: Sendable {
                 write(200, ["Content-Type": "text/event-stream"], parts.joined(), context)
                 context.flush()
             case .breakOff(let body):
-                write(200, ["Content-Length": "\(body.utf8.count + 100)"], body, context)
-                context.flush()
+                promiseMore(than: body, context)
                 context.close(promise: nil)
+            case .stall(let body): promiseMore(than: body, context)
             }
+        }
+
+        private func promiseMore(than body: String, _ context: ChannelHandlerContext) {
+            write(200, ["Content-Length": "\(body.utf8.count + 100)"], body, context)
+            context.flush()
         }
 
         private func write(

@@ -15,6 +15,7 @@ import Testing
     @Test(arguments: [
         "", "a", "ftp://a", "http://", "http://a/path", "http://a?x", "http://u:p@a",
         "http://a:0", "http://a:65536", "http://a:", "http://:80", "http://[::1", "http://a b",
+        "http://a:+80", "http://a:-0",
     ])
     func `anything else is refused`(url: String) {
         #expect(throws: PluginError.self) { try FleetOptions(upstreams: [url]) }

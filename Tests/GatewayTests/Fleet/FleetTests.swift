@@ -55,6 +55,11 @@ import Testing
         #expect(fleet(heads: [10, 8, 7]).eligible(at: start) == [0, 1])
     }
 
+    @Test func `the last number that there is counts like any other`() {
+        let last = UInt64.max
+        #expect(fleet(heads: [last, last - 2, last - 3]).eligible(at: start) == [0, 1])
+    }
+
     @Test func `a node that is not ready sets no mark for others`() {
         var fleet = fleet(heads: [100, 10, 9])
         #expect(fleet.eligible(at: start) == [0])

@@ -14,11 +14,13 @@ import Testing
 
     /// Runs something with a backend that has heard of all of its nodes.
     static func withFleet(
-        _ nodes: [FakeNode], _ body: @Sendable (UpstreamBackend) async throws -> Void
+        _ nodes: [FakeNode], options change: (inout FleetOptions) -> Void = { _ in },
+        _ body: @Sendable (UpstreamBackend) async throws -> Void
     ) async throws {
+        var options = try FleetOptions(upstreams: nodes.map(\.url))
+        change(&options)
         let backend = UpstreamBackend(
-            try FleetOptions(upstreams: nodes.map(\.url)), metrics: MetricsRegistry(),
-            authorization: { "Bearer of-the-gateway" },
+            options, metrics: MetricsRegistry(), authorization: { "Bearer of-the-gateway" },
             logger: Logger(label: "test"))
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await backend.run() }
@@ -44,16 +46,17 @@ import Testing
         while await !isServing(backend, index) { try? await Task.sleep(for: .milliseconds(5)) }
     }
 
+    static let caller = GatewayCaller(
+        id: "the-id", authorization: "Bearer of-the-caller", client: "192.0.2.7")
+
     static func request(
-        _ backend: UpstreamBackend, _ name: String, _ target: String, body: String = ""
+        _ backend: UpstreamBackend, _ name: String, _ target: String, body: String = "",
+        within time: Duration = .seconds(60)
     ) throws -> GatewayRequest {
         let route = try #require(backend.routes.routes.first { $0.name == name })
         return GatewayRequest(
             route: route, target: target, arguments: RESTArguments(body: Bytes(body.utf8)),
-            contentType: "application/json",
-            caller: GatewayCaller(
-                id: "the-id", authorization: "Bearer of-the-caller", client: "192.0.2.7"),
-            deadline: .now + .seconds(60))
+            contentType: "application/json", caller: caller, deadline: .now + time)
     }
 
     static func balance(_ backend: UpstreamBackend, _ key: Int = 1) async throws -> GatewayAnswer {
@@ -163,6 +166,41 @@ import Testing
             }
             #expect(!bad.requests.isEmpty)
             #expect(good.requests.count == 20)
+        }
+    }
+
+    @Test func `a read whose answer stops in the middle is asked of another`() async throws {
+        let bad = try await Self.node { _ in .stall("half") }
+        let good = try await Self.node { _ in .answer(200, "good") }
+        try await Self.withFleet([bad, good], options: { $0.limits.instant = .seconds(1) }) {
+            backend in
+            while bad.requests.isEmpty {
+                let text = try await Self.balanceText(backend)
+                #expect(text == "good")
+            }
+        }
+    }
+
+    @Test func `an answer that stops in the middle is none, not a wait for ever`() async throws {
+        let node = try await Self.node { _ in .stall("half") }
+        try await Self.withFleet([node]) { backend in
+            let error = await #expect(throws: RESTError.self) {
+                try await backend.answer(
+                    Self.request(
+                        backend, "GET /api/balance/{address}", "/api/balance/1",
+                        within: .milliseconds(500)))
+            }
+            #expect(error?.status == 503)
+        }
+    }
+
+    @Test func `a node that stops in the middle of saying how it is can come back`() async throws {
+        let node = try await FakeNode()
+        try await Self.withFleet([node]) { backend in
+            node.state.withLock { $0.readiness = .stall("{") }
+            while await Self.isServing(backend, 0) { try await Task.sleep(for: .milliseconds(5)) }
+            node.state.withLock { $0.readiness = nil }
+            await Self.wait(until: backend, serves: 0)
         }
     }
 
@@ -415,9 +453,7 @@ import Testing
         try await Self.withFleet(nodes) { backend in
             let start = EventCursor(
                 sequence: 8, head: BlockReference(number: 8, hash: FakeNode.hash(8)))
-            let next = try await backend.events(
-                after: start,
-                for: GatewayCaller(id: "the-id", authorization: nil, client: "192.0.2.7"))
+            let next = try await backend.events(after: start, for: Self.caller)
             var numbers: [UInt64] = []
             func read(upTo last: UInt64) async throws {
                 while numbers.last != last {
@@ -445,6 +481,42 @@ import Testing
             try await nodes[1].start()
             try await read(upTo: 14)
             #expect(numbers == [9, 10, 11, 12, 13, 14])
+        }
+    }
+
+    @Test(arguments: [401, 403])
+    func `a stream ends for good if the nodes do not let the caller in`(status: Int) async throws {
+        let node = try await FakeNode { $0.events = { _ in .answer(status, "{}") } }
+        try await Self.withFleet([node]) { backend in
+            let next = try await backend.events(after: nil, for: Self.caller)
+            // Some calls may find that the node is not up at the moment.
+            var calls = 1
+            while calls < 100, try await next() != nil { calls += 1 }
+            #expect(calls < 100)
+        }
+    }
+
+    @Test(arguments: [Reaction.answer(503, "busy"), .close, .breakOff("")])
+    func `a stream that a node breaks off goes on`(reaction: Reaction) async throws {
+        let node = try await FakeNode { $0.events = { _ in reaction } }
+        try await Self.withFleet([node]) { backend in
+            let next = try await backend.events(after: nil, for: Self.caller)
+            for _ in 0..<3 {
+                let events = try await next()
+                #expect(events?.isEmpty == true)
+            }
+            node.state.withLock { state in
+                state.events = { _ in .stream([Self.committed(11)]) }
+            }
+            var numbers: [UInt64] = []
+            while numbers.isEmpty {
+                for event in try await next() ?? [] {
+                    if case .block(.committed, let block, _, _) = event {
+                        numbers.append(block.number)
+                    }
+                }
+            }
+            #expect(numbers == [11])
         }
     }
 

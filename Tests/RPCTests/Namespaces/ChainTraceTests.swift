@@ -98,7 +98,7 @@ import RPC
                 == "notifications not supported")
     }
 
-    @Test func `so many run at a time and no more, and one that is ended makes room`()
+    @Test func `so many run at a time and no more, and one makes room when its work has ended`()
         async throws
     {
         var limits = RPCLimits()
@@ -107,16 +107,48 @@ import RPC
         let listener = Listener(holds: true)
         let session = listener.session()
         let first = try await subscribe(node, #""0x0", "0x5""#, as: session)
-        _ = try await subscribe(node, #""0x0", "0x5""#, as: session)
-        let refused = try await subscribe(node, #""0x0", "0x5""#, as: session)
-        #expect(refused["error"]?["code"] == -32_005)
+        let second = try await subscribe(node, #""0x0", "0x5""#, as: session)
+        #expect(first["error"] == nil && second["error"] == nil)
+        #expect(try await listener.results(2).count == 2)
+        for _ in 0..<40 {
+            // No connection has more of it than another.
+            for session in [session, Listener(holds: true).session()] {
+                let refused = try await subscribe(node, #""0x0", "0x5""#, as: session)
+                #expect(refused["error"]?["code"] == -32_005)
+            }
+        }
         let other = try await node.call(
             "debug_unsubscribe", "[\(first["result"] ?? .null)]", as: Listener().session())
         #expect(other["error"]?["message"] == "subscription not found")
         let ended = try await node.call(
             "debug_unsubscribe", "[\(first["result"] ?? .null)]", as: session)
         #expect(ended["result"] == true)
-        #expect(try await subscribe(node, #""0x0", "0x5""#, as: session)["error"] == nil)
+        // Its first block still waits to be taken.
+        let early = try await subscribe(node, #""0x0", "0x5""#, as: session)
+        #expect(early["error"]?["code"] == -32_005)
+        var answer = JSONValue.null
+        let end = ContinuousClock.now + .seconds(30)
+        repeat {
+            listener.release()
+            try await Task.sleep(for: .milliseconds(1))
+            answer = try await subscribe(node, #""0x0", "0x5""#, as: session)
+        } while answer["error"] != nil && .now < end
+        #expect(answer["error"] == nil)
+    }
+
+    @Test func `one that finds no room counts for no connection`() async throws {
+        var limits = RPCLimits()
+        limits.chainTraces = 1
+        limits.subscriptionsPerConnection = 1
+        let node = try await node(limits: limits)
+        let listener = Listener(holds: true)
+        _ = try await subscribe(node, #""0x0", "0x5""#, as: listener.session())
+        #expect(try await listener.results(1).count == 1)
+        let session = Listener().session()
+        let refused = try await subscribe(node, #""0x0", "0x5""#, as: session)
+        #expect(refused["error"]?["code"] == -32_005)
+        let other = try await node.call("eth_subscribe", #"["newHeads"]"#, as: session)
+        #expect(other["error"] == nil)
     }
 
     @Test func `one that has told all makes room by itself`() async throws {
