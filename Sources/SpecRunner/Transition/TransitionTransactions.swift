@@ -68,7 +68,7 @@ public enum TransitionTransaction: Sendable {
     }
 
     private static func missingRecipientText(_ type: TransactionType) -> String {
-        "rlp: input string too short for common.Address, decoding into (types.Transaction)"
+        "rlp: input string too short for common.Address, decoding into "
             + (type == .blob ? "(types.BlobTx).To" : "(types.SetCodeTx).To")
     }
 

@@ -47,6 +47,21 @@ import Testing
             ])
     }
 
+    @Test(
+        arguments: [(3, "(types.BlobTx).To"), (4, "(types.SetCodeTx).To")] as [(UInt64, String)])
+    func `what cannot create a contract and has no recipient is rejected`(
+        type: UInt64, field: String
+    ) throws {
+        let result = try run(
+            fork: "Prague", environment: blockOfChain(),
+            transactions: [transfer(type: type, to: "")])
+        let rejected = try #require(JSONValue(parsing: result.json)["rejected"]?.arrayValue)
+        #expect(
+            rejected.map { $0["error"]?.stringValue } == [
+                "rlp: input string too short for common.Address, decoding into \(field)"
+            ])
+    }
+
     @Test func `undecodable RLP does not stop the others`() throws {
         let good = try run(transactions: [transfer()]).body
         var list = RLPEncoder()
