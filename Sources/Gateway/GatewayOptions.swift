@@ -128,6 +128,9 @@ public struct GatewayLimits: Sendable, Hashable {
     public var requests = 2_048
     /// Streams of events. Each is a connection for hours.
     public var streams = 256
+    /// Streams of one service, or of one address that calls without a token, so that nobody takes
+    /// all of them. A gateway before this one needs one, and one for each of its callers.
+    public var streamsPerCaller = 32
     /// Seconds until a silent connection is closed.
     public var idleSeconds: UInt64 = 120
     /// Bytes of all headers together, and of one.
@@ -155,6 +158,9 @@ public struct GatewayLimits: Sendable, Hashable {
         }
         if let value = try section.integer("max-streams", in: 0...100_000) {
             streams = Int(value)
+        }
+        if let value = try section.integer("max-streams-per-caller", in: 0...100_000) {
+            streamsPerCaller = Int(value)
         }
     }
 }

@@ -21,6 +21,15 @@ public struct GatewayRoute: Sendable {
     public let takesBody: Bool
     /// The operation of the OpenAPI document.
     public let operation: JSONValue
+    /// What values of parameters add to the cost of a request.
+    private let additions: [Addition]
+
+    private struct Addition: Sendable {
+        let parameter: String
+        let units: Double
+        /// The largest number that the parameter takes.
+        let most: Double
+    }
 
     /// A route.
     public init(
@@ -35,6 +44,13 @@ public struct GatewayRoute: Sendable {
         self.isIdempotent = isIdempotent
         self.takesBody = takesBody
         self.operation = operation
+        additions = (operation["parameters"]?.arrayValue ?? []).compactMap { parameter in
+            guard let name = parameter["name"]?.stringValue,
+                let units = parameter["x-apus-units"]?.doubleValue, (0...1e6).contains(units)
+            else { return nil }
+            let most = parameter["schema"]?["maximum"]?.doubleValue ?? 1
+            return Addition(parameter: name, units: units, most: most)
+        }
     }
 
     /// A declared route.
@@ -44,6 +60,15 @@ public struct GatewayRoute: Sendable {
             cache: route.cache, isIdempotent: route.cost != .command,
             takesBody: route.parameters.contains { $0.place == .body },
             operation: OpenAPI.operation(route))
+    }
+
+    /// What a request with these values in its query takes out of its caller's bucket.
+    func units(for query: [String: String]) -> Double {
+        additions.reduce(Admission.units(cost)) { units, addition in
+            guard let text = query[addition.parameter] else { return units }
+            let count = text == "true" ? 1 : Double(UInt64(decimalDigits: text) ?? 0)
+            return units + addition.units * min(count, addition.most)
+        }
     }
 
     /// The method and the path: what the route is called in logs and figures.

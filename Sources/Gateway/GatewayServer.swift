@@ -22,7 +22,6 @@ public final class GatewayServer: Sendable {
 
     private struct Running {
         var server: Task<Void, any Error>
-        var keys: Task<Void, Never>
         /// Writes to the copies that several gateways share.
         var shared: Task<Void, Never>
         var shutDown: @Sendable () async throws -> Void
@@ -85,15 +84,9 @@ public final class GatewayServer: Sendable {
             try await server.run()
         }
         for await bound in ports {
-            let keys = Task { [gateway] in
-                while !Task.isCancelled {
-                    try? await Task.sleep(for: .seconds(gateway.options.limits.keySeconds))
-                    await gateway.refreshKeys()
-                }
-            }
             let shared = Task { [gateway] in if let shared = gateway.shared { await shared.run() } }
             running.withLock {
-                $0 = Running(server: task, keys: keys, shared: shared) {
+                $0 = Running(server: task, shared: shared) {
                     try await server.shutdownGracefully()
                 }
             }
@@ -113,7 +106,6 @@ public final class GatewayServer: Sendable {
     public func stop() async {
         gateway.load.stop()
         if let running = running.withLock({ $0 }) {
-            running.keys.cancel()
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { try? await running.shutDown() }
                 group.addTask { [limits = gateway.options.limits] in
@@ -127,7 +119,6 @@ public final class GatewayServer: Sendable {
             running.server.cancel()
             _ = await running.server.result
             running.shared.cancel()
-            await running.keys.value
             await running.shared.value
         }
         try? await group.shutdownGracefully()

@@ -11,8 +11,9 @@ import TxPool
 
 /// Who may do what with which token: the same for REST and for JSON-RPC.
 struct TokenAccess: Sendable {
-    let verifier: TokenVerifier
-    let policy: RolePolicy
+    let admission: Admission
+    private let keys: TokenKeyRing
+    private let keySeconds: UInt64
 
     /// Reads the keys.
     ///
@@ -31,35 +32,27 @@ struct TokenAccess: Sendable {
                     "gateway: 'rpc:\(name)' is neither a namespace nor a method of this node")
             }
         }
+        keySeconds = options.limits.keySeconds
         do throws(GatewayError) {
-            verifier = TokenVerifier(
-                keys: try await TokenKeyRing(paths), audience: options.audience,
-                clockSkew: Double(options.clockSkew), longestLife: Double(options.longestLife))
+            keys = try await TokenKeyRing(paths)
         } catch {
             throw StartupError(.configuration, "gateway.keys: \(error)")
         }
-        policy = RolePolicy(grants: options.roles, methods: table.methods, plugins: plugins)
-    }
-
-    /// What the value of an `Authorization` header is worth to JSON-RPC.
-    ///
-    /// - Parameter anonymous: the roles of routes that callers without a token may call. They get
-    ///   the methods that go with these routes, whatever tokens of the same names are given.
-    func authorize(
-        anonymous: Set<RESTRole>
-    ) -> @Sendable (_ authorization: String?) -> RPCAccess? {
-        let open = policy.methods(ofRoutes: anonymous)
-        return { [verifier, policy] authorization in
-            guard let authorization else { return open == .namespaces([]) ? nil : open }
-            do throws(TokenRefusal) {
-                let claims = try verifier.verify(
-                    authorization: [authorization], now: Date.now.timeIntervalSince1970)
-                return policy.methods(of: claims.roles)
-            } catch {
-                return nil
-            }
+        do throws(GatewayError) {
+            admission = try Admission(
+                options,
+                policy: RolePolicy(
+                    grants: options.roles, methods: table.methods, plugins: plugins),
+                verifier: TokenVerifier(keys, options), logger: Self.logger, now: wallClockSeconds)
+        } catch {
+            throw StartupError(.configuration, "gateway: \(error)")
         }
     }
+
+    /// Looks at the files of the keys until the task is cancelled.
+    func run() async { await keys.run(every: keySeconds, logger: Self.logger) }
+
+    private static var logger: Logger { Logger(label: "apus.gateway") }
 }
 
 extension Daemon {
@@ -83,9 +76,8 @@ extension Daemon {
         do throws(GatewayError) {
             gateway = try Gateway(
                 backend: LocalBackend(parts, checks: checks), options: options,
-                policy: tokens.policy, verifier: tokens.verifier, metrics: plugins.metrics,
-                version: apusVersion, logger: Logger(label: "apus.gateway"),
-                now: { Date.now.timeIntervalSince1970 })
+                admission: tokens.admission, metrics: plugins.metrics, version: apusVersion,
+                logger: Logger(label: "apus.gateway"), now: wallClockSeconds)
         } catch {
             throw StartupError(.configuration, "gateway: \(error)")
         }

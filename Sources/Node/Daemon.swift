@@ -19,6 +19,8 @@ struct Daemon {
     let logger: Logger
     /// REST, once it is served.
     var gateway: GatewayServer?
+    /// Who may do what, where callers need tokens.
+    private var tokens: TokenAccess?
 
     /// Sets up the process's log. Call once, first.
     static func bootstrapLogging(_ settings: NodeSettings) -> Logger {
@@ -85,7 +87,6 @@ struct Daemon {
         keyFolder: String?
     ) async throws(StartupError) -> [String] {
         let rest = settings.rest
-        var tokens: TokenAccess?
         if rest.isEnabled || rest.guardsRPC {
             tokens = try await TokenAccess(
                 rest.gateway, table: rpc.dispatcher.table, plugins: plugins.names,
@@ -115,7 +116,7 @@ struct Daemon {
         listener.certificate = settings.certificate
         listener.virtualHosts = settings.allowedHosts
         listener.allowedOrigins = settings.allowedOrigins
-        listener.authorize = tokens?.authorize(anonymous: settings.rest.gateway.anonymous)
+        tokens?.admission.admit(to: &listener)
         let port: Int
         do {
             port = try await server.listen(listener)
@@ -201,6 +202,9 @@ struct Daemon {
                         await blockchain.answers()
                     }),
             ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        if let tokens {
+            configuration.services.append(.init(service: TaskService { await tokens.run() }))
+        }
         configuration.maximumGracefulShutdownDuration = .seconds(30)
         var failure: (any Error)?
         do {

@@ -120,6 +120,9 @@ let clientVersion = "apus/v\(apusVersion)/linux-x86_64/swift6.3"
     Timestamp(max(0, Date.now.timeIntervalSince1970))
 }
 
+/// The same with its fractions.
+@Sendable func wallClockSeconds() -> Double { Date.now.timeIntervalSince1970 }
+
 /// Writes lines to standard output at once: programs wait for them.
 func printLines(_ lines: [String]) {
     FileHandle.standardOutput.write(Data((lines.joined(separator: "\n") + "\n").utf8))

@@ -42,7 +42,7 @@ public func runGateway(_ settings: FleetSettings) async throws {
         ]
         var failure: (any Error)?
         do {
-            try await serve(announcing: lines, backend, logger)
+            try await serve(announcing: lines, backend, keys, options, logger)
         } catch {
             failure = error
         }
@@ -57,15 +57,15 @@ private func start(
     _ options: GatewayOptions, _ backend: UpstreamBackend, _ keys: TokenKeyRing,
     _ metrics: MetricsRegistry
 ) async throws(StartupError) -> (server: GatewayServer, port: Int) {
+    let logger = Logger(label: "apus.gateway")
     let gateway: Gateway
     do throws(GatewayError) {
         gateway = try Gateway(
-            backend: backend, options: options, policy: RolePolicy(grants: options.roles),
-            verifier: TokenVerifier(
-                keys: keys, audience: options.audience, clockSkew: Double(options.clockSkew),
-                longestLife: Double(options.longestLife)), metrics: metrics,
-            version: apusVersion, logger: Logger(label: "apus.gateway"),
-            now: { Date.now.timeIntervalSince1970 })
+            backend: backend, options: options,
+            admission: Admission(
+                options, policy: RolePolicy(grants: options.roles),
+                verifier: TokenVerifier(keys, options), logger: logger, now: wallClockSeconds),
+            metrics: metrics, version: apusVersion, logger: logger, now: wallClockSeconds)
     } catch {
         throw StartupError(.configuration, "gateway: \(error)")
     }
@@ -84,7 +84,8 @@ private func start(
 
 /// Serves until SIGTERM or SIGINT.
 private func serve(
-    announcing lines: [String], _ backend: UpstreamBackend, _ logger: Logger
+    announcing lines: [String], _ backend: UpstreamBackend, _ keys: TokenKeyRing,
+    _ options: GatewayOptions, _ logger: Logger
 ) async throws {
     var configuration = ServiceGroupConfiguration(
         services: [
@@ -92,6 +93,10 @@ private func serve(
                 service: TaskService {
                     printLines(lines)
                     try await gracefulShutdown()
+                }),
+            .init(
+                service: TaskService {
+                    await keys.run(every: options.limits.keySeconds, logger: logger)
                 }),
             .init(
                 service: SystemdService(status: "serving nodes") {

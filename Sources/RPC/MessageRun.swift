@@ -20,9 +20,16 @@ struct PendingCall: Sendable {
     let target: Target
     /// Where the call may run.
     let rank: Rank
+    /// The name under which the method is declared that was called; nil if there is none.
+    let declaredName: String?
 
     /// The name that was called.
     var name: String { request.method ?? "" }
+
+    /// What the method costs; nil if it is not run.
+    var cost: RPCMethod.Cost? {
+        if case .method(let method) = target { method.cost } else { nil }
+    }
 
     /// Whether the answer is the id of a subscription, which is told by the name as in geth.
     var subscribes: Bool {
@@ -34,9 +41,12 @@ struct PendingCall: Sendable {
         guard let name = request.method else {
             target = .refused(.invalidRequest)
             rank = .inline
+            declaredName = nil
             return
         }
-        guard let method = table[name], access.permits(name) else {
+        let declared = table[name]
+        declaredName = declared?.name
+        guard let method = declared, access.permits(name) else {
             target = .refused(.methodNotFound(name))
             rank = .inline
             return
@@ -77,15 +87,21 @@ struct MessageRun: Sendable {
     let calls: [PendingCall]
     let isBatch: Bool
     let context: RPCContext
+    private let observe: (@Sendable (_ method: String?, _ error: RPCError?) -> Void)?
     private var index = 0
     private var writer: JSONWriter
     private var hasAnswers = false
 
-    init(text: Bytes, calls: [PendingCall], isBatch: Bool, context: RPCContext) {
+    /// - Parameter observe: told of each call that was answered.
+    init(
+        text: Bytes, calls: [PendingCall], isBatch: Bool, context: RPCContext,
+        observe: (@Sendable (_ method: String?, _ error: RPCError?) -> Void)? = nil
+    ) {
         self.text = text
         self.calls = calls
         self.isBatch = isBatch
         self.context = context
+        self.observe = observe
         writer = JSONWriter(capacity: 256)
         if isBatch { writer.beginArray() }
     }
@@ -130,10 +146,16 @@ struct MessageRun: Sendable {
         let arguments = { () throws(RPCError) -> RPCArguments in try RPCArguments(params) }
         if call.request.isNotification {
             var discarded = JSONWriter()
-            try? body(&discarded, context, arguments)
+            do throws(RPCError) {
+                try body(&discarded, context, arguments)
+                observe?(call.declaredName, nil)
+            } catch {
+                observe?(call.declaredName, error)
+            }
             return
         }
         hasAnswers = true
+        var failure: RPCError?
         Self.writeAnswer(id: call.request.id.map { text[$0] }, to: &writer) { writer in
             let mark = writer.mark()
             writer.key("result")
@@ -143,8 +165,10 @@ struct MessageRun: Sendable {
                 writer.rewind(to: mark)
                 writer.key("error")
                 error.write(to: &writer)
+                failure = error
             }
         }
+        observe?(call.declaredName, failure)
     }
 
     /// The text of the answer; nil if nothing is to be answered.

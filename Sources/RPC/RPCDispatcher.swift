@@ -41,20 +41,26 @@ public final class RPCDispatcher: Sendable {
     }
 
     package func reply(
-        to text: Bytes, session: RPCSession?, access: RPCAccess, on loop: any EventLoop
+        to text: Bytes, session: RPCSession?, caller: RPCCaller, on loop: any EventLoop
     ) -> Reply {
         let message: RPCMessage
         do {
             message = try RPCMessage(text, limits: limits)
         } catch {
+            _ = caller.limit?([])
             return .now(answer(to: error, in: text))
         }
         let context = RPCContext(
-            session: session, access: access,
+            session: session, access: caller.access,
             deadline: .now + .seconds(limits.messageSeconds), limits: limits, pool: pool)
-        let calls = message.requests.map { PendingCall($0, in: text, table, access) }
+        let calls = message.requests.map { PendingCall($0, in: text, table, caller.access) }
         var run = MessageRun(
-            text: text, calls: calls, isBatch: message.isBatch, context: context)
+            text: text, calls: calls, isBatch: message.isBatch, context: context,
+            observe: caller.observe)
+        if let seconds = caller.limit?(calls.compactMap(\.cost)) {
+            while let call = run.next { run.answer(call, .failure(.tooMany(retryAfter: seconds))) }
+            return .now(run.finish())
+        }
         switch calls.lazy.map(\.rank).max() {
         case nil, .inline:
             advance(&run, upTo: .inline, isBusy: false)

@@ -66,6 +66,11 @@ extension RPCError {
     static let timedOut = RPCError(code: RPCErrorCode.timeout, message: "request timed out")
     static let busy = RPCError(
         code: RPCErrorCode.limitExceeded, message: "busy: too many calls are waiting, try again")
+    static func tooMany(retryAfter seconds: Int) -> RPCError {
+        RPCError(
+            code: RPCErrorCode.limitExceeded,
+            message: "too many requests: try again in \(seconds) s")
+    }
     static let internalError = RPCError(
         code: RPCErrorCode.internalError, message: "internal error")
     package static let notificationsUnsupported = RPCError(

@@ -138,6 +138,9 @@ public struct RPCLimits: Sendable {
     /// Time between the pings to a silent WebSocket; two unanswered ones close it.
     public var pingSeconds: Int64 = 30
 
+    /// Time between two looks at whether what let a client in still does, while its connection stays.
+    public var credentialSeconds: Int64 = 5
+
     /// Time for a client to read what it was told last and to close, after the server has: to close at
     /// once would reset the connection. nginx waits as long for the next byte (`lingering_timeout`).
     public var lingerSeconds: Int64 = 5

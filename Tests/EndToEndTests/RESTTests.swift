@@ -146,13 +146,49 @@ import Testing
         #expect(daemon.stop() == 0)
         let audit = try String(contentsOfFile: folder.path + "/audit.log", encoding: .utf8)
         let lines = try audit.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
-        #expect(lines.count == 6)
-        #expect(lines.map { $0["status"]?.intValue } == [401, 200, 403, 200, 401, 401])
+        #expect(
+            lines.map { $0["status"]?.intValue }
+                == [401, 200, 403, 200, 401, 401, 401, 200, 200, 200])
+        #expect(lines[7]["route"] == "JSON-RPC eth_chainId")
+        #expect(lines[8]["code"]?.intValue == -32_601)
         #expect(lines[1]["service"] == "test")
         #expect(lines[1]["route"] == "GET /api/block/{id}")
         #expect(lines[2]["reason"] == "the route needs the role monitor")
         #expect(!audit.contains(reader))
         #expect(!audit.contains(reader.split(separator: ".").last ?? ""))
+    }
+
+    @Test func `a key that is removed lets nobody into JSON-RPC, also without REST`() throws {
+        let folder = try TemporaryFolder()
+        try FileManager.default.createDirectory(
+            atPath: folder.path + "/keys", withIntermediateDirectories: true)
+        let keys = ["old", "new"].map { folder.path + "/keys/\($0).key" }
+        let tokens = try keys.map { key in
+            #expect(try Daemon.run(["jwt", "key", key]).status == 0)
+            return try Daemon.run(
+                ["jwt", "new", "--key", key, "--service", "test", "--role", "reader"]
+            ).output.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        let daemon = try Daemon([
+            "dev", "--port", "0", "--no-rest", "--rpc-jwt", "--set",
+            "gateway.keys=\(folder.path)/keys",
+        ])
+        func status(_ token: String) throws -> Int {
+            try daemon.connect().post(
+                #"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}"#,
+                headers: ["Authorization: Bearer \(token)"]
+            ).status
+        }
+        #expect(try tokens.map(status) == [200, 200])
+        // What stands beside the keys makes no difference.
+        try "the keys".write(
+            toFile: folder.path + "/keys/README", atomically: true, encoding: .utf8)
+        try FileManager.default.removeItem(atPath: keys[0])
+        let end = ContinuousClock.now + .seconds(60)
+        while try status(tokens[0]) == 200, ContinuousClock.now < end {
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+        #expect(try tokens.map(status) == [401, 200])
     }
 
     @Test func `the port of REST is as it was asked for, or a free one`() throws {

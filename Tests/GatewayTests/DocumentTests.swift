@@ -148,10 +148,12 @@ import Testing
             options.audit = .off
             options.addressRate = 0
             let gateway = try Gateway(
-                backend: backend, options: options, policy: RolePolicy(),
-                verifier: TokenVerifier(
-                    keys: TokenKeyRing([TokenSigningKey]()), audience: "apus", clockSkew: 30,
-                    longestLife: 60),
+                backend: backend, options: options,
+                admission: Admission(
+                    options, policy: RolePolicy(),
+                    verifier: TokenVerifier(
+                        keys: TokenKeyRing([TokenSigningKey]()), audience: "apus", clockSkew: 30,
+                        longestLife: 60), logger: GatewayFixture.quiet, now: { 0 }),
                 metrics: MetricsRegistry(), version: "1", logger: GatewayFixture.quiet, now: { 0 })
             let same = gateway.routes.filter { $0.name == "GET /metrics" }
             #expect(same.count == 1)

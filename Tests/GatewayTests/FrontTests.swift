@@ -618,6 +618,61 @@ import Testing
         #expect(reply.status == 503)
         #expect(try await reply.json["reasons"]?[0] == "the head is 1000 s old, more than 999 s")
         #expect(try await reply.json["head"]?["number"] == 0)
+    @Test func `one caller has only so many of the streams`() async throws {
+        let test = try await GatewayFixture(plugins: []) {
+            $0.limits.streamsPerCaller = 1
+            $0.anonymous = [.reader]
+        }
+        let path = "/api/events/blocks"
+        let one = try test.bearer("reader", service: "one")
+        do {
+            let first = await test.send(path, token: one)
+            #expect(first.status == 200)
+            let second = await test.send(path, token: one)
+            #expect(second.status == 429)
+            #expect(second.header("Retry-After") == "5")
+            // Others have theirs, and so has an address.
+            let other = await test.send(path, token: try test.bearer("reader", service: "two"))
+            #expect(other.status == 200)
+            let nobody = await test.send("GET", path, peer: "10.0.0.1")
+            #expect(nobody.status == 200)
+            #expect(await test.send("GET", path, peer: "10.0.0.1").status == 429)
+            withExtendedLifetime([first, other, nobody]) {}
+        }
+        #expect(await test.send(path, token: one).status == 200)
+    }
+
+    @Test func `a stream ends with the token of its caller`() async throws {
+        let test = try await GatewayFixture(plugins: [])
+        var stream = try EventReader(try await test.get("/api/events/blocks"))
+        #expect(try await stream.next() == "retry: 3000")
+        #expect(try await stream.next().hasPrefix("event: state"))
+        // To the second after which its skew is over as well.
+        test.clock.advance(by: 3_600 + 29)
+        try await test.rpc.dispatcher.mine()
+        #expect(try await stream.next().contains("event: committed"))
+        test.clock.advance(by: 1)
+        try await test.rpc.dispatcher.mine()
+        await #expect(throws: PluginError.self) { while true { _ = try await stream.next() } }
+    }
+
+    @Test func `a stream goes on while no execution thread is free`() async throws {
+        let test = try await GatewayFixture(plugins: [])
+        var stream = try EventReader(try await test.get("/api/events/blocks"))
+        #expect(try await stream.next() == "retry: 3000")
+        #expect(try await stream.next().hasPrefix("event: state"))
+        let held = DispatchSemaphore(value: 0)
+        try await withThrowingDiscardingTaskGroup { group in
+            let threads = 4 * ProcessInfo.processInfo.activeProcessorCount
+            for _ in 0..<threads {
+                group.addTask { [rpc = test.rpc] in _ = await rpc.pool.run { held.wait() } }
+            }
+            defer { for _ in 0..<threads { held.signal() } }
+            try await test.rpc.dispatcher.mine()
+            #expect(try await stream.next().contains("event: committed"))
+        }
+    }
+
         let young = try await GatewayFixture(plugins: [], checks: { $0.oldestHead = 1_000 })
         #expect(try await young.get("/readyz").status == 200)
         let full = try await GatewayFixture(

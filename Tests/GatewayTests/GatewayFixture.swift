@@ -30,6 +30,8 @@ final class GatewayFixture: Sendable {
     let devnet: Devnet
     let rpc: RPCNode
     let plugins: PluginHost
+    let admission: Admission
+    let clock = WallClock(GatewayFixture.time)
     let gateway: Gateway
     let key: TokenSigningKey
     private let running: [Task<Void, Never>]
@@ -79,19 +81,22 @@ final class GatewayFixture: Sendable {
         key = try await TokenSigningKey(id: "test", text: Self.secret)
         var checks = ReadinessChecks(now: { 2_000 })
         changeChecks(&checks)
-        gateway = try Gateway(
-            backend: LocalBackend(
-                LocalBackend.Parts(
-                    blockchain: blockchain, pool: pool, rpc: rpc, plugins: plugins,
-                    isDevnet: isDevnet), checks: checks), options: options,
+        admission = try Admission(
+            options,
             policy: RolePolicy(
                 grants: options.roles, methods: rpc.dispatcher.table.methods,
                 plugins: plugins.names),
             verifier: TokenVerifier(
                 keys: TokenKeyRing([key]), audience: "apus", clockSkew: 30,
-                longestLife: 86_400),
-            metrics: plugins.metrics, version: "1.2.3", logger: Self.quiet, now: { Self.time },
+                longestLife: 86_400), logger: Self.quiet, now: { [clock] in clock.now },
             clock: { [start = ContinuousClock.now] in start })
+        gateway = try Gateway(
+            backend: LocalBackend(
+                LocalBackend.Parts(
+                    blockchain: blockchain, pool: pool, rpc: rpc, plugins: plugins,
+                    isDevnet: isDevnet), checks: checks), options: options,
+            admission: admission, metrics: plugins.metrics, version: "1.2.3", logger: Self.quiet,
+            now: { [clock] in clock.now })
         let generation = blockchain.head.generation
         running = [
             Task { [rpc] in await rpc.run() }, Task { [plugins] in await plugins.run() },
@@ -173,6 +178,19 @@ final class GatewayFixture: Sendable {
     ) async -> Reply {
         await send("GET", target, token: token, headers: headers, host: host)
     }
+}
+
+/// A wall clock that says what a test wants, in seconds since 1970.
+final class WallClock: Sendable {
+    private let time: Mutex<Double>
+
+    init(_ time: Double) {
+        self.time = Mutex(time)
+    }
+
+    var now: Double { time.withLock { $0 } }
+
+    func advance(by seconds: Double) { time.withLock { $0 += seconds } }
 }
 
 /// An answer, to be looked at.

@@ -30,7 +30,8 @@ import Testing
             "anonymous": "", "anonymous-local": "reader,monitor", "audit": "off",
             "trusted-proxies": "10.0.0.0/8, ::1", "rate-service": "1", "rate-address": "0",
             "cache": "1", "body-limit": "1024", "timeout": "1", "max-connections": "2",
-            "max-requests": "3", "max-streams": "4", "role-analyst": "reader, rpc:trace",
+            "max-requests": "3", "max-streams": "4",
+            "max-streams-per-caller": "5", "role-analyst": "reader, rpc:trace",
         ])
         #expect(options.keys == ["a.pem", "b"])
         #expect(options.audience == "x")
@@ -48,6 +49,7 @@ import Testing
         #expect(options.limits.connections == 2)
         #expect(options.limits.requests == 3)
         #expect(options.limits.streams == 4)
+        #expect(options.limits.streamsPerCaller == 5)
         #expect(
             options.roles == ["analyst": RolePolicy.Grant(routes: [.reader], methods: ["trace"])])
     }
@@ -79,17 +81,89 @@ import Testing
         try write(try TokenSigningKey.generate(.hs256), path + "/old.key")
         let ring = try await TokenKeyRing([path])
         #expect(ring.names == ["old"])
-        #expect(try await !ring.refresh())
+        #expect(await ring.refresh() == [])
         try write(try TokenSigningKey.generate(.es256), path + "/new.pem")
-        #expect(try await ring.refresh())
+        #expect(await ring.refresh() == [.changed])
         #expect(ring.names == ["new", "old"])
         try FileManager.default.removeItem(atPath: path + "/old.key")
-        #expect(try await ring.refresh())
+        #expect(await ring.refresh() == [.changed])
         #expect(ring.names == ["new"])
-        // What cannot be read leaves the keys as they were.
-        try write("nonsense", path + "/bad.key")
-        await #expect(throws: GatewayError.self) { try await ring.refresh() }
-        #expect(ring.names == ["new"])
+    }
+
+    @Test func `a file that is no key keeps no other from being removed or added`() async throws {
+        let folder = try TemporaryDirectory()
+        for name in ["a", "b"] {
+            try write(try TokenSigningKey.generate(.hs256), folder.path + "/\(name).key")
+        }
+        let ring = try await TokenKeyRing([folder.path])
+        // What an editor leaves, and what is hidden, is none of the keys.
+        for name in ["/a.key~", "/.a.key.swp"] { try write("nonsense", folder.path + name) }
+        #expect(await ring.refresh() == [])
+        try write("See the handbook.", folder.path + "/README", mode: 0o644)
+        let findings = await ring.refresh()
+        #expect(findings.count == 1)
+        guard case .problem(let reason) = findings.first else { return }
+        #expect(reason.contains("/README"))
+        try FileManager.default.removeItem(atPath: folder.path + "/a.key")
+        try write(try TokenSigningKey.generate(.edDSA), folder.path + "/c.pem")
+        #expect(await ring.refresh() == [.changed])
+        #expect(ring.names == ["b", "c"])
+        // It is told of once, and counts as soon as it is one.
+        #expect(await ring.refresh() == [])
+        try write(try TokenSigningKey.generate(.hs256), folder.path + "/README")
+        #expect(await ring.refresh() == [.changed])
+        #expect(ring.names == ["README", "b", "c"])
+    }
+
+    @Test func `a key that is gone, no key any more, or readable by others is dropped`()
+        async throws
+    {
+        let folder = try TemporaryDirectory()
+        let paths = ["gone", "broken", "open", "kept"].map { folder.path + "/\($0).key" }
+        for path in paths { try write(try TokenSigningKey.generate(.hs256), path) }
+        let ring = try await TokenKeyRing(paths)
+        try FileManager.default.removeItem(atPath: paths[0])
+        try write("nonsense", paths[1])
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o644], ofItemAtPath: paths[2])
+        let findings = await ring.refresh()
+        #expect(findings.count == 4)
+        #expect(findings.last == .changed)
+        #expect(ring.names == ["kept"])
+        // With the folder all are gone.
+        try FileManager.default.removeItem(atPath: folder.path)
+        #expect(await ring.refresh().last == .changed)
+        #expect(ring.names == [])
+    }
+
+    @Test func `of two files with one name neither counts while both are there`() async throws {
+        let folder = try TemporaryDirectory()
+        try write(try TokenSigningKey.generate(.hs256), folder.path + "/k.key")
+        let ring = try await TokenKeyRing([folder.path])
+        try write(try TokenSigningKey.generate(.es256), folder.path + "/k.pem")
+        #expect(await ring.refresh().last == .changed)
+        #expect(ring.names == [])
+        try FileManager.default.removeItem(atPath: folder.path + "/k.key")
+        #expect(await ring.refresh() == [.changed])
+        #expect(ring.names == ["k"])
+    }
+
+    @Test func `a key behind a symbolic link is that of the file which it leads to`()
+        async throws
+    {
+        let folder = try TemporaryDirectory()
+        for name in ["1", "2"] {
+            try write(try TokenSigningKey.generate(.hs256), folder.path + "/\(name)")
+        }
+        let link = folder.path + "/k.key"
+        try FileManager.default.createSymbolicLink(
+            atPath: link, withDestinationPath: folder.path + "/1")
+        let ring = try await TokenKeyRing([link])
+        #expect(await ring.refresh() == [])
+        try FileManager.default.removeItem(atPath: link)
+        try FileManager.default.createSymbolicLink(
+            atPath: link, withDestinationPath: folder.path + "/2")
+        #expect(await ring.refresh() == [.changed])
     }
 
     @Test(arguments: [0o600, 0o400])

@@ -173,7 +173,7 @@ private final class Follower: NodePlugin {
                 "jsonrpc": "2.0", "id": 1, "method": .string(method), "params": [param],
             ]
             let reply = dispatcher.reply(
-                to: request.encoded(), session: session, access: .all,
+                to: request.encoded(), session: session, caller: RPCCaller(.all),
                 on: MultiThreadedEventLoopGroup.singleton.any())
             guard case .now(let bytes?) = reply else { return .null }
             return try JSONValue(parsing: bytes)

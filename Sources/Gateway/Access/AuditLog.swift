@@ -18,13 +18,16 @@ public final class AuditLog: Sendable {
 
     /// A call.
     struct Entry {
-        var requestId: String
+        /// Under which the log knows more, if it may.
+        var requestId: String?
         var client: String
         var service: String?
         var roles: [String] = []
         var keyId: String?
         var route: String
         var status: Int
+        /// Of JSON-RPC, if it is an error.
+        var code: Int?
         /// Why it was refused.
         var reason: String?
     }
@@ -55,9 +58,11 @@ public final class AuditLog: Sendable {
     func record(_ entry: Entry) {
         if let logger {
             var facts: Logger.Metadata = [
-                "request.id": "\(entry.requestId)", "client": "\(entry.client)",
-                "route": "\(entry.route)", "status": "\(entry.status)",
+                "client": "\(entry.client)", "route": "\(entry.route)",
+                "status": "\(entry.status)",
             ]
+            if let id = entry.requestId { facts["request.id"] = "\(id)" }
+            if let code = entry.code { facts["code"] = "\(code)" }
             if let service = entry.service {
                 facts["service"] = "\(service)"
                 facts["roles"] = "\(entry.roles.joined(separator: ","))"
@@ -68,10 +73,11 @@ public final class AuditLog: Sendable {
         }
         guard let file else { return }
         var line: JSONObject = [
-            "time": .string(Date.now.formatted(.iso8601)), "request_id": .string(entry.requestId),
-            "client": .string(entry.client), "route": .string(entry.route),
-            "status": .number(String(entry.status)),
+            "time": .string(Date.now.formatted(.iso8601)), "client": .string(entry.client),
+            "route": .string(entry.route), "status": .number(String(entry.status)),
         ]
+        if let id = entry.requestId { line["request_id"] = .string(id) }
+        if let code = entry.code { line["code"] = .number(String(code)) }
         if let service = entry.service {
             line["service"] = .string(service)
             line["roles"] = .array(entry.roles.map { .string($0) })

@@ -37,6 +37,12 @@ public enum TokenKeyFile {
         URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     }
 
+    /// What the file system says of a file, or of what a symbolic link leads to; nil if there is none.
+    static func facts(_ path: String) -> [FileAttributeKey: Any]? {
+        let file = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        return try? FileManager.default.attributesOfItem(atPath: file)
+    }
+
     /// The text of a file, which must not be readable by others unless the key is public.
     static func text(of path: String) throws(GatewayError) -> String {
         guard let data = FileManager.default.contents(atPath: path), data.count <= 65_536 else {
@@ -44,8 +50,7 @@ public enum TokenKeyFile {
         }
         let text = String(decoding: data, as: UTF8.self)
         let isPublic = text.contains("-----BEGIN PUBLIC KEY-----") && !text.contains("PRIVATE")
-        let facts = try? FileManager.default.attributesOfItem(atPath: path)
-        let mode = (facts?[.posixPermissions] as? NSNumber)?.intValue ?? 0o777
+        let mode = (facts(path)?[.posixPermissions] as? NSNumber)?.intValue ?? 0o777
         guard isPublic || mode & 0o077 == 0 else {
             throw GatewayError(
                 "\(path) holds a secret, but has mode 0\(String(mode, radix: 8)), so others can get "

@@ -1,5 +1,6 @@
 import Foundation
 import JWTKit
+public import Logging
 package import Primitives
 import RPC
 import Synchronization
@@ -107,15 +108,32 @@ public struct TokenSigningKey: Sendable {
 /// The keys of a gateway, in files.
 ///
 /// A file's name without its ending is the key's `kid`. An entry that is a folder stands for all
-/// files in it. Keys are changed by changing files: a new one is put beside the old, signers turn to
-/// it, and the old one is removed when the last of its tokens has expired. The files are looked at
-/// again while the gateway runs.
+/// files in it but hidden ones and the backups of editors (`key~`). Keys are changed by changing
+/// files: a new one is put beside the old, signers turn to it, and the old one is removed when the
+/// last of its tokens has expired. The files are looked at again while the gateway runs, each by
+/// itself: a key counts as long as its file is there and is one.
 public final class TokenKeyRing: Sendable {
+    /// The key in a file, with what changes when the file does.
+    private struct Entry {
+        var stamp: String
+        var key: TokenSigningKey
+    }
+
     private struct State {
-        var keys: [String: TokenSigningKey]
-        var stamps: [String: String]
-        /// Goes up when they change.
+        var entries: [String: Entry] = [:]
+        var keys: [String: TokenSigningKey] = [:]
+        /// Why files hold no key.
+        var problems: [String] = []
+        /// Goes up when the keys change.
         var generation: UInt64 = 0
+    }
+
+    /// What a look at the files has found that was not known.
+    package enum Finding: Hashable, Sendable {
+        /// The keys are others now.
+        case changed
+        /// A file holds no key, for this reason.
+        case problem(String)
     }
 
     private let paths: [String]
@@ -128,16 +146,15 @@ public final class TokenKeyRing: Sendable {
     ///   although it holds a secret.
     public init(_ paths: [String]) async throws(GatewayError) {
         self.paths = paths
-        let stamps = try Self.stamps(paths)
-        state = Mutex(State(keys: try await Self.load(stamps.keys.sorted()), stamps: stamps))
+        let start = await Self.read(paths, after: State())
+        if let problem = start.problems.first { throw GatewayError(problem) }
+        state = Mutex(start)
     }
 
     /// Keys that stand in no file, for tests.
     package init(_ keys: [TokenSigningKey]) {
         paths = []
-        state = Mutex(
-            State(
-                keys: Dictionary(keys.map { ($0.id, $0) }, uniquingKeysWith: { $1 }), stamps: [:]))
+        state = Mutex(State(keys: Dictionary(keys.map { ($0.id, $0) }, uniquingKeysWith: { $1 })))
     }
 
     /// The key of a name; without a name the only key, if there is but one.
@@ -161,58 +178,101 @@ public final class TokenKeyRing: Sendable {
     /// The names of the keys.
     public var names: [String] { state.withLock { $0.keys.keys.sorted() } }
 
-    /// Reads the keys again if a file has changed.
+    // MARK: - Changes
+
+    /// Looks at the files again and again until the task is cancelled, and logs what it finds.
+    public func run(every seconds: UInt64, logger: Logger) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .seconds(seconds))
+            for finding in await refresh() {
+                switch finding {
+                case .changed:
+                    logger.notice(
+                        "the keys of tokens have changed",
+                        metadata: ["key.ids": "\(names.joined(separator: ","))"])
+                case .problem(let reason):
+                    logger.error(
+                        "a file of gateway.keys holds no key of tokens",
+                        metadata: ["error": "\(reason)"])
+                }
+            }
+        }
+    }
+
+    /// Reads the files again that have changed. A key whose file is gone, or is none any more, is
+    /// dropped; what is wrong with one file changes nothing about the others.
     ///
-    /// - Returns: whether one had.
-    /// - Throws: `GatewayError` if they cannot be read; the keys then stay as they were.
+    /// - Returns: what is new. A file that still holds no key is read each time, and told of once.
     @discardableResult
-    package func refresh() async throws(GatewayError) -> Bool {
-        guard !paths.isEmpty else { return false }
-        let stamps = try Self.stamps(paths)
-        guard state.withLock({ $0.stamps != stamps }) else { return false }
-        let keys = try await Self.load(stamps.keys.sorted())
-        state.withLock { state in
-            state.keys = keys
-            state.stamps = stamps
-            state.generation += 1
+    package func refresh() async -> [Finding] {
+        guard !paths.isEmpty else { return [] }
+        let before = state.withLock { $0 }
+        var after = await Self.read(paths, after: before)
+        var findings = after.problems.filter { !before.problems.contains($0) }
+            .map { Finding.problem($0) }
+        if after.entries.mapValues(\.stamp) != before.entries.mapValues(\.stamp) {
+            after.generation += 1
+            findings.append(.changed)
         }
-        return true
+        state.withLock { $0 = after }
+        return findings
     }
 
-    /// The files behind some paths, each with what changes when it does.
-    private static func stamps(_ paths: [String]) throws(GatewayError) -> [String: String] {
-        var stamps: [String: String] = [:]
+    /// The keys in the files behind some paths. Those of files that are as they were are taken over.
+    private static func read(_ paths: [String], after known: State) async -> State {
+        var result = State(generation: known.generation)
         for path in paths {
-            guard let facts = try? FileManager.default.attributesOfItem(atPath: path) else {
-                throw GatewayError("there is no key \(path)")
-            }
-            var files = [path]
-            if facts[.type] as? FileAttributeType == .typeDirectory {
-                let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-                files = names.filter { !$0.hasPrefix(".") }.map { path + "/" + $0 }
-            }
-            for file in files {
-                let facts = try? FileManager.default.attributesOfItem(atPath: file)
-                let date = (facts?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-                let node = (facts?[.systemFileNumber] as? NSNumber)?.uint64Value ?? 0
-                let size = (facts?[.size] as? NSNumber)?.uint64Value ?? 0
-                stamps[file] = "\(date) \(node) \(size)"
+            do throws(GatewayError) {
+                for file in try files(path) {
+                    let stamp = stamp(file)
+                    if let entry = known.entries[file], entry.stamp == stamp {
+                        result.entries[file] = entry
+                        continue
+                    }
+                    do throws(GatewayError) {
+                        result.entries[file] = Entry(
+                            stamp: stamp, key: try await TokenKeyFile.read(file))
+                    } catch {
+                        result.problems.append(error.description)
+                    }
+                }
+            } catch {
+                result.problems.append(error.description)
             }
         }
-        return stamps
+        for (id, entries) in Dictionary(grouping: result.entries.values, by: \.key.id) {
+            // Which of two is meant nobody can tell: the one may have been put there to replace the
+            // other.
+            if entries.count == 1 {
+                result.keys[id] = entries[0].key
+            } else {
+                result.problems.append("\(entries.count) files hold a key '\(id)', so none counts")
+            }
+        }
+        return result
     }
 
-    private static func load(_ files: [String]) async throws(GatewayError)
-        -> [String: TokenSigningKey]
-    {
-        var keys: [String: TokenSigningKey] = [:]
-        for file in files {
-            let key = try await TokenKeyFile.read(file)
-            guard keys.updateValue(key, forKey: key.id) == nil else {
-                throw GatewayError("two files hold a key '\(key.id)'")
-            }
+    /// The files that a path stands for.
+    private static func files(_ path: String) throws(GatewayError) -> [String] {
+        guard let facts = TokenKeyFile.facts(path) else {
+            throw GatewayError("there is no key \(path)")
         }
-        return keys
+        guard facts[.type] as? FileAttributeType == .typeDirectory else { return [path] }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            throw GatewayError("cannot read the folder of keys \(path)")
+        }
+        return names.filter { !$0.hasPrefix(".") && !$0.hasSuffix("~") }.sorted()
+            .map { path + "/" + $0 }
+    }
+
+    /// What changes when a file does, or when others can read it.
+    private static func stamp(_ file: String) -> String {
+        let facts = TokenKeyFile.facts(file)
+        let date = (facts?[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+        let node = (facts?[.systemFileNumber] as? NSNumber)?.uint64Value ?? 0
+        let size = (facts?[.size] as? NSNumber)?.uint64Value ?? 0
+        let mode = (facts?[.posixPermissions] as? NSNumber)?.uint64Value ?? 0
+        return "\(date) \(node) \(size) \(mode)"
     }
 }
 

@@ -121,6 +121,13 @@ public struct TokenVerifier: Sendable {
         self.longestLife = longestLife
     }
 
+    /// A verifier as the settings want it.
+    public init(_ keys: TokenKeyRing, _ options: GatewayOptions) {
+        self.init(
+            keys: keys, audience: options.audience, clockSkew: Double(options.clockSkew),
+            longestLife: Double(options.longestLife))
+    }
+
     /// The claims of the one token in the values of `Authorization`.
     ///
     /// - Parameter now: seconds since 1970.

@@ -2,19 +2,30 @@ import Synchronization
 
 /// How much a front is doing, and whether it may do more.
 final class FrontLoad: Sendable {
+    /// For whom streams are counted.
+    enum Owner: Hashable {
+        /// The service of a token.
+        case service(String)
+        /// Who calls without one.
+        case address(NetworkAddress?)
+    }
+
     private struct State {
         var requests = 0
         var streams = 0
+        var streamsByOwner: [Owner: Int] = [:]
         var isStopping = false
     }
 
     private let mostRequests: Int
     private let mostStreams: Int
+    private let mostStreamsOfOwner: Int
     private let state = Mutex(State())
 
-    init(requests: Int, streams: Int) {
-        mostRequests = requests
-        mostStreams = streams
+    init(_ limits: GatewayLimits) {
+        mostRequests = limits.requests
+        mostStreams = limits.streams
+        mostStreamsOfOwner = limits.streamsPerCaller
     }
 
     /// Requests that are being worked on.
@@ -38,24 +49,44 @@ final class FrontLoad: Sendable {
 
     func leave() { state.withLock { $0.requests -= 1 } }
 
-    /// Counts a stream until its ticket is gone; `nil` if there are too many.
-    func openStream() -> StreamTicket? {
-        let isOpen = state.withLock { state in
-            guard state.streams < mostStreams, !state.isStopping else { return false }
+    /// Counts a stream until its ticket is gone.
+    ///
+    /// - Throws: a problem if there are too many.
+    func openStream(for owner: Owner) throws(Problem) -> StreamTicket {
+        let problem = state.withLock { state -> Problem? in
+            guard state.streams < mostStreams, !state.isStopping else { return .busy }
+            let own = state.streamsByOwner[owner, default: 0]
+            guard own < mostStreamsOfOwner else { return Self.tooMany }
             state.streams += 1
-            return true
+            state.streamsByOwner[owner] = own + 1
+            return nil
         }
-        return isOpen ? StreamTicket(load: self) : nil
+        if let problem { throw problem }
+        return StreamTicket(load: self, owner: owner)
+    }
+
+    private static let tooMany = Problem(
+        429, "Too many requests", "The caller has too many streams open.",
+        headers: [("retry-after", "5")])
+
+    private func closeStream(of owner: Owner) {
+        state.withLock { state in
+            state.streams -= 1
+            let left = state.streamsByOwner[owner, default: 1] - 1
+            state.streamsByOwner[owner] = left > 0 ? left : nil
+        }
     }
 
     /// Held by a stream as long as it lives, however it ends.
     final class StreamTicket: Sendable {
-        let load: FrontLoad
+        private let load: FrontLoad
+        private let owner: Owner
 
-        init(load: FrontLoad) {
+        init(load: FrontLoad, owner: Owner) {
             self.load = load
+            self.owner = owner
         }
 
-        deinit { load.state.withLock { $0.streams -= 1 } }
+        deinit { load.closeStream(of: owner) }
     }
 }

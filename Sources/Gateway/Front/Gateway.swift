@@ -23,62 +23,47 @@ public final class Gateway: Sendable {
     public let cache: AnswerCache
     /// Copies that several gateways share.
     package let shared: SharedCache?
-    private let verifier: TokenVerifier
-    private let policy: RolePolicy
+    let admission: Admission
     private let web: WebAccess
     /// The host that was permitted last: mostly the next request names it too.
     private let permittedHost = Mutex("")
-    private let clients: ClientAddress
-    private let audit: AuditLog
     private let figures: FrontMetrics
     private let own: RouteTable
-    private let serviceLimiter: RateLimiter<String>?
-    private let addressLimiter: RateLimiter<NetworkAddress?>?
     let load: FrontLoad
     let now: @Sendable () -> Double
-    private let clock: @Sendable () -> ContinuousClock.Instant
 
     /// A front before a backend.
     ///
     /// - Parameters:
-    ///   - policy: what roles are given.
-    ///   - verifier: tells which tokens are good.
+    ///   - admission: lets callers in.
     ///   - metrics: where the figures are declared, and what `/metrics` shows.
     ///   - version: of the program.
     ///   - now: the wall clock, in seconds since 1970.
-    ///   - clock: by which rates are measured.
-    /// - Throws: `GatewayError` if the audit log cannot be opened, or Redis' password not be read.
+    /// - Throws: `GatewayError` if Redis' password cannot be read.
     public init(
-        backend: any GatewayBackend, options: GatewayOptions, policy: RolePolicy,
-        verifier: TokenVerifier, metrics: MetricsRegistry, version: String, logger: Logger,
-        now: @escaping @Sendable () -> Double,
-        clock: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+        backend: any GatewayBackend, options: GatewayOptions, admission: Admission,
+        metrics: MetricsRegistry, version: String, logger: Logger,
+        now: @escaping @Sendable () -> Double
     ) throws(GatewayError) {
         self.backend = backend
         shared = try options.shared.map { shared throws(GatewayError) in
             try SharedCache(shared, metrics: metrics, logger: logger)
         }
         self.options = options
-        self.policy = policy
-        self.verifier = verifier
+        self.admission = admission
         self.metrics = metrics
         self.version = version
         self.logger = logger
         self.now = now
-        self.clock = clock
         cache = AnswerCache(limit: options.cacheBytes)
         web = WebAccess(
             host: options.host, virtualHosts: options.virtualHosts,
             origins: options.allowedOrigins)
-        clients = ClientAddress(proxies: options.trustedProxies.compactMap { Network($0) })
-        audit = try AuditLog(options.audit, logger: logger)
         own = RouteTable(OwnRoute.allCases.map(\.route))
-        serviceLimiter = options.serviceRate == 0 ? nil : RateLimiter(rate: options.serviceRate)
-        addressLimiter = options.addressRate == 0 ? nil : RateLimiter(rate: options.addressRate)
-        load = FrontLoad(requests: options.limits.requests, streams: options.limits.streams)
+        load = FrontLoad(options.limits)
         figures = FrontMetrics(
-            metrics, routes: Self.routes(own, backend).map(\.name), cache: cache, audit: audit,
-            load: load)
+            metrics, routes: Self.routes(own, backend).map(\.name), cache: cache,
+            audit: admission.audit, load: load)
     }
 
     /// Every route once: the gateway's own, and those of the backend.
@@ -90,21 +75,6 @@ public final class Gateway: Sendable {
     ) -> [GatewayRoute] {
         var names: Set<String> = []
         return (own.routes + backend.routes.routes).filter { names.insert($0.name).inserted }
-    }
-
-    /// Looks whether keys were changed.
-    func refreshKeys() async {
-        do {
-            if try await verifier.keys.refresh() {
-                logger.notice(
-                    "the keys of tokens have changed",
-                    metadata: ["key.ids": "\(verifier.keys.names.joined(separator: ","))"])
-            }
-        } catch {
-            logger.error(
-                "the keys of tokens cannot be read, and stay as they were",
-                metadata: ["error": "\(error)"])
-        }
     }
 
     // MARK: - One request
@@ -127,7 +97,8 @@ public final class Gateway: Sendable {
         let fields = request.head.headerFields
         var trace = Trace(
             id: requestId(fields, peer: peer),
-            client: clients.client(peer: peer, forwardedFor: fields[values: .forwardedFor]))
+            client: admission.clients.client(
+                peer: peer, forwardedFor: fields[values: .forwardedFor]))
         var response: OutgoingResponse
         do {
             guard load.enter() else {
@@ -146,7 +117,7 @@ public final class Gateway: Sendable {
         figures.seconds.observe((ContinuousClock.now - start).seconds, route)
         if let refusal = trace.refusal { figures.refused.add(1, refusal.kind) }
         if trace.claims != nil || trace.refusal != nil {
-            audit.record(
+            admission.audit.record(
                 AuditLog.Entry(
                     requestId: trace.id, client: trace.client?.description ?? "unknown",
                     service: trace.claims?.service, roles: trace.claims?.roles ?? [],
@@ -164,11 +135,14 @@ public final class Gateway: Sendable {
         let target = try RequestTarget(request.head.path ?? "")
         let (route, values) = try find(request.head.method, target)
         trace.route = route
-        try admit(request, to: route, peer: peer, &trace)
+        try admit(
+            request, to: route, for: route.units(for: target.query), peer: peer, &trace)
         let fields = request.head.headerFields
         if let own = OwnRoute(route) {
             return try await answer(
-                own, values, target, request.head, for: caller(fields, trace))
+                own, values, target, request.head, for: caller(fields, trace),
+                countedAs: trace.claims.map { .service($0.service) }
+                    ?? .address(trace.client?.customer))
         }
         if let found = await copy(route, target, fields, &trace) { return found }
         let gatewayRequest = GatewayRequest(
@@ -240,25 +214,23 @@ public final class Gateway: Sendable {
     // MARK: - Who may
 
     private func admit(
-        _ request: IncomingRequest, to route: GatewayRoute, peer: NetworkAddress?,
-        _ trace: inout Trace
+        _ request: IncomingRequest, to route: GatewayRoute, for cost: Double,
+        peer: NetworkAddress?, _ trace: inout Trace
     ) throws(Problem) {
         let fields = request.head.headerFields
         let credentials = fields[values: .authorization]
-        let cost = Self.cost(of: route)
         var granted: Set<RESTRole>
         if credentials.isEmpty {
             granted = options.anonymous
             if isLocal(peer, fields) { granted.formUnion(options.anonymousLocal) }
-            try limit(addressLimiter, cost, trace.client?.customer, &trace)
         } else {
             do throws(TokenRefusal) {
-                let claims = try verifier.verify(authorization: credentials, now: now())
+                let claims = try admission.verify(credentials)
                 trace.claims = claims
-                granted = policy.routes(of: claims.roles)
+                granted = admission.policy.routes(of: claims.roles)
             } catch {
                 // Who tries tokens is slowed down by where he is.
-                try limit(addressLimiter, cost, trace.client?.customer, &trace)
+                try limit(cost, &trace)
                 trace.refusal = ("token", "\(error)")
                 throw Problem(
                     401, "Not authenticated",
@@ -272,10 +244,8 @@ public final class Gateway: Sendable {
                         )
                     ])
             }
-            if let claims = trace.claims {
-                try limit(serviceLimiter, cost, claims.service, &trace)
-            }
         }
+        try limit(cost, &trace)
         guard granted.contains(route.role) else {
             trace.refusal = (
                 trace.claims == nil ? "token" : "role", "the route needs the role \(route.role)"
@@ -304,22 +274,12 @@ public final class Gateway: Sendable {
         return fields[.forwardedFor] == nil && fields[.forwarded] == nil
     }
 
-    private func limit<Key>(
-        _ limiter: RateLimiter<Key>?, _ cost: Double, _ key: Key, _ trace: inout Trace
-    ) throws(Problem) {
-        guard let seconds = limiter?.take(cost, for: key, at: clock()) else { return }
+    private func limit(_ cost: Double, _ trace: inout Trace) throws(Problem) {
+        guard let seconds = admission.take(cost, of: trace.claims, at: trace.client) else { return }
         trace.refusal = ("rate", "too many requests")
         throw Problem(
             429, "Too many requests", "Try again in \(seconds) s.",
             headers: [("retry-after", String(seconds))])
-    }
-
-    /// What a request takes out of a bucket.
-    static func cost(of route: GatewayRoute) -> Double {
-        switch route.cost {
-        case .instant: 1
-        case .execution, .command: 10
-        }
     }
 
     // MARK: - Copies
@@ -524,7 +484,9 @@ public final class Gateway: Sendable {
 
     /// The id of a request: that of a trusted proxy, or a new one.
     private func requestId(_ fields: HTTPFields, peer: NetworkAddress?) -> String {
-        if let given = fields[.requestId], clients.isTrusted(peer), TokenText.isName(given) {
+        if let given = fields[.requestId], admission.clients.isTrusted(peer),
+            TokenText.isName(given)
+        {
             return given
         }
         return UInt64.random(in: .min ... .max).sixteenDigits

@@ -100,7 +100,7 @@ extension Gateway {
     /// Answers a route of the front itself.
     func answer(
         _ route: OwnRoute, _ values: [String: String], _ target: RequestTarget,
-        _ head: HTTPRequest, for caller: GatewayCaller
+        _ head: HTTPRequest, for caller: GatewayCaller, countedAs owner: FrontLoad.Owner
     ) async throws -> OutgoingResponse {
         if let name = target.query.keys.sorted().first(where: { $0 != "after" || route != .events })
         {
@@ -124,7 +124,7 @@ extension Gateway {
         case .health: return try await health(route, of: nil)
         case .moduleHealth: return try await health(route, of: values["module"])
         case .metrics: return route.response(Prometheus.text(metrics.snapshot()))
-        case .events: return try await events(target, head, for: caller)
+        case .events: return try await events(target, head, for: caller, owner)
         }
     }
 
@@ -218,9 +218,11 @@ extension Gateway {
 
     // MARK: - Events
 
-    /// The stream of events. Its connection is that of the request for as long as it lives.
+    /// The stream of events. Its connection is that of the request for as long as it lives, which is
+    /// as long as the caller's token does; what a stream waits for takes a few seconds at most.
     private func events(
-        _ target: RequestTarget, _ head: HTTPRequest, for caller: GatewayCaller
+        _ target: RequestTarget, _ head: HTTPRequest, for caller: GatewayCaller,
+        _ owner: FrontLoad.Owner
     ) async throws -> OutgoingResponse {
         var cursor: EventCursor?
         if let text = head.headerFields[.lastEventId] ?? target.query["after"] {
@@ -234,14 +236,17 @@ extension Gateway {
         var response = OutgoingResponse(200, .whole([]), mediaType: "text/event-stream")
         response.head.headerFields[.proxyBuffering] = "no"
         guard head.method != .head else { return response }
-        guard let ticket = load.openStream() else { throw Problem.busy }
+        let ticket = try load.openStream(for: owner)
+        let credentials = head.headerFields[values: .authorization]
         let source = try await backend.events(after: cursor, for: caller)
         let isFirst = Once()
-        response.content = .parts { [load] in
+        response.content = .parts { [load, admission] in
             _ = ticket
             // A client that comes back does so after three seconds.
             if isFirst.take() { return Bytes("retry: 3000\n\n".utf8) }
-            guard !load.isStopping, let events = try await source() else { return nil }
+            guard !load.isStopping, admission.isAdmitted(credentials),
+                let events = try await source()
+            else { return nil }
             return EventText.encode(events)
         }
         return response

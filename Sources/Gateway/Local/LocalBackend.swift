@@ -181,11 +181,13 @@ public final class LocalBackend: GatewayBackend {
                 [self] head in tag(of: head)
             }
         }
-        return { [self] in
+        // A batch is a few reads in a row: like what is instant they need no execution thread, and
+        // whoever follows does not wait for those who compute.
+        return {
             let position = source.position
-            if let batch = try await execute(until: nil, { try source.next() }) { return batch }
+            if let batch = try source.next() { return batch }
             await source.wait(after: position)
-            return try await execute(until: nil) { try source.next() } ?? []
+            return try source.next() ?? []
         }
     }
 }

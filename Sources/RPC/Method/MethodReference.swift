@@ -163,6 +163,10 @@ extension RPCLimits {
             ),
             ("pingSeconds", "\(pingSeconds)", "time between pings to a silent WebSocket"),
             (
+                "credentialSeconds", "\(credentialSeconds)",
+                "time between two looks at the token of a connection that stays"
+            ),
+            (
                 "lingerSeconds", "\(lingerSeconds)",
                 "time for a client to close after the server has"
             ),

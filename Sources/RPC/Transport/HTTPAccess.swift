@@ -11,14 +11,16 @@ import NIOHTTP1
 /// - A listener may ask for credentials; what they are worth is decided by its owner.
 struct HTTPAccess: Sendable {
     enum Decision: Sendable {
-        /// The caller may use these methods; the origin is to be confirmed to the browser.
-        case granted(RPCAccess, origin: String?)
+        /// The caller is let in; the origin is to be confirmed to the browser.
+        case granted(RPCCaller, origin: String?)
         case refused(HTTPResponseStatus, reason: String)
+        /// The credentials are worth nothing.
+        case unauthorized(RPCCredentials, RPCRefusal)
     }
 
     private let web: WebAccess
     private let access: RPCAccess
-    private let authorize: (@Sendable (_ authorization: String?) -> RPCAccess?)?
+    private let authorize: (@Sendable (RPCCredentials) -> Result<RPCCaller, RPCRefusal>)?
 
     init(listener: RPCListener, access: RPCAccess) {
         web = WebAccess(
@@ -28,16 +30,18 @@ struct HTTPAccess: Sendable {
         authorize = listener.authorize
     }
 
-    func decide(_ head: HTTPRequestHead) -> Decision {
+    func decide(_ head: HTTPRequestHead, from address: SocketAddress?) -> Decision {
         var trustedHost: String?
-        return decide(head, trusting: &trustedHost)
+        return decide(head, from: address, trusting: &trustedHost)
     }
 
     /// The same for one of many requests of a connection.
     ///
     /// - Parameter trustedHost: the `Host` header that was let through last; a client repeats it with
     ///   each request, and taking it apart costs more than the rest of the decision.
-    func decide(_ head: HTTPRequestHead, trusting trustedHost: inout String?) -> Decision {
+    func decide(
+        _ head: HTTPRequestHead, from address: SocketAddress?, trusting trustedHost: inout String?
+    ) -> Decision {
         let named = head.headers["host"]
         let host = named.first ?? ""
         if named.count > 1 || host.isEmpty && head.version != .http1_0 {
@@ -54,13 +58,19 @@ struct HTTPAccess: Sendable {
             return .refused(.forbidden, reason: "origin not allowed")
         }
         guard let authorize, head.method != .OPTIONS else {
-            return .granted(access, origin: origin)
+            return .granted(RPCCaller(access), origin: origin)
         }
-        let credentials = head.headers["authorization"]
-        guard credentials.count <= 1, let granted = authorize(credentials.first) else {
-            return .refused(.unauthorized, reason: "missing or invalid token")
+        let values = head.headers["authorization"]
+        let credentials = RPCCredentials(
+            authorization: values.first, address: address?.ipAddress,
+            forwardedFor: head.headers["x-forwarded-for"])
+        guard values.count <= 1 else {
+            return .unauthorized(credentials, RPCRefusal("the token is given twice"))
         }
-        return .granted(granted.intersection(access), origin: origin)
+        switch authorize(credentials) {
+        case .success(let caller): return .granted(caller.restricted(to: access), origin: origin)
+        case .failure(let refusal): return .unauthorized(credentials, refusal)
+        }
     }
 }
 

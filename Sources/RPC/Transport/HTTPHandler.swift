@@ -14,7 +14,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private enum State {
         case idle
         /// The body of a call is being read.
-        case reading(HTTPRequestHead, RPCAccess, origin: String?, ByteBuffer)
+        case reading(HTTPRequestHead, RPCCaller, origin: String?, ByteBuffer)
         /// The request was answered by its head; what is left of it is dropped.
         case discarding
         /// The call is being worked on.
@@ -25,6 +25,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private let dispatcher: RPCDispatcher
     private let access: HTTPAccess
+    private let refused: (@Sendable (RPCCredentials, RPCRefusal) -> Int?)?
     private let servesCalls: Bool
     private let health: @Sendable () -> JSONValue
     private let maxBodyBytes: Int
@@ -34,12 +35,13 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var isQuiescing = false
 
     init(
-        dispatcher: RPCDispatcher, access: HTTPAccess, servesCalls: Bool,
+        dispatcher: RPCDispatcher, listener: RPCListener,
         health: @escaping @Sendable () -> JSONValue
     ) {
         self.dispatcher = dispatcher
-        self.access = access
-        self.servesCalls = servesCalls
+        access = HTTPAccess(listener: listener, access: listener.http ?? .namespaces([]))
+        refused = listener.refused
+        servesCalls = listener.http != nil
         self.health = health
         maxBodyBytes = dispatcher.limits.messageBytes
     }
@@ -54,9 +56,17 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         if case .closed = state { return }
-        switch access.decide(head, trusting: &trustedHost) {
+        switch access.decide(head, from: context.remoteAddress, trusting: &trustedHost) {
         case .refused(let status, let reason):
             refuse(status, reason, head, context)
+        case .unauthorized(let credentials, let refusal):
+            if let seconds = refused?(credentials, refusal) {
+                refuse(
+                    .tooManyRequests, "too many requests", head, context,
+                    [("Retry-After", String(seconds))])
+            } else {
+                refuse(.unauthorized, "missing or invalid token", head, context)
+            }
         case .granted(let granted, let origin):
             switch head.method {
             case .POST: receiveCall(head, granted, origin, context)
@@ -73,7 +83,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func receiveCall(
-        _ head: HTTPRequestHead, _ granted: RPCAccess, _ origin: String?,
+        _ head: HTTPRequestHead, _ granted: RPCCaller, _ origin: String?,
         _ context: ChannelHandlerContext
     ) {
         guard servesCalls else {
@@ -119,12 +129,12 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func call(
-        _ head: HTTPRequestHead, _ granted: RPCAccess, _ origin: String?, _ body: ByteBuffer,
+        _ head: HTTPRequestHead, _ granted: RPCCaller, _ origin: String?, _ body: ByteBuffer,
         _ context: ChannelHandlerContext
     ) {
         let text = Bytes(body.readableBytesView)
         let reply = dispatcher.reply(
-            to: text, session: nil, access: granted, on: context.eventLoop)
+            to: text, session: nil, caller: granted, on: context.eventLoop)
         switch reply {
         case .now(let answer): respond(head, origin, answer, context)
         case .later(let future), .subscribing(let future):

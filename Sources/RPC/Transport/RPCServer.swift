@@ -23,9 +23,13 @@ public struct RPCListener: Sendable {
     public var virtualHosts: [String] = []
     /// Origins of web pages that may call; "*" for any.
     public var allowedOrigins: [String] = []
-    /// Decides what the value of an Authorization header is worth, beside what the listener serves
-    /// anyway; nil lets everyone in.
-    public var authorize: (@Sendable (_ authorization: String?) -> RPCAccess?)?
+    /// Decides what credentials are worth, within what the listener serves anyway; nil lets everyone
+    /// in. It may be asked more than once about a request.
+    public var authorize: (@Sendable (RPCCredentials) -> Result<RPCCaller, RPCRefusal>)?
+    /// Told once of each request that was not let in.
+    ///
+    /// - Returns: the seconds after which to try again, if it comes from where too many do.
+    public var refused: (@Sendable (RPCCredentials, RPCRefusal) -> Int?)?
 
     /// With what the port speaks TLS; nil: it does not.
     public var certificate: TLSCertificate?
@@ -46,12 +50,12 @@ public struct RPCListener: Sendable {
     ) -> RPCListener {
         var listener = RPCListener(host: host, port: port, http: .engine, webSocket: .engine)
         listener.virtualHosts = ["*"]
-        listener.authorize = { authorization in
+        listener.authorize = { credentials in
             do throws(TokenError) {
-                try key.checkBearer(authorization, now: now())
-                return .engine
+                try key.checkBearer(credentials.authorization, now: now())
+                return .success(RPCCaller(.engine))
             } catch {
-                return nil
+                return .failure(RPCRefusal("\(error)"))
             }
         }
         return listener
@@ -229,10 +233,7 @@ public final class RPCServer: Sendable {
     private func configureHTTP(_ channel: any Channel, _ listener: RPCListener) throws {
         try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
         let limits = dispatcher.limits
-        let access = HTTPAccess(listener: listener, access: listener.http ?? .namespaces([]))
-        let handler = HTTPHandler(
-            dispatcher: dispatcher, access: access, servesCalls: listener.http != nil,
-            health: health)
+        let handler = HTTPHandler(dispatcher: dispatcher, listener: listener, health: health)
         let idle = IdleStateHandler(readTimeout: .seconds(limits.idleSeconds))
         let operations = channel.pipeline.syncOperations
         try operations.addHandler(LingeringClose(limits: limits))
@@ -263,17 +264,21 @@ public final class RPCServer: Sendable {
         return NIOWebSocketServerUpgrader(
             maxFrameSize: limits.messageBytes, automaticErrorHandling: false,
             shouldUpgrade: { channel, head in
-                switch access.decide(head) {
+                switch access.decide(head, from: channel.remoteAddress) {
                 case .granted:
                     channel.eventLoop.makeSucceededFuture(
                         HTTPHeaders(
                             Self.deflate(head).map { [(Self.extensions, $0.header)] } ?? []))
-                case .refused: channel.eventLoop.makeSucceededFuture(nil)
+                // The request is answered as plain HTTP.
+                case .refused, .unauthorized: channel.eventLoop.makeSucceededFuture(nil)
                 }
             },
             upgradePipelineHandler: { channel, head in
                 channel.eventLoop.makeCompletedFuture {
-                    guard case .granted(let granted, _) = access.decide(head) else {
+                    guard
+                        case .granted(let caller, _) = access.decide(
+                            head, from: channel.remoteAddress)
+                    else {
                         throw ChannelError.ioOnClosedChannel
                     }
                     let operations = channel.pipeline.syncOperations
@@ -284,7 +289,7 @@ public final class RPCServer: Sendable {
                             compression: Self.deflate(head).flatMap { agreed in
                                 self.compressions[agreed.windowBits]
                             }),
-                        SessionHandler(dispatcher: self.dispatcher, access: granted))
+                        SessionHandler(dispatcher: self.dispatcher, caller: caller))
                 }
             })
     }
@@ -301,6 +306,6 @@ public final class RPCServer: Sendable {
         try channel.pipeline.syncOperations.addHandlers(
             LingeringClose(limits: dispatcher.limits), ByteToMessageHandler(splitter),
             LineEndingHandler(),
-            SessionHandler(dispatcher: dispatcher, access: access))
+            SessionHandler(dispatcher: dispatcher, caller: RPCCaller(access)))
     }
 }

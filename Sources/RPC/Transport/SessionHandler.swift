@@ -11,9 +11,11 @@ final class SessionHandler: ChannelInboundHandler {
     typealias OutboundOut = ByteBuffer
 
     private let dispatcher: RPCDispatcher
-    private let access: RPCAccess
+    private let caller: RPCCaller
     private let limits: RPCLimits
     private var session: RPCSession?
+    /// Asks whether the caller's credentials still hold.
+    private var check: RepeatedTask?
     private var waiting = CircularBuffer<ByteBuffer>()
     private var workingCount = 0
     private var backlogBytes = 0
@@ -33,9 +35,9 @@ final class SessionHandler: ChannelInboundHandler {
         let sent: (@Sendable () -> Void)?
     }
 
-    init(dispatcher: RPCDispatcher, access: RPCAccess) {
+    init(dispatcher: RPCDispatcher, caller: RPCCaller) {
         self.dispatcher = dispatcher
-        self.access = access
+        self.caller = caller
         limits = dispatcher.limits
     }
 
@@ -60,6 +62,12 @@ final class SessionHandler: ChannelInboundHandler {
                     handler.take(Notification(message: message, sent: sent), context)
                 }
             }, hangUp: { channel.close(promise: nil) })
+        guard let isAdmitted = caller.isAdmitted else { return }
+        let pause = TimeAmount.seconds(limits.credentialSeconds)
+        check = loop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
+            let (handler, context) = bound.value
+            if !isAdmitted() { handler.cut(.credentialsEnded, context) }
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -75,7 +83,7 @@ final class SessionHandler: ChannelInboundHandler {
 
     private func work(on message: ByteBuffer, _ context: ChannelHandlerContext) {
         let reply = dispatcher.reply(
-            to: Bytes(message.readableBytesView), session: session, access: access,
+            to: Bytes(message.readableBytesView), session: session, caller: caller,
             on: context.eventLoop)
         switch reply {
         case .now(let answer): send(answer, context)
@@ -143,7 +151,9 @@ final class SessionHandler: ChannelInboundHandler {
             held.append(notification)
             // Who waits for a notification to be taken sends no other.
             if notification.sent == nil { heldBytes += notification.message.count }
-            if backlogBytes + heldBytes > limits.subscriberBacklogBytes { drop(context) }
+            if backlogBytes + heldBytes > limits.subscriberBacklogBytes {
+                cut(.tooSlow, context)
+            }
         } else if let sent = notification.sent {
             transmit(notification.message, context, sent)
         } else {
@@ -162,7 +172,7 @@ final class SessionHandler: ChannelInboundHandler {
     /// Writes a notification, unless the client is too far behind with reading the ones before.
     private func notify(_ message: Bytes, _ context: ChannelHandlerContext) {
         guard backlogBytes + message.count <= limits.subscriberBacklogBytes else {
-            return drop(context)
+            return cut(.tooSlow, context)
         }
         backlogBytes += message.count
         let promise = context.eventLoop.makePromise(of: Void.self)
@@ -178,7 +188,7 @@ final class SessionHandler: ChannelInboundHandler {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let end = context.eventLoop.scheduleTask(in: .seconds(limits.subscriberSeconds)) {
             let (handler, context) = bound.value
-            handler.drop(context)
+            handler.cut(.tooSlow, context)
         }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.whenComplete { _ in
@@ -188,10 +198,10 @@ final class SessionHandler: ChannelInboundHandler {
         write(message, promise: promise, context)
     }
 
-    /// Cuts off a subscriber that is too far behind, and tells it so.
-    private func drop(_ context: ChannelHandlerContext) {
+    /// Cuts off a client, and tells it why.
+    private func cut(_ reason: CutReason, _ context: ChannelHandlerContext) {
         guard !isEnded else { return }
-        context.triggerUserOutboundEvent(SubscriberTooSlow(), promise: nil)
+        context.triggerUserOutboundEvent(reason, promise: nil)
         context.close(promise: nil)
     }
 
@@ -239,6 +249,7 @@ final class SessionHandler: ChannelInboundHandler {
 
     private func end() {
         isEnded = true
+        check?.cancel()
         session?.close()
         waiting.removeAll()
         let notifications = held
@@ -251,5 +262,8 @@ final class SessionHandler: ChannelInboundHandler {
     }
 }
 
-/// A subscriber lags too far behind with reading and is disconnected.
-struct SubscriberTooSlow {}
+/// Why a client is cut off.
+enum CutReason: String {
+    case tooSlow = "too far behind with reading notifications"
+    case credentialsEnded = "the token has ended"
+}

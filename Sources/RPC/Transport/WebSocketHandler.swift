@@ -95,13 +95,13 @@ final class WebSocketHandler: ChannelDuplexHandler {
     func triggerUserOutboundEvent(
         context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
     ) {
-        guard event is SubscriberTooSlow else {
+        guard let reason = event as? CutReason else {
             context.triggerUserOutboundEvent(event, promise: promise)
             return
         }
         if !isClosing {
             var payload = Self.code(.policyViolation)
-            payload.writeString("too far behind with reading notifications")
+            payload.writeString(reason.rawValue)
             sendClose(payload, context)
         }
         promise?.succeed()

@@ -189,10 +189,12 @@ struct SharedCacheTests {
         options.shared = try Self.options(server)
         let metrics = MetricsRegistry()
         let gateway = try Gateway(
-            backend: backend, options: options, policy: RolePolicy(),
-            verifier: TokenVerifier(
-                keys: TokenKeyRing([TokenSigningKey]()), audience: "apus", clockSkew: 30,
-                longestLife: 60),
+            backend: backend, options: options,
+            admission: Admission(
+                options, policy: RolePolicy(),
+                verifier: TokenVerifier(
+                    keys: TokenKeyRing([TokenSigningKey]()), audience: "apus", clockSkew: 30,
+                    longestLife: 60), logger: GatewayFixture.quiet, now: { 0 }),
             metrics: metrics, version: "1", logger: GatewayFixture.quiet, now: { 0 })
         return (gateway, metrics)
     }

@@ -1,4 +1,5 @@
 import Primitives
+import Synchronization
 import Testing
 
 import RPC
@@ -260,7 +261,10 @@ import RPC
 
     @Test func `credentials decide which methods there are`() async throws {
         try await withServer(configure: { listener in
-            listener.authorize = { $0 == "Bearer good" ? .namespaces(["test"]) : nil }
+            listener.authorize = { credentials in
+                credentials.authorization == "Bearer good"
+                    ? .success(RPCCaller(.namespaces(["test"]))) : .failure(RPCRefusal("bad"))
+            }
         }) { _, port in
             let client = try await RawClient(port: port)
             #expect(try await client.post(none).status == 401)
@@ -271,6 +275,72 @@ import RPC
                 #"{"jsonrpc":"2.0","id":1,"method":"other_none"}"#, headers: good)
             #expect(other.body.contains("-32601"))
         }
+    }
+
+    @Test func `who listens is told once of each request that was not let in`() async throws {
+        let told = Mutex<[String]>([])
+        try await withServer(configure: { listener in
+            listener.authorize = { _ in .failure(RPCRefusal("bad")) }
+            listener.refused = { credentials, refusal in
+                told.withLock { told in
+                    told.append(
+                        "\(credentials.address ?? "") \(credentials.forwardedFor) \(refusal.reason)"
+                    )
+                    return told.count > 1 ? 7 : nil
+                }
+            }
+        }) { _, port in
+            let client = try await RawClient(port: port)
+            let headers = "\(json)X-Forwarded-For: 1.2.3.4\r\n"
+            #expect(try await client.post(none, headers: headers).status == 401)
+            // Also if it is asked for a WebSocket, and is then answered as plain HTTP.
+            let second = try await RawClient(port: port)
+            try await second.send(
+                "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                    + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                    + "Sec-WebSocket-Version: 13\r\n\r\n")
+            let answer = try await second.response()
+            #expect(answer.status == 429)
+            #expect(answer.headers["retry-after"] == "7")
+        }
+        #expect(told.withLock { $0 } == ["127.0.0.1 [\"1.2.3.4\"] bad", "127.0.0.1 [] bad"])
+    }
+
+    @Test func `a caller pays for its calls, and who let it in is told of them`() async throws {
+        let paid = Mutex<[[RPCMethod.Cost]]>([])
+        let told = Mutex<[String]>([])
+        try await withServer(configure: { listener in
+            listener.authorize = { _ in
+                var caller = RPCCaller(.namespaces(["test"]))
+                caller.limit = { costs in
+                    paid.withLock { paid in
+                        paid.append(costs)
+                        return paid.count > 2 ? 3 : nil
+                    }
+                }
+                caller.observe = { method, error in
+                    told.withLock { $0.append("\(method ?? "-") \(error?.code ?? 0)") }
+                }
+                return .success(caller)
+            }
+        }) { _, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.post(none, headers: json).body == noneAnswer)
+            let batch = ["test_fail", "other_none", "test_nothing", "test_work", "test_command"]
+                .map { #"{"jsonrpc":"2.0","id":1,"method":"\#($0)","params":[1]}"# }
+            _ = try await client.post(
+                "[" + batch.joined(separator: ",") + "]", headers: json)
+            let refused = try await client.post(none, headers: json).body
+            #expect(refused.contains("-32005"))
+            #expect(refused.contains("try again in 3 s"))
+        }
+        #expect(
+            paid.withLock { $0 } == [[.instant], [.instant, .execution, .command], [.instant]])
+        #expect(
+            told.withLock { $0 } == [
+                "test_none 0", "test_fail -32602", "test_none -32601", "- -32601", "test_work 0",
+                "test_command 0", "test_none -32005",
+            ])
     }
 
     // MARK: GET

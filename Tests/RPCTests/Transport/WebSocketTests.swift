@@ -1,4 +1,5 @@
 import Primitives
+import Synchronization
 import Testing
 
 import RPC
@@ -26,6 +27,33 @@ import RPC
             #expect(try await client.frames(1).map(\.text) == [noneAnswer])
             try await client.sendFrame("nonsense")
             #expect(try await client.frames(1).first?.text.contains("-32700") == true)
+        }
+    }
+
+    @Test func `a connection ends with what let its caller in`() async throws {
+        var limits = RPCLimits()
+        limits.credentialSeconds = 1
+        let isAdmitted = Mutex(true)
+        try await withServer(
+            limits: limits,
+            configure: { listener in
+                listener.authorize = { _ in
+                    var caller = RPCCaller(.all)
+                    caller.isAdmitted = { isAdmitted.withLock { $0 } }
+                    return .success(caller)
+                }
+            }
+        ) { _, port in
+            let client = try await RawClient(port: port)
+            #expect(try await client.upgrade().status == 101)
+            try await client.sendFrame(none)
+            #expect(try await client.frames(1).map(\.text) == [noneAnswer])
+            isAdmitted.withLock { $0 = false }
+            let close = try await client.frames(1)[0]
+            #expect(close.opcode == 8)
+            // 1008, a violation of policy.
+            #expect(close.payload.prefix(2) == [0x03, 0xf0])
+            #expect(close.text.hasSuffix("the token has ended"))
         }
     }
 
