@@ -15,7 +15,7 @@ public protocol GatewayBackend: Sendable {
     var routes: RouteTable { get }
 
     /// Which chain it is; `nil` while nobody has said.
-    var chainId: UInt64? { get }
+    var chain: ChainName? { get }
 
     /// Whether an answer comes over the network, so that even what is answered at once is worth a
     /// look for a copy.
@@ -130,6 +130,20 @@ public struct GatewayAnswer: Sendable {
         self.fileName = fileName
         self.state = state
         self.entityTag = entityTag
+    }
+}
+
+/// What tells one chain from all others.
+public struct ChainName: Sendable, Hashable {
+    /// The chain id. Private chains often have the same.
+    public var id: UInt64
+    /// The hash of the first block.
+    public var genesisHash: Hash256
+
+    /// The name of a chain.
+    public init(id: UInt64, genesisHash: Hash256) {
+        self.id = id
+        self.genesisHash = genesisHash
     }
 }
 

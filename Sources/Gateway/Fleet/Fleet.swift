@@ -46,10 +46,6 @@ package struct Fleet: Sendable {
         package fileprivate(set) var streamHeard: ContinuousClock.Instant?
         /// Requests that have been sent and not answered.
         package fileprivate(set) var outstanding = 0
-        /// Requests that it has been given.
-        package fileprivate(set) var requests: UInt64 = 0
-        /// Requests that it has not answered.
-        package fileprivate(set) var failures: UInt64 = 0
     }
 
     /// The nodes, in the order of the configuration.
@@ -143,7 +139,6 @@ package struct Fleet: Sendable {
         guard let index = order.first else { return nil }
         turn = (index + 1) % count
         members[index].outstanding += 1
-        members[index].requests += 1
         members[index].breaker.begin(at: now, deadline: deadline)
         return index
     }
@@ -163,9 +158,7 @@ package struct Fleet: Sendable {
         members[index].outstanding -= 1
         switch outcome {
         case .answered: members[index].breaker.succeeded()
-        case .failed:
-            members[index].failures += 1
-            members[index].breaker.failed(at: now)
+        case .failed: members[index].breaker.failed(at: now)
         case .abandoned: members[index].breaker.abandoned()
         }
     }

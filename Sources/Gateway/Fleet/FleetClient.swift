@@ -123,7 +123,10 @@ package final class FleetClient: Sendable {
                     ?? fleet.begin(at: now, deadline: deadline)
                 return (index, fleet.nextChance(at: now))
             }
-            if let index { return index }
+            if let index {
+                metrics.begins(index)
+                return index
+            }
             guard now < patience else { throw .noUpstream(retryAfter: chance) }
             do {
                 try await Task.sleep(for: min(.milliseconds(25), patience - now))
@@ -134,6 +137,7 @@ package final class FleetClient: Sendable {
     }
 
     private func over(_ index: Int, _ outcome: Fleet.Outcome) {
+        if case .failed = outcome { metrics.fails(index) }
         fleet.withLock { $0.end(index, outcome, at: .now) }
     }
 

@@ -8,8 +8,8 @@ package struct FleetMetrics: Sendable {
     let retries: Counter
     /// Requests that no node has answered.
     let unanswered: Counter
-    private let upstreamRequests: Gauge
-    private let upstreamFailures: Gauge
+    private let upstreamRequests: Counter
+    private let upstreamFailures: Counter
     private let upstreamOutstanding: Gauge
     private let upstreamUp: Gauge
     private let upstreamHead: Gauge
@@ -23,11 +23,10 @@ package struct FleetMetrics: Sendable {
                 "reason", RetryPolicy.Failure.allCases.map(\.rawValue)))
         unanswered = registry.counter(
             "apus_gateway_unanswered_total", "Requests that no upstream has answered.")
-        upstreamRequests = registry.gauge(
-            "apus_gateway_upstream_requests", "Tries at an upstream since the start.",
-            label: places)
-        upstreamFailures = registry.gauge(
-            "apus_gateway_upstream_failures", "Tries that an upstream has not answered.",
+        upstreamRequests = registry.counter(
+            "apus_gateway_upstream_requests_total", "Tries at an upstream.", label: places)
+        upstreamFailures = registry.counter(
+            "apus_gateway_upstream_failures_total", "Tries that an upstream has not answered.",
             label: places)
         upstreamOutstanding = registry.gauge(
             "apus_gateway_upstream_outstanding", "Requests that an upstream is working on.",
@@ -39,13 +38,17 @@ package struct FleetMetrics: Sendable {
             label: places)
     }
 
+    /// Counts a try at a node.
+    func begins(_ index: Int) { upstreamRequests.add(1, String(index)) }
+
+    /// Counts one that it has not answered.
+    func fails(_ index: Int) { upstreamFailures.add(1, String(index)) }
+
     /// Shows what is known of the nodes.
     func show(_ fleet: Fleet, at now: ContinuousClock.Instant) {
         let eligible = Set(fleet.eligible(at: now))
         for (index, member) in fleet.members.enumerated() {
             let place = String(index)
-            upstreamRequests.set(Double(member.requests), place)
-            upstreamFailures.set(Double(member.failures), place)
             upstreamOutstanding.set(Double(member.outstanding), place)
             upstreamUp.set(eligible.contains(index) ? 1 : 0, place)
             upstreamHead.set(Double(member.head ?? 0), place)

@@ -26,7 +26,7 @@ package final class FleetMonitor: Sendable {
         /// What all of them serve that are up.
         var common = RouteTable([])
         /// The chain of the first node that was ready: the others must have the same.
-        var chainId: UInt64?
+        var chain: ChainName?
         /// When a node was last asked how it is.
         var moved = ContinuousClock.now
     }
@@ -57,7 +57,7 @@ package final class FleetMonitor: Sendable {
     package var routes: RouteTable { state.withLock { $0.common } }
 
     /// The chain of the nodes; `nil` before the first has said.
-    var chainId: UInt64? { state.withLock { $0.chainId } }
+    var chain: ChainName? { state.withLock { $0.chain } }
 
     /// Whether the nodes are still asked how they are.
     func isMoving(at now: ContinuousClock.Instant) -> Bool {
@@ -124,15 +124,17 @@ package final class FleetMonitor: Sendable {
             guard let number = text?["head"]?["number"]?.uint64Value,
                 let hash = text?["head"]?["hash"]?.stringValue.flatMap({ Hash256(hex: $0) })
             else { throw NotReady(reason: "does not say where its head is") }
-            guard let chainId = text?["chain_id"]?.uint64Value else {
-                throw NotReady(reason: "does not say which chain it has")
-            }
+            guard let id = text?["chain_id"]?.uint64Value,
+                let genesis = text?["genesis_hash"]?.stringValue.flatMap({ Hash256(hex: $0) })
+            else { throw NotReady(reason: "does not say which chain it has") }
+            let chain = ChainName(id: id, genesisHash: genesis)
             let ours = state.withLock { state in
-                if state.chainId == nil { state.chainId = chainId }
-                return state.chainId
+                if state.chain == nil { state.chain = chain }
+                return state.chain
             }
-            guard chainId == ours else {
-                throw NotReady(reason: "has chain \(chainId), and others another")
+            guard chain == ours else {
+                throw NotReady(
+                    reason: "has chain \(id) that begins with \(genesis), and others another")
             }
             let head = BlockReference(number: number, hash: hash)
             client.fleet.withLock { $0.isReady(index, head: head, at: .now) }

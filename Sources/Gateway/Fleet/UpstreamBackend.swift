@@ -81,7 +81,7 @@ public final class UpstreamBackend: GatewayBackend {
     public var isRemote: Bool { true }
 
     /// The chain of the nodes, as the first of them has said it.
-    public var chainId: UInt64? { monitor.chainId }
+    public var chain: ChainName? { monitor.chain }
 
     /// Asks the nodes.
     public func answer(_ request: GatewayRequest) async throws -> GatewayAnswer {

@@ -303,7 +303,7 @@ public final class Gateway: Sendable {
         guard isKept, !tags.isEmpty else { return nil }
         let entityTags = tags.map(\.entityTag)
         var found = cache.find(target.canonical, entityTags: entityTags)
-        if found == nil, let shared, let chainId = backend.chainId {
+        if found == nil, let shared, let chainId = backend.chain?.id {
             found = await shared.find(target.canonical, entityTags: entityTags, chainId: chainId)
             if let found {
                 cache.store(
@@ -371,7 +371,7 @@ public final class Gateway: Sendable {
             let copy = CachedAnswer(mediaType: answer.mediaType, body: bytes, state: state)
             let key = CacheKey(target: target.canonical, entityTag: tag)
             cache.store(copy, under: key)
-            if let shared, let chainId = backend.chainId {
+            if let shared, let chainId = backend.chain?.id {
                 shared.store(copy, under: key, chainId: chainId)
             }
         }

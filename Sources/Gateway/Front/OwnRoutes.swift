@@ -137,11 +137,13 @@ extension Gateway {
     private func ready(_ route: OwnRoute) async -> OutgoingResponse {
         let readiness = await backend.readiness()
         let reasons = load.isStopping ? ["the gateway is stopping"] : readiness.reasons
+        let chain = backend.chain
         let value: JSONValue = [
             "status": reasons.isEmpty ? "ready" : "not ready",
             "reasons": .array(reasons.map { .string($0) }),
             "head": readiness.head.map(Self.json) ?? .null,
-            "chain_id": backend.chainId.map { .number(String($0)) } ?? .null,
+            "chain_id": chain.map { .number(String($0.id)) } ?? .null,
+            "genesis_hash": chain.map { .string($0.genesisHash.description) } ?? .null,
         ]
         return route.response(value.encoded(), status: reasons.isEmpty ? 200 : 503)
     }

@@ -60,7 +60,10 @@ public final class LocalBackend: GatewayBackend {
     }
 
     /// The chain of the node.
-    public var chainId: UInt64? { parts.blockchain.config.chainId }
+    public var chain: ChainName? {
+        ChainName(
+            id: parts.blockchain.config.chainId, genesisHash: parts.blockchain.genesisHash)
+    }
 
     /// It is here.
     public var isRemote: Bool { false }

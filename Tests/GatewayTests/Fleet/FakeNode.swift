@@ -33,6 +33,7 @@ final class FakeNode: Sendable {
         var number: UInt64 = 10
         var instance: UInt64 = 1
         var isReady = true
+        var genesisHash = FakeNode.hash(7)
         /// What it does when it is asked whether it is ready; `nil`: it says so.
         var readiness: Reaction?
         var operations: [String: String] = FakeNode.operations
@@ -120,7 +121,10 @@ final class FakeNode: Sendable {
             let head =
                 #"{"number":\#(snapshot.number),"hash":"\#(Self.hash(snapshot.number))"}"#
             return snapshot.isReady
-                ? .answer(200, #"{"status":"ready","reasons":[],"chain_id":7,"head":\#(head)}"#)
+                ? .answer(
+                    200,
+                    #"{"status":"ready","reasons":[],"chain_id":7,"#
+                        + #""genesis_hash":"\#(snapshot.genesisHash)","head":\#(head)}"#)
                 : .answer(503, #"{"status":"not ready","reasons":["tired"],"head":null}"#)
         case "/openapi.json":
             var paths: [String: [String]] = [:]

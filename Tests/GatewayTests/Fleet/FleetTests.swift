@@ -97,7 +97,6 @@ import Testing
             fleet.end(0, .failed, at: start)
         }
         #expect(fleet.eligible(at: start) == [1])
-        #expect(fleet.members[0].failures == 3)
         let later = start + .milliseconds(250)
         #expect(fleet.eligible(at: later) == [0, 1])
         #expect(fleet.begin(without: [1], at: later, deadline: deadline) == 0)

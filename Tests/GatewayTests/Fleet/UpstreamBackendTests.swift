@@ -385,6 +385,34 @@ import Testing
         }
     }
 
+    @Test func `a node whose chain began with another block is not asked, for all its id`()
+        async throws
+    {
+        let nodes = [try await FakeNode(), try await FakeNode()]
+        try await Self.withFleet(nodes) { backend in
+            let ours = ChainName(id: 7, genesisHash: FakeNode.hash(7))
+            #expect(backend.chain == ours)
+            nodes[1].state.withLock { $0.genesisHash = FakeNode.hash(8) }
+            while await Self.isServing(backend, 1) { try await Task.sleep(for: .milliseconds(5)) }
+            let health = await backend.health()
+            let reason = health.first { $0.name == "upstream-1" }?.health.facts["reason"]
+            #expect(
+                reason == "has chain 7 that begins with \(FakeNode.hash(8)), and others another")
+            #expect(backend.chain == ours)
+        }
+    }
+
+    @Test func `what only grows is a counter`() {
+        let metrics = MetricsRegistry()
+        _ = FleetMetrics(metrics, upstreams: 2)
+        let kinds = metrics.snapshot().filter { $0.name.hasSuffix("_total") }
+        #expect(
+            Set(kinds.map(\.name)).isSuperset(of: [
+                "apus_gateway_upstream_requests_total", "apus_gateway_upstream_failures_total",
+            ]))
+        #expect(kinds.allSatisfy { $0.kind == .counter })
+    }
+
     @Test func `a node that is not ready says why, and comes back`() async throws {
         let nodes = [try await FakeNode(), try await FakeNode()]
         try await Self.withFleet(nodes) { backend in
