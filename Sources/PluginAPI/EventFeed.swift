@@ -18,7 +18,7 @@ public struct FeedEvent: Hashable, Sendable {
         case reset = 3
     }
 
-    /// The place in the order, from 1, without gaps. It is the cursor of who has seen the event.
+    /// The place in the order, from 1, without gaps.
     public let sequence: UInt64
     /// What happened.
     public let kind: Kind
@@ -352,14 +352,9 @@ public final class EventFeed: CommitParticipant {
     }
 
     /// The event for one who cannot go on from its cursor: the head of a view.
-    func reset(at view: ChainView) throws(StorageError) -> FeedEvent? {
-        guard let columns = state.withLock({ $0.columns }),
-            let last = try view.snapshot.value(columns.meta, Self.lastKey).flatMap({
-                UInt64(bigEndian: $0)
-            })
-        else { return nil }
-        return FeedEvent(
-            sequence: last, kind: .reset, block: view.reference,
+    func reset(at view: ChainView) throws(StorageError) -> FeedEvent {
+        FeedEvent(
+            sequence: try last(in: view.snapshot), kind: .reset, block: view.reference,
             parentHash: view.header.parentHash)
     }
 

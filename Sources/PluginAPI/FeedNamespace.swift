@@ -54,34 +54,43 @@ struct FeedNamespace: Sendable {
     }
 
     private func events(
-        _: RPCContext, _ cursor: LenientQuantity?, _ limit: LenientQuantity?
+        _: RPCContext, _ cursor: FeedCursor?, _ limit: LenientQuantity?
     ) throws -> EventPage {
         let view = blockchain.head.view
-        let last = host.feed.last
-        guard let cursor = try cursor?.uint64() else {
-            return EventPage(events: [], cursor: last, view: view)
+        guard let cursor else {
+            let last = try host.feed.last(in: view.snapshot)
+            return EventPage(
+                events: [], cursor: FeedCursor(sequence: last, headHash: view.hash), view: view)
         }
-        guard cursor <= last else { throw RPCError.invalidParams("cursor is in the future") }
+        guard try host.feed.isKnown(cursor, in: view.snapshot) else {
+            let reset = try host.feed.reset(at: view)
+            return EventPage(events: [reset], cursor: reset.cursor, view: view)
+        }
         let limit = min(try limit?.uint64() ?? Self.page, Self.page)
         do {
             let events = try host.feed.events(
-                after: cursor, limit: Int(limit), in: view.snapshot)
-            return EventPage(events: events, cursor: events.last?.sequence ?? cursor, view: view)
+                after: cursor.sequence, limit: Int(limit), in: view.snapshot)
+            return EventPage(events: events, cursor: events.last?.cursor ?? cursor, view: view)
         } catch let error as EventsForgotten {
             throw RPCError(code: RPCErrorCode.limitExceeded, message: error.description)
         }
     }
 
     private func subscribe(
-        context: RPCContext, _ topic: String, _ cursor: LenientQuantity?
+        context: RPCContext, _ topic: String, _ cursor: FeedCursor?
     ) throws -> String {
         guard let session = context.session else { throw RPCError.notificationsUnsupported }
         guard topic == "events" else {
             throw RPCError.invalidParams("no \"\(topic)\" subscription in apus namespace")
         }
-        let last = host.feed.last
-        let first = try cursor?.uint64() ?? last
-        guard first <= last else { throw RPCError.invalidParams("cursor is in the future") }
+        let view = blockchain.head.view
+        let last = try host.feed.last(in: view.snapshot)
+        var first = cursor?.sequence ?? last
+        var reset: FeedEvent?
+        if let cursor, try !host.feed.isKnown(cursor, in: view.snapshot) {
+            reset = try host.feed.reset(at: view)
+            first = last
+        }
         guard last - first <= Self.backlog else {
             throw RPCError(
                 code: RPCErrorCode.limitExceeded,
@@ -95,7 +104,8 @@ struct FeedNamespace: Sendable {
             l0: .random(in: 0...UInt64.max), l1: .random(in: 0...UInt64.max), l2: 0, l3: 0
         ).hexQuantity
         let follower = EventFollower(
-            id: id, after: first, session: session, feed: host.feed, blockchain: blockchain)
+            id: id, after: first, beginningWith: reset, session: session, feed: host.feed,
+            blockchain: blockchain)
         host.feed.listen(id, for: session) { follower.deliver() }
         session.whenClosed(id) { [feed = host.feed, unowned session] in
             feed.stopListening(id, for: session)
@@ -122,57 +132,64 @@ private final class EventFollower: Sendable {
     private let session: RPCSession
     private let feed: EventFeed
     private let blockchain: Blockchain
-    private let sequence: Mutex<UInt64>
+    private let state: Mutex<(sequence: UInt64, reset: FeedEvent?)>
 
+    /// - Parameter reset: what the client is told before all else.
     init(
-        id: String, after sequence: UInt64, session: RPCSession, feed: EventFeed,
-        blockchain: Blockchain
+        id: String, after sequence: UInt64, beginningWith reset: FeedEvent?, session: RPCSession,
+        feed: EventFeed, blockchain: Blockchain
     ) {
         self.id = id
         self.session = session
         self.feed = feed
         self.blockchain = blockchain
-        self.sequence = Mutex(sequence)
+        state = Mutex((sequence, reset))
     }
 
     /// Sends what the client does not have yet. A client that does not read is cut off by its
     /// transport; nobody waits for it.
     func deliver() {
-        sequence.withLock { sequence in
+        state.withLock { state in
+            if let reset = state.reset { notify(reset) }
+            state.reset = nil
             let snapshot = blockchain.head.view.snapshot
             while true {
-                guard let events = try? feed.events(after: sequence, limit: 256, in: snapshot)
+                guard let events = try? feed.events(after: state.sequence, limit: 256, in: snapshot)
                 else {
                     return session.disconnect()
                 }
                 for event in events {
-                    var writer = JSONWriter(capacity: 400)
-                    writer.object { writer in
-                        writer.key("jsonrpc")
-                        writer.string("2.0")
-                        writer.key("method")
-                        writer.string("apus_subscription")
-                        writer.key("params")
-                        writer.object { writer in
-                            writer.key("subscription")
-                            writer.string(id)
-                            writer.key("result")
-                            event.write(to: &writer)
-                        }
-                    }
-                    session.notify(writer.bytes)
-                    sequence = event.sequence
+                    notify(event)
+                    state.sequence = event.sequence
                 }
                 if events.count < 256 { return }
             }
         }
+    }
+
+    private func notify(_ event: FeedEvent) {
+        var writer = JSONWriter(capacity: 400)
+        writer.object { writer in
+            writer.key("jsonrpc")
+            writer.string("2.0")
+            writer.key("method")
+            writer.string("apus_subscription")
+            writer.key("params")
+            writer.object { writer in
+                writer.key("subscription")
+                writer.string(id)
+                writer.key("result")
+                event.write(to: &writer)
+            }
+        }
+        session.notify(writer.bytes)
     }
 }
 
 /// Events with the cursor after them.
 private struct EventPage: RPCResult {
     let events: [FeedEvent]
-    let cursor: UInt64
+    let cursor: FeedCursor
     let view: ChainView
 
     func write(to writer: inout JSONWriter) {
@@ -180,7 +197,7 @@ private struct EventPage: RPCResult {
             writer.key("events")
             writer.array { writer in for event in events { event.write(to: &writer) } }
             writer.key("cursor")
-            writer.hexQuantity(cursor)
+            writer.string(cursor.description)
             writer.key("head")
             writer.object { writer in
                 writer.key("number")
@@ -199,7 +216,7 @@ extension FeedEvent: RPCResult {
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.key("cursor")
-            writer.hexQuantity(sequence)
+            writer.string(cursor.description)
             writer.key("type")
             writer.string("\(kind)")
             writer.key("number")

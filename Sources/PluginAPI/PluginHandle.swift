@@ -58,8 +58,7 @@ public final class PluginHandle: Sendable {
             do {
                 events = try feed.events(after: sequence, limit: 64, in: view.snapshot)
             } catch is EventsForgotten {
-                guard let reset = try feed.reset(at: view) else { return }
-                events = [reset]
+                events = [try feed.reset(at: view)]
             }
             for event in events {
                 try await body(event, view)

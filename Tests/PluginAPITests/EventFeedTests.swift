@@ -162,6 +162,99 @@ private final class Follower: NodePlugin {
         #expect(try first() == Bytes(bigEndian: 5))
     }
 
+    /// The result of a call, or its error.
+    private func call(
+        _ test: PluginFixture, _ method: String, _ params: [JSONValue],
+        as session: RPCSession? = nil
+    ) throws -> JSONValue {
+        let pool = ExecutionPool(threads: 1, queueLimit: 1)
+        defer { Task { try await pool.shutDown() } }
+        let dispatcher = RPCDispatcher(
+            table: MethodTable(test.host.methods, version: "1"), pool: pool, limits: RPCLimits(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let request: JSONValue = [
+            "jsonrpc": "2.0", "id": 1, "method": .string(method), "params": .array(params),
+        ]
+        let reply = dispatcher.reply(
+            to: request.encoded(), session: session, caller: RPCCaller(.all),
+            on: MultiThreadedEventLoopGroup.singleton.any())
+        guard case .now(let bytes?) = reply else { return .null }
+        let answer = try JSONValue(parsing: bytes)
+        return answer["result"] ?? answer["error"] ?? .null
+    }
+
+    @Test func `a cursor goes on where it was, and one of another history begins anew`()
+        async throws
+    {
+        let test = try PluginFixture(directory)
+        #expect(try call(test, "apus_getEvents", [])["cursor"] == "0x0")
+        for _ in 0..<3 { try await test.produce() }
+        let hashes = try (0...3).map { try #require(try test.chain.head.view.canonicalHash($0)) }
+        let all = try call(test, "apus_getEvents", ["0x0"])
+        let cursors = (1...3).map { JSONValue.string("0x\($0).\(hashes[$0])") }
+        #expect(all["events"]?.arrayValue?.map { $0["cursor"] } == cursors)
+        #expect(all["cursor"] == cursors[2])
+        #expect(try call(test, "apus_getEvents", [])["cursor"] == cursors[2])
+        let rest = try call(test, "apus_getEvents", [cursors[0]])
+        #expect(rest["events"]?.arrayValue?.map { $0["cursor"] } == [cursors[1], cursors[2]])
+        let none = try call(test, "apus_getEvents", [cursors[2]])
+        #expect(none["events"] == [])
+        #expect(none["cursor"] == cursors[2])
+        // The number of another history, one that was not reached here, and one without a head.
+        for foreign: JSONValue in [
+            .string("0x2.\(hashes[1])"), .string("0x4.\(hashes[3])"), "0x2", 2,
+        ] {
+            let page = try call(test, "apus_getEvents", [foreign])
+            let events = try #require(page["events"]?.arrayValue)
+            #expect(events.map { $0["type"] } == ["reset"])
+            #expect(events[0]["hash"] == .string("\(hashes[3])"))
+            #expect(page["cursor"] == cursors[2])
+        }
+        for wrong: JSONValue in ["0x2.", ".", .string("2.\(hashes[2])"), "0x2.0x12", true] {
+            #expect(try call(test, "apus_getEvents", [wrong])["code"]?.intValue == -32_602)
+        }
+    }
+
+    @Test func `a cursor whose own event is gone is known by the next`() async throws {
+        let test = try PluginFixture(directory)
+        for _ in 0..<3 { try await test.produce() }
+        let view = test.chain.head.view
+        let hashes = try (0...3).map { try #require(try view.canonicalHash($0)) }
+        let family = try #require(test.host.families.first { $0.family == "events" })
+        let column = try #require(test.chain.database.column(family))
+        var batch = WriteBatch(for: test.chain.database)
+        batch.delete(column, [0, 0, 0, 0, 0, 0, 0, 1])
+        try test.chain.database.write(batch, durability: .buffered)
+        try await test.produce()
+        let page = try call(test, "apus_getEvents", [.string("0x1.\(hashes[1])")])
+        #expect(page["events"]?.arrayValue?.count == 3)
+        let foreign = try call(test, "apus_getEvents", [.string("0x1.\(hashes[2])")])
+        #expect(foreign["events"]?.arrayValue?.map { $0["type"] } == ["reset"])
+        #expect(try call(test, "apus_getEvents", ["0x0"])["code"]?.intValue == -32_005)
+    }
+
+    @Test func `a subscription from a cursor of another history begins with a reset`()
+        async throws
+    {
+        let test = try PluginFixture(directory)
+        for _ in 0..<2 { try await test.produce() }
+        let hash = try #require(try test.chain.head.view.canonicalHash(1))
+        let heard = Mutex<[JSONValue]>([])
+        let session = RPCSession(
+            deliver: { message, sent in
+                if let value = try? JSONValue(parsing: message) {
+                    heard.withLock { $0.append(value["params"]?["result"]?["type"] ?? .null) }
+                }
+                sent?()
+            }, hangUp: {})
+        let id = try call(
+            test, "apus_subscribe", ["events", .string("0x2.\(hash)")], as: session)
+        #expect(id.stringValue?.hasPrefix("0x") == true)
+        try await test.produce()
+        try await test.run { heard.withLock { $0.count } >= 2 }
+        #expect(heard.withLock { $0 } == ["reset", "committed"])
+    }
+
     @Test func `a subscription is ended by its own connection alone`() async throws {
         let test = try PluginFixture(directory)
         let pool = ExecutionPool(threads: 1, queueLimit: 1)

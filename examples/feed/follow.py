@@ -5,7 +5,8 @@
     python follow.py ws://127.0.0.1:8545 cursor.txt
 
 The cursor is kept in a file after each event that was dealt with. Whenever this program or the node
-is interrupted, it goes on where it stopped.
+is interrupted, it goes on where it stopped. An event "reset" says that the node has another history than
+before, as after a restored backup: what was made of the events so far has to be made anew.
 """
 import asyncio
 import itertools

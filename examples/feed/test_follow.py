@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import urllib.request
@@ -60,11 +61,30 @@ async def main(folder):
     finally:
         node.kill()
         node.wait()
+    # A backup, and what comes after it.
+    shutil.copytree(os.path.join(folder, "data"), os.path.join(folder, "backup"))
+    node, port = start(os.path.join(folder, "data"))
+    try:
+        call(port, "evm_mine")
+        await asyncio.wait_for(follow.follow(f"ws://127.0.0.1:{port}", path, 1), 10)
+    finally:
+        node.kill()
+        node.wait()
+    # It is restored, and goes on with as many blocks, but others.
+    node, port = start(os.path.join(folder, "backup"))
+    try:
+        call(port, "evm_increaseTime", "0x64")
+        for _ in range(2):
+            call(port, "evm_mine")
+        await asyncio.wait_for(follow.follow(f"ws://127.0.0.1:{port}", path, 1), 10)
+    finally:
+        node.kill()
+        node.wait()
 
 
 with tempfile.TemporaryDirectory() as folder:
     asyncio.run(main(folder))
 expected = [("committed", 1), ("committed", 2), ("committed", 3), ("reverted", 3), ("reverted", 2),
-            ("committed", 2), ("committed", 3)]
+            ("committed", 2), ("committed", 3), ("committed", 4), ("reset", 5)]
 assert seen == expected, seen
-print("follow.py has seen every event once, in order, across two interruptions")
+print("follow.py has seen every event once, in order, across two interruptions and a restored backup")
