@@ -100,7 +100,7 @@ public struct GatewayAnswer: Sendable {
     public enum Content: Sendable {
         /// All of it.
         case whole(Bytes)
-        /// One part after another; `nil` ends it.
+        /// One part after another; `nil` ends it. An empty part says that there is nothing yet.
         case parts(@Sendable () async throws -> Bytes?)
     }
 

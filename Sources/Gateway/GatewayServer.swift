@@ -156,7 +156,9 @@ public final class GatewayServer: Sendable {
         case .parts(let next):
             var body = try await writer.writeHead(head)
             while let bytes = try await next() {
-                try await body.write(ByteBuffer(bytes: bytes))
+                // Nothing was written to somebody who has gone, so nothing has failed.
+                guard channel.isActive else { throw ChannelError.ioOnClosedChannel }
+                if !bytes.isEmpty { try await body.write(ByteBuffer(bytes: bytes)) }
             }
             try await body.finish(nil)
         }

@@ -294,8 +294,9 @@ public struct RESTAnswer: Sendable {
     public enum Content: Sendable {
         /// All of it.
         case whole(Bytes)
-        /// One part after another, each made when the one before has been sent; `nil` ends it.
-        /// Called on an execution thread, by one caller at a time.
+        /// One part after another, each made when the one before has been sent; `nil` ends it. An
+        /// empty part says that there is nothing yet: what takes long is made in steps, between
+        /// which others have their turn. Called on an execution thread, by one caller at a time.
         case parts(@Sendable () throws -> Bytes?)
     }
 

@@ -42,6 +42,16 @@ public final class ExecutionPool: Sendable {
         return try? await threads.runIfActive(work)
     }
 
+    /// The same for a further step of work that was let in before: it takes its place in the queue,
+    /// however full that is. There is at most one for each connection.
+    public func runFurther<Result: Sendable>(
+        _ work: @escaping @Sendable () -> Result
+    ) async -> Result? {
+        pending.wrappingAdd(1, ordering: .relaxed)
+        defer { leave() }
+        return try? await threads.runIfActive(work)
+    }
+
     /// Waits for the running calls and ends the threads.
     public func shutDown() async throws {
         try await threads.shutdownGracefully()

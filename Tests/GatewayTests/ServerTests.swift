@@ -1,5 +1,6 @@
 import Foundation
 import Gateway
+import PluginAPI
 import Primitives
 import TestSupport
 import Testing
@@ -9,9 +10,10 @@ import Testing
     /// A gateway that is served, and a plain socket to it.
     private func serve(
         options: (inout GatewayOptions) -> Void = { _ in },
+        plugins: [any NodePlugin.Type] = [],
         _ body: (GatewayFixture, UInt16) async throws -> Void
     ) async throws {
-        let test = try await GatewayFixture(plugins: []) {
+        let test = try await GatewayFixture(plugins: plugins) {
             $0.anonymous = [.probe, .reader]
             options(&$0)
         }
@@ -56,6 +58,30 @@ import Testing
             #expect(again.headers["transfer-encoding"] == nil)
             try socket.send(Self.get("/livez"))
             #expect(try await socket.nextResponse().status == 200)
+        }
+    }
+
+    @Test func `parts of which nothing is there yet end no answer`() async throws {
+        try await serve(plugins: [SlowPlugin.self]) { _, port in
+            let socket = try PlainConnection(port: port)
+            try socket.send(Self.get("/slow?parts=3"))
+            #expect(try await socket.nextResponse().text == "end")
+        }
+    }
+
+    @Test func `an answer that nobody waits for any more is not made further`() async throws {
+        try await serve(plugins: [SlowPlugin.self]) { test, port in
+            let plugin = try #require(test.plugins.plugin(SlowPlugin.self))
+            do {
+                let socket = try PlainConnection(port: port)
+                try socket.send(Self.get("/slow?parts=\(UInt64.max)"))
+                let end = ContinuousClock.now + .seconds(300)
+                while plugin.sources.withLock({ $0 }) == 0, .now < end { await Task.yield() }
+                #expect(plugin.sources.withLock { $0 } == 1)
+            }
+            let end = ContinuousClock.now + .seconds(300)
+            while plugin.sources.withLock({ $0 }) > 0, .now < end { await Task.yield() }
+            #expect(plugin.sources.withLock { $0 } == 0)
         }
     }
 

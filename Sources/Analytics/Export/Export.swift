@@ -39,6 +39,11 @@ public enum ExportFormat: String, CaseIterable, Sendable, RESTValue {
 final class Export {
     /// About so many bytes a part.
     static let partBytes = 256 << 10
+    /// How long a part of an answer is worked on, beside its last block: others get their turn on the
+    /// thread, and whoever has gone is noticed.
+    static let partTime = Duration.milliseconds(250)
+    /// How long an answer may be silent while there are rows that could be sent.
+    static let silence = Duration.seconds(10)
 
     let table: ExportTable
     let format: ExportFormat
@@ -76,7 +81,9 @@ final class Export {
     var fileName: String { ExportManifest.name(table, format, blocks) }
 
     /// The next part; `nil` after the last.
-    func nextPart() throws -> Bytes? {
+    ///
+    /// - Parameter end: when a part is over after a block, even if nothing is in it.
+    func nextPart(until end: ContinuousClock.Instant? = nil) throws -> Bytes? {
         var part = writer.takeBytes()
         while part.count < Self.partBytes, next <= blocks.upperBound {
             try rows.forEach(in: next) { row in
@@ -85,13 +92,20 @@ final class Export {
             }
             next += 1
             part += writer.takeBytes()
+            if let end, .now >= end { break }
         }
         if next > blocks.upperBound, !isFinished {
             isFinished = true
             writer.finish()
             part += writer.takeBytes()
         }
-        return part.isEmpty ? nil : part
+        return part.isEmpty && isFinished ? nil : part
+    }
+
+    /// A part with all rows so far, whether or not the format has them together by itself.
+    func flush() -> Bytes {
+        writer.flush()
+        return writer.takeBytes()
     }
 
     /// - Throws: `RESTError` for an empty range or one beyond the head.
@@ -108,9 +122,21 @@ final class Export {
         }
         let export = Export(table, format, first...last, in: view)
         let fileName = export.fileName
-        let state = Mutex(export)
+        let state = Mutex((export: export, sent: ContinuousClock.now))
         return RESTAnswer(
             mediaType: format.mediaType,
-            content: .parts { try state.withLock { try $0.nextPart() } }, fileName: fileName)
+            content: .parts {
+                try state.withLock { state in
+                    let start = ContinuousClock.now
+                    guard var part = try state.export.nextPart(until: start + Self.partTime) else {
+                        return nil
+                    }
+                    if part.isEmpty, start - state.sent > Self.silence {
+                        part = state.export.flush()
+                    }
+                    if !part.isEmpty { state.sent = .now }
+                    return part
+                }
+            }, fileName: fileName)
     }
 }

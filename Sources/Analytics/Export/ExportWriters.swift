@@ -6,6 +6,8 @@ protocol ExportWriter: AnyObject {
     func append(_ row: [ExportValue])
     /// What is complete since it was last asked for.
     func takeBytes() -> Bytes
+    /// Makes complete what the format would still gather.
+    func flush()
     /// Ends the file.
     func finish()
 }
@@ -50,6 +52,8 @@ private final class CSVExportWriter: ExportWriter {
         return bytes
     }
 
+    func flush() {}
+
     func finish() {}
 }
 
@@ -85,6 +89,8 @@ private final class NDJSONExportWriter: ExportWriter {
         defer { bytes = [] }
         return bytes
     }
+
+    func flush() {}
 
     func finish() {}
 }
@@ -125,6 +131,8 @@ private final class ParquetExportWriter: ExportWriter {
     }
 
     func takeBytes() -> Bytes { writer.takeBytes() }
+
+    func flush() { writer.endGroup() }
 
     func finish() { writer.finish() }
 

@@ -140,7 +140,8 @@ struct ParquetWriter {
         offset += bytes.count
     }
 
-    private mutating func endGroup() {
+    /// Ends the row group, if there is a row in it.
+    mutating func endGroup() {
         guard rows > 0 else { return }
         var chunks: [Chunk] = []
         for index in columns.indices {

@@ -111,15 +111,16 @@ struct UpstreamExchange: Sendable {
 
 extension HTTPClient {
     /// A client for the nodes behind a gateway: many connections to each, kept for a while, and no
-    /// tries of its own. An answer that passes through ends when for half a minute nothing of it
-    /// comes, or nobody reads it.
+    /// tries of its own. An answer that passes through ends when for ten minutes nothing of it comes,
+    /// or nobody reads it: a node that exports a table is silent where there are no rows. All other
+    /// answers have a deadline.
     static func forFleet(connections: Int) -> HTTPClient {
         var configuration = Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
         configuration.connectionPool.idleTimeout = .seconds(30)
         configuration.timeout.connect = .seconds(2)
-        configuration.timeout.read = .seconds(30)
+        configuration.timeout.read = .minutes(10)
         configuration.redirectConfiguration = .disallow
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }

@@ -114,7 +114,14 @@ public final class LocalBackend: GatewayBackend {
     private func content(of answer: RESTAnswer) -> GatewayAnswer.Content {
         switch answer.content {
         case .whole(let bytes): return .whole(bytes)
-        case .parts(let next): return .parts { [self] in try await execute(until: nil, next) }
+        case .parts(let next):
+            return .parts { [parts] in
+                // What has begun is not told that others wait, which would break it off.
+                guard let part = await parts.rpc.pool.runFurther({ Result { try next() } }) else {
+                    throw CancellationError()
+                }
+                return try part.get()
+            }
         }
     }
 
