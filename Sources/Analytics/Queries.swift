@@ -1,11 +1,8 @@
 import Chain
-import EVM
 import EthereumTypes
-import Execution
 import PluginAPI
 import Primitives
 import RPC
-import State
 import Storage
 
 /// The `analytics` namespace and the routes under `/api/analytics`: each answer from one view.
@@ -17,6 +14,8 @@ struct AnalyticsQueries: Sendable {
 
     let handle: PluginHandle
     let labels: LabelList?
+    /// Ends what contracts are asked for too long.
+    let limiter = RunLimiter()
 
     var methods: [RPCMethod] {
         [
@@ -40,14 +39,16 @@ struct AnalyticsQueries: Sendable {
         let days = RESTParameter<UInt64>.query(
             "days", "How many days back the window reaches.", default: 30, in: Self.days)
         let limit = RESTParameter<UInt64>.query(
-            "limit", "The most entries of the answer.", default: 25, in: 1...Self.page)
+            "limit", "The most entries of the answer.", default: 25, in: 1...Self.page,
+            units: 0.1)
         let direction = RESTParameter<Direction>.query(
             "direction", "'before' for the latest first, 'after' for the earliest first.",
             default: .before)
         let block = RESTParameter<UInt64?>.query("block", "Where to go on: the block.")
         let index = RESTParameter<UInt64?>.query("index", "Where to go on: the index in it.")
         let verify = RESTParameter<Bool>.query(
-            "verify", "Whether balances are compared with what the contract says.", default: false)
+            "verify", "Whether balances are compared with what the contract says.", default: false,
+            units: 90)
         let report = { @Sendable (context: RESTContext, address: Address, days: UInt64) throws in
             try self.report(
                 self.handle.view(of: context.view), address, days: days,
@@ -98,7 +99,8 @@ struct AnalyticsQueries: Sendable {
                 cost: .execution, cache: .index, address, direction, block, index, limit
             ) { context, address, direction, block, index, limit in
                 try AppearanceListing(
-                    self.handle.view(of: context.view), address, direction, block, index, limit)
+                    self.handle.view(of: context.view), address, direction, block, index, limit,
+                    deadline: context.deadline)
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/transfers",
@@ -107,27 +109,33 @@ struct AnalyticsQueries: Sendable {
                 address, direction, block, index, limit
             ) { context, address, direction, block, index, limit in
                 try TransferPage(
-                    self.handle.view(of: context.view), address, direction, block, index, limit)
+                    self.handle.view(of: context.view), address, direction, block, index, limit,
+                    deadline: context.deadline)
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/tokens", "What an account holds of tokens.",
                 role: .reader, cost: .execution, cache: .index, address, limit, verify
             ) { context, address, limit, verify in
-                try HoldingPage(
-                    self.handle.view(of: context.view), holder: address, limit, verify: verify)
+                let page = try HoldingPage(
+                    self.handle.view(of: context.view), holder: address, limit,
+                    deadline: context.deadline)
+                return verify ? try self.verified(page, until: context.deadline) : page
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/holders", "Who holds a token.", role: .reader,
                 cost: .execution, cache: .index, address, limit, verify
             ) { context, address, limit, verify in
-                try HoldingPage(
-                    self.handle.view(of: context.view), token: address, limit, verify: verify)
+                let page = try HoldingPage(
+                    self.handle.view(of: context.view), token: address, limit,
+                    deadline: context.deadline)
+                return verify ? try self.verified(page, until: context.deadline) : page
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/contracts", "The contracts that an account made.",
                 role: .reader, cost: .execution, cache: .index, address, limit
             ) { context, address, limit in
-                try DeploymentPage(self.handle.view(of: context.view), address, limit)
+                try DeploymentPage(
+                    self.handle.view(of: context.view), address, limit, deadline: context.deadline)
             },
             RESTRoute(
                 .get, "/api/analytics/{address}/contacts",
@@ -155,49 +163,63 @@ struct AnalyticsQueries: Sendable {
     }
 
     private func appearances(
-        _: RPCContext, _ address: Address, _ direction: Direction?, _ block: LenientQuantity?,
+        context: RPCContext, _ address: Address, _ direction: Direction?, _ block: LenientQuantity?,
         _ index: LenientQuantity?, _ limit: LenientQuantity?
     ) throws -> AppearanceListing {
         try translating {
             try AppearanceListing(
                 handle.view, address, direction ?? .before, try block?.uint64(),
-                try index?.uint64(), try bounded(limit))
+                try index?.uint64(), try bounded(limit), deadline: context.deadline)
         }
     }
 
     private func transfers(
-        _: RPCContext, _ address: Address, _ direction: Direction?, _ block: LenientQuantity?,
+        context: RPCContext, _ address: Address, _ direction: Direction?, _ block: LenientQuantity?,
         _ index: LenientQuantity?, _ limit: LenientQuantity?
     ) throws -> TransferPage {
         try translating {
             try TransferPage(
                 handle.view, address, direction ?? .before, try block?.uint64(),
-                try index?.uint64(), try bounded(limit))
+                try index?.uint64(), try bounded(limit), deadline: context.deadline)
         }
     }
 
     private func tokens(
-        _: RPCContext, _ address: Address, _ limit: LenientQuantity?, _ verify: Bool?
+        context: RPCContext, _ address: Address, _ limit: LenientQuantity?, _ verify: Bool?
     ) throws -> HoldingPage {
         try translating {
-            try HoldingPage(
-                handle.view, holder: address, try bounded(limit), verify: verify ?? false)
+            let page = try HoldingPage(
+                handle.view, holder: address, try bounded(limit), deadline: context.deadline)
+            return verify == true ? try verified(page, until: context.deadline) : page
         }
     }
 
     private func holders(
-        _: RPCContext, _ token: Address, _ limit: LenientQuantity?, _ verify: Bool?
+        context: RPCContext, _ token: Address, _ limit: LenientQuantity?, _ verify: Bool?
     ) throws -> HoldingPage {
         try translating {
-            try HoldingPage(
-                handle.view, token: token, try bounded(limit), verify: verify ?? false)
+            let page = try HoldingPage(
+                handle.view, token: token, try bounded(limit), deadline: context.deadline)
+            return verify == true ? try verified(page, until: context.deadline) : page
         }
     }
 
+    /// A page with what the contracts say.
+    private func verified(
+        _ page: HoldingPage, until deadline: ContinuousClock.Instant
+    ) throws -> HoldingPage {
+        var page = page
+        try page.verify(by: limiter, deadline: deadline)
+        return page
+    }
+
     private func deployments(
-        _: RPCContext, _ address: Address, _ limit: LenientQuantity?
+        context: RPCContext, _ address: Address, _ limit: LenientQuantity?
     ) throws -> DeploymentPage {
-        try translating { try DeploymentPage(handle.view, address, try bounded(limit)) }
+        try translating {
+            try DeploymentPage(
+                handle.view, address, try bounded(limit), deadline: context.deadline)
+        }
     }
 
     private func contacts(
@@ -236,6 +258,18 @@ struct AnalyticsQueries: Sendable {
     }
 }
 
+extension ContinuousClock.Instant {
+    /// Ends the work of a request whose time is over.
+    ///
+    /// - Throws: `RESTError` with 504.
+    func check() throws(RESTError) {
+        guard .now < self else {
+            throw RESTError(
+                status: 504, title: "Timed out", detail: "the answer takes too long to make")
+        }
+    }
+}
+
 /// Which way a list is read.
 enum Direction: String, CaseIterable, RESTValue, RPCParameter {
     case before, after
@@ -266,7 +300,7 @@ struct AppearanceListing: RPCResult {
 
     init(
         _ view: PluginView, _ address: Address, _ direction: Direction, _ block: UInt64?,
-        _ index: UInt64?, _ limit: UInt64
+        _ index: UInt64?, _ limit: UInt64, deadline: ContinuousClock.Instant
     ) throws {
         scope = try ReportScope(view, days: 1)
         let place = block.map { block in
@@ -281,16 +315,15 @@ struct AppearanceListing: RPCResult {
             case .after: try reader.after(place, of: address, limit: Int(limit) + 1)
             }
         hasMore = found.count > Int(limit)
-        var hashes: (block: BlockNumber, hashes: [Hash256])?
-        entries = try found.prefix(Int(limit)).map { appearance in
-            guard let transaction = appearance.transaction else { return (appearance, nil) }
-            if hashes?.block != appearance.block {
-                hashes = (
-                    appearance.block,
-                    try view.chain.block(appearance.block)?.transactionHashes ?? []
-                )
-            }
-            return (appearance, hashes?.hashes[checked: Int(transaction)])
+        let page = found.prefix(Int(limit))
+        var hashes: [BlockNumber: [Int: Hash256]] = [:]
+        for (block, appearances) in Dictionary(grouping: page, by: \.block) {
+            try deadline.check()
+            let indexes = Set(appearances.compactMap { $0.transaction.map { Int($0) } })
+            hashes[block] = try view.chain.transactionHashes(block, at: indexes)
+        }
+        entries = page.map { appearance in
+            (appearance, appearance.transaction.flatMap { hashes[appearance.block]?[Int($0)] })
         }
     }
 
@@ -328,7 +361,7 @@ struct TransferPage: RPCResult {
 
     init(
         _ view: PluginView, _ address: Address, _ direction: Direction, _ block: UInt64?,
-        _ index: UInt64?, _ limit: UInt64
+        _ index: UInt64?, _ limit: UInt64, deadline: ContinuousClock.Instant
     ) throws {
         scope = try ReportScope(view, days: 1)
         let edge = block.map { block in
@@ -342,6 +375,7 @@ struct TransferPage: RPCResult {
         var more = false
         let reader = TransferReader(view)
         let collect = { (entry: TransferEntry) throws -> Bool in
+            try deadline.check()
             // A log is never divided: the place of the last entry is where to go on.
             if found.count >= Int(limit), let last = found.last,
                 last.place.block != entry.block || last.logIndex != entry.logIndex
@@ -395,182 +429,6 @@ struct TransferPage: RPCResult {
     static let schema: JSONValue = ["type": "object", "title": "TransferPage"]
 }
 
-/// What an account holds of tokens, or who holds a token.
-struct HoldingPage: RPCResult {
-    struct Entry: Sendable {
-        let token: Address
-        let holder: Address
-        let id: UInt256?
-        let holding: Holding
-        /// What the contract says; `nil` if it was not asked or did not answer.
-        var stated: UInt256?
-    }
-
-    let scope: ReportScope
-    /// Of one token.
-    let totals: TokenTotals?
-    let entries: [Entry]
-    let hasMore: Bool
-    let isVerified: Bool
-
-    /// What an account holds, by token; also what it held once.
-    init(_ view: PluginView, holder: Address, _ limit: UInt64, verify: Bool) throws {
-        scope = try ReportScope(view, days: 1)
-        totals = nil
-        let record = try view.record(of: holder) ?? AddressRecord()
-        var found: [Entry] = []
-        if record.hasManyHoldings {
-            try view.forEach(Table.holdings, prefix: KeyBuilder.address(holder)) { key, value in
-                guard let token = Address(key[20..<40]) else {
-                    throw StorageError.corrupted("a holding in the analytics' tables")
-                }
-                let holding = try Holding(decoding: value)
-                found.append(
-                    Entry(
-                        token: token, holder: holder, id: Self.id(key[40...]), holding: holding))
-                return found.count <= Int(limit)
-            }
-        } else {
-            found = record.holdings.sorted { $0.key < $1.key }.map { entry in
-                Entry(
-                    token: entry.key.token, holder: holder, id: entry.key.id,
-                    holding: entry.holding)
-            }
-        }
-        hasMore = found.count > Int(limit)
-        isVerified = verify
-        entries = try Self.verified(Array(found.prefix(Int(limit))), verify, scope)
-    }
-
-    /// Who holds a token, the largest holdings first: exactly so up to the ranks that fit.
-    init(_ view: PluginView, token: Address, _ limit: UInt64, verify: Bool) throws {
-        scope = try ReportScope(view, days: 1)
-        totals = try view.value(
-            Table.tokens, KeyBuilder.address(token), as: TokenTotals.self)
-        var found: [Entry] = []
-        var rank: UInt16?
-        try view.forEach(Table.holderRanks, prefix: KeyBuilder.address(token)) { key, _ in
-            let current = UInt16(key[20]) << 8 | UInt16(key[21])
-            if current != rank, found.count > Int(limit) { return false }
-            rank = current
-            guard let holder = Address(key[22..<42]) else {
-                throw StorageError.corrupted("a holder in the analytics' tables")
-            }
-            let id = Self.id(key[42...])
-            guard
-                let holding = try view.holding(
-                    of: holder, HoldingKey(token: token, id: id))
-            else { throw StorageError.corrupted("a holder in the analytics' tables") }
-            found.append(Entry(token: token, holder: holder, id: id, holding: holding))
-            return found.count < WealthReport.scan
-        }
-        found.sort { ($1.holding.balance, $0.holder) < ($0.holding.balance, $1.holder) }
-        hasMore = found.count > Int(limit)
-        isVerified = verify
-        entries = try Self.verified(Array(found.prefix(Int(limit))), verify, scope)
-    }
-
-    /// The end of a key: an id of ERC-1155, or nothing.
-    private static func id(_ bytes: ArraySlice<UInt8>) -> UInt256? {
-        bytes.isEmpty ? nil : UInt256(bigEndian: bytes)
-    }
-
-    /// Asks the contracts, in the state that the index speaks of.
-    private static func verified(
-        _ entries: [Entry], _ verify: Bool, _ scope: ReportScope
-    ) throws -> [Entry] {
-        guard verify else { return entries }
-        let chain = scope.view.chain
-        guard let header = try chain.header(scope.asOf.number) else { return entries }
-        let state = try chain.state(at: scope.asOf.number)
-        let context = ExecutionContext(header: header, config: chain.config)
-        return entries.map { entry in
-            var entry = entry
-            entry.stated = balance(entry, context, state)
-            return entry
-        }
-    }
-
-    /// Gas of one question: enough for any honest contract.
-    private static let gas: Gas = 200_000
-
-    private static func balance(
-        _ entry: Entry, _ context: ExecutionContext, _ state: any StateReader
-    ) -> UInt256? {
-        // balanceOf(address), and balanceOf(address,uint256) of ERC-1155.
-        var data: Bytes = entry.id == nil ? [0x70, 0xa0, 0x82, 0x31] : [0x00, 0xfd, 0xd5, 0x8e]
-        data += entry.holder.uint256.bigEndianBytes
-        if let id = entry.id { data += id.bigEndianBytes }
-        let request = CallRequest(to: entry.token, gas: gas, data: data)
-        guard
-            let outcome = try? simulateCall(
-                request, in: context, state: JournaledState(reader: state), gasCap: gas),
-            outcome.succeeded, outcome.output.count >= 32
-        else { return nil }
-        return UInt256(bigEndian: outcome.output[..<32])
-    }
-
-    func write(to writer: inout JSONWriter) {
-        writer.object { writer in
-            scope.writeBlock(to: &writer)
-            if let totals {
-                writer.key("standard")
-                writer.string("\(totals.standard)")
-                writer.count("transfers", totals.transfers)
-                writer.count("holders_count", totals.holders)
-                writer.amount("minted", totals.minted)
-                writer.amount("burned", totals.burned)
-            }
-            writer.key("holdings")
-            writer.array { writer in for entry in entries { write(entry, to: &writer) } }
-            writer.key("has_more")
-            writer.bool(hasMore)
-        }
-    }
-
-    private func write(_ entry: Entry, to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.key("token")
-            writer.string(entry.token.checksummed)
-            writer.key("holder")
-            writer.string(entry.holder.checksummed)
-            writer.key("token_id")
-            if let id = entry.id { writer.string(id.description) } else { writer.null() }
-            writer.amount("balance", entry.holding.balance)
-            writer.key("source")
-            writer.string("log_derived")
-            writer.key("overdrawn")
-            writer.bool(entry.holding.isOverdrawn)
-            writer.key("balance_of")
-            if let stated = entry.stated {
-                writer.string(stated.description)
-            } else {
-                writer.null()
-            }
-            writer.key("mismatch")
-            if isVerified {
-                writer.bool(entry.holding.isOverdrawn || entry.stated != entry.holding.balance)
-            } else {
-                writer.null()
-            }
-        }
-    }
-
-    static let schema: JSONValue = ["type": "object", "title": "HoldingPage"]
-}
-
-extension PluginView {
-    /// A holding, wherever it stands.
-    fileprivate func holding(of holder: Address, _ key: HoldingKey) throws(StorageError) -> Holding?
-    {
-        guard let record = try record(of: holder) else { return nil }
-        guard record.hasManyHoldings else {
-            return record.holdings.first { $0.key == key }?.holding
-        }
-        return try value(Table.holdings, Indexing.holdingKey(holder, key), as: Holding.self)
-    }
-}
-
 /// Finds movements of tokens, of which many stand together.
 private final class TransferReader {
     private let view: PluginView
@@ -599,12 +457,15 @@ struct DeploymentPage: RPCResult {
     let scope: ReportScope
     let deployments: [Deployment]
 
-    init(_ view: PluginView, _ address: Address, _ limit: UInt64) throws {
+    init(
+        _ view: PluginView, _ address: Address, _ limit: UInt64, deadline: ContinuousClock.Instant
+    ) throws {
         scope = try ReportScope(view, days: 1)
         var found: [Deployment] = []
         try view.forEachBackwards(
             Table.deployments, prefix: KeyBuilder.address(address)
         ) { key, contract in
+            try deadline.check()
             guard
                 let deployment = try view.value(
                     Table.contracts, contract + key[20...], as: Deployment.self)

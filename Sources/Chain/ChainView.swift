@@ -138,6 +138,16 @@ public final class ChainView: Sendable {
         try reading(number) { (block) throws(StorageError) in try store.block(block) }
     }
 
+    /// The hashes of some transactions of the canonical block with a number, by their indexes:
+    /// cheaper than the whole block.
+    public func transactionHashes(
+        _ number: BlockNumber, at indexes: Set<Int>
+    ) throws(ChainError) -> [Int: Hash256]? {
+        try reading(number) { (block) throws(StorageError) in
+            try store.transactionHashes(block, at: indexes)
+        }
+    }
+
     /// The block with a hash, in the chain or beside it.
     public func block(hash: Hash256) throws(ChainError) -> StoredBlock? {
         try reading(hash) { (block) throws(StorageError) in try store.block(block) }

@@ -38,21 +38,23 @@ public struct RESTParameter<Value: RESTValue>: Sendable {
     let place: RESTParameterDescription.Place
     let fallback: Value?
     let range: ClosedRange<UInt64>?
+    let units: Double
 
     private init(
         _ name: String, _ summary: String, _ place: RESTParameterDescription.Place,
-        fallback: Value?, range: ClosedRange<UInt64>?
+        fallback: Value?, range: ClosedRange<UInt64>?, units: Double
     ) {
         self.name = name
         self.summary = summary
         self.place = place
         self.fallback = fallback
         self.range = range
+        self.units = units
     }
 
     /// A segment of the path.
     public static func path(_ name: String, _ summary: String) -> RESTParameter {
-        RESTParameter(name, summary, .path, fallback: nil, range: nil)
+        RESTParameter(name, summary, .path, fallback: nil, range: nil, units: 0)
     }
 
     /// A parameter of the query.
@@ -60,16 +62,18 @@ public struct RESTParameter<Value: RESTValue>: Sendable {
     /// - Parameters:
     ///   - fallback: the value if it is not given; without one it must be, or the type knows.
     ///   - range: what a number must lie in.
+    ///   - units: what the value adds to the cost of a request, for the rate of its caller: so much for
+    ///     each one of a number, or once if it is `true`.
     public static func query(
         _ name: String, _ summary: String, default fallback: Value? = nil,
-        in range: ClosedRange<UInt64>? = nil
+        in range: ClosedRange<UInt64>? = nil, units: Double = 0
     ) -> RESTParameter {
-        RESTParameter(name, summary, .query, fallback: fallback, range: range)
+        RESTParameter(name, summary, .query, fallback: fallback, range: range, units: units)
     }
 
     /// The body, a JSON text.
     public static func body(_ name: String, _ summary: String) -> RESTParameter {
-        RESTParameter(name, summary, .body, fallback: nil, range: nil)
+        RESTParameter(name, summary, .body, fallback: nil, range: nil, units: 0)
     }
 
     var description: RESTParameterDescription {
@@ -81,7 +85,8 @@ public struct RESTParameter<Value: RESTValue>: Sendable {
         }
         return RESTParameterDescription(
             name: name, summary: summary, place: place,
-            isRequired: fallback == nil && Value.whenMissing == nil, schema: schema)
+            isRequired: fallback == nil && Value.whenMissing == nil, schema: schema,
+            units: units)
     }
 }
 
@@ -102,16 +107,20 @@ public struct RESTParameterDescription: Sendable {
     public let isRequired: Bool
     /// The JSON schema of its values.
     public let schema: JSONValue
+    /// What a value adds to the cost of a request.
+    public let units: Double
 
     /// A description.
     public init(
-        name: String, summary: String, place: Place, isRequired: Bool, schema: JSONValue
+        name: String, summary: String, place: Place, isRequired: Bool, schema: JSONValue,
+        units: Double = 0
     ) {
         self.name = name
         self.summary = summary
         self.place = place
         self.isRequired = isRequired
         self.schema = schema
+        self.units = units
     }
 }
 

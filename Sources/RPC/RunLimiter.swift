@@ -1,12 +1,12 @@
 import Dispatch
-import EVM
+public import EVM
 import Synchronization
 
 /// Cancels runs of the virtual machine whose time is up.
 ///
 /// It looks at the clock a few times a second, and only while something runs; the interpreters never
 /// do. A run so ends up to a tenth of a second after its time.
-final class RunLimiter: Sendable {
+public final class RunLimiter: Sendable {
     private struct Runs {
         var active: [Int: (deadline: ContinuousClock.Instant, cancellation: Cancellation)] = [:]
         var next = 0
@@ -20,10 +20,14 @@ final class RunLimiter: Sendable {
     private let clock = DispatchQueue(label: "run-limiter", qos: .userInitiated)
     private static let interval = DispatchTimeInterval.milliseconds(100)
 
+    /// A limiter of its own clock.
+    public init() {}
+
     /// Runs what must not run beyond an instant.
     ///
+    /// - Parameter body: must give what it runs the cancellation.
     /// - Throws: `error` if it did; its own result is then none.
-    func run<Value>(
+    public func run<Value>(
         until deadline: ContinuousClock.Instant, else error: RPCError,
         _ body: (Cancellation) throws -> Value
     ) throws -> Value {

@@ -176,6 +176,13 @@ public struct BlockStore: Sendable {
         return TransactionLocation(blockNumber: number, index: Int(index))
     }
 
+    /// The hashes of some transactions of a block, by their indexes, without decoding the block.
+    public func transactionHashes(
+        _ block: BlockReference, at indexes: Set<Int>
+    ) throws(StorageError) -> [Int: Hash256]? {
+        try body(block)?.transactionHashes(at: indexes)
+    }
+
     func body(_ block: BlockReference) throws(StorageError) -> StoredBody? {
         let key = Key.block(block.number, block.hash)
         guard let value = try value(.bodies, key, orBeside: SideKey.body(block)) else {
@@ -305,15 +312,39 @@ package struct StoredBody {
     /// The hashes of the transactions, without decoding them: a legacy one is hashed as the list
     /// that it is, a typed one as what its string holds.
     func transactionHashes() throws(StorageError) -> [Hash256] {
+        var hashes: [Hash256] = []
+        try forEachTransaction { encoded in
+            hashes.append(keccak256(encoded))
+            return true
+        }
+        return hashes
+    }
+
+    /// The same of some of them.
+    func transactionHashes(at indexes: Set<Int>) throws(StorageError) -> [Int: Hash256] {
+        var hashes: [Int: Hash256] = [:]
+        var index = 0
+        try forEachTransaction { encoded in
+            if indexes.contains(index) { hashes[index] = keccak256(encoded) }
+            index += 1
+            return hashes.count < indexes.count
+        }
+        return hashes
+    }
+
+    /// Calls a function with what a transaction's hash is that of, until it returns `false`.
+    private func forEachTransaction(
+        _ body: (ArraySlice<UInt8>) -> Bool
+    ) throws(StorageError) {
         try decoding("block body") { () throws(RLPError) in
             var decoder = RLPDecoder(encodedBody)
             var fields = try decoder.list()
             var items = try fields.list()
-            var hashes: [Hash256] = []
             while !items.isAtEnd {
-                hashes.append(keccak256(items.nextIsList ? try items.rawItem() : try items.bytes()))
+                guard body(items.nextIsList ? try items.rawItem() : try items.bytes()) else {
+                    return
+                }
             }
-            return hashes
         }
     }
 }

@@ -230,10 +230,13 @@ struct AnalyticsFixture {
     }
 
     /// The answer of a route.
-    func answer(_ path: String, _ query: [String: String] = [:]) throws -> RESTAnswer {
+    func answer(
+        _ path: String, _ query: [String: String] = [:],
+        deadline: ContinuousClock.Instant = .now + .seconds(60)
+    ) throws -> RESTAnswer {
         for route in host.routes {
             guard let values = route.match(path) else { continue }
-            let context = RESTContext(view: chain.head.view, deadline: .now + .seconds(60))
+            let context = RESTContext(view: chain.head.view, deadline: deadline)
             return try route.answer(RESTArguments(path: values, query: query), in: context)
         }
         throw RESTError.notFound(path)

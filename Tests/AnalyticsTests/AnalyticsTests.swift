@@ -226,12 +226,122 @@ import Testing
         #expect(holdings.map { $0["balance"] } == [.string("3"), .string("2")])
         // The contract of the test has no balanceOf.
         #expect(holdings.allSatisfy { $0["mismatch"] == .bool(true) })
+        #expect(holders["verified"] == .number("2"))
+        #expect(holders["order_exact"] == .bool(true))
         #expect(holders["holders_count"] == .number("2"))
         let own = try test.get("/api/analytics/\(alice.checksummed)/tokens")
         guard case .array(let mine)? = own["holdings"] else {
             Issue.record("no list"); return
         }
         #expect(mine.allSatisfy { $0["overdrawn"] == .bool(true) })
+    }
+
+    /// A contract of this code, made by Alice.
+    private func deploy(_ code: Bytes, _ test: AnalyticsFixture) async throws -> Address {
+        // CODECOPY of what follows these nine bytes.
+        let start: Bytes = [0x60, UInt8(code.count), 0x80, 0x60, 9, 0x5f, 0x39, 0x5f, 0xf3]
+        try await send([(nil, start + code)], gasLimit: 200_000, test)
+        let made = try test.get("/api/analytics/\(alice.checksummed)/contracts")
+        let address = made["contracts"]?[0]?["contract_address"]?.stringValue
+        return try #require(address.flatMap { Address(hex: $0) })
+    }
+
+    /// A block of Alice's calls.
+    private func send(
+        _ calls: [(to: Address?, data: Bytes)], gasLimit: Gas, _ test: AnalyticsFixture
+    ) async throws {
+        let key = AnalyticsFixture.keys[0]
+        let nonce = try test.chain.head.view.state.account(key.address)?.nonce ?? 0
+        try await test.produce(
+            transactions: calls.enumerated().map { index, call in
+                RecoveredTransaction(
+                    Transaction.legacy(
+                        chainId: 1337, nonce: nonce + UInt64(index), gasPrice: 10_000_000_000,
+                        gasLimit: gasLimit, to: call.to, value: .zero, data: call.data
+                    ).signed(with: key), sender: key.address)
+            })
+    }
+
+    private static let transferEvent =
+        [0x7f] + keccak256(Bytes("Transfer(address,address,uint256)".utf8)).bytes
+
+    @Test func `contracts are asked until the gas of a request is used up`() async throws {
+        let test = try AnalyticsFixture()
+        // Tells of a transfer, but never ends when it is asked with 36 bytes.
+        let ask: Bytes = [0x36, 0x60, 36, 0x14, 0x60, 56, 0x57]
+        let tell: Bytes =
+            [0x60, 0x20, 0x35, 0x60, 0, 0x52, 0x60, 0, 0x35, 0x33] + Self.transferEvent
+            + [0x60, 0x20, 0x60, 0, 0xa3, 0]
+        let token = try await deploy(ask + tell + [0x5b, 0x60, 56, 0x56], test)
+        for block in 0..<3 {
+            let calls = (0..<90).map { index in
+                let holder = AnalyticsFixture.recipient(100 + 90 * block + index)
+                return (
+                    Optional(token), holder.uint256.bigEndianBytes + UInt256(1).bigEndianBytes
+                )
+            }
+            try await send(calls, gasLimit: 100_000, test)
+        }
+        let path = "/api/analytics/\(token.checksummed)/holders"
+        let page = try test.get(path, ["verify": "true", "limit": "1000"])
+        let holdings = try #require(page["holdings"]?.arrayValue)
+        #expect(holdings.count == 270)
+        // Fifty million are 250 times the 200,000 that each question may take.
+        #expect(page["verified"] == .number("250"))
+        #expect(holdings.allSatisfy { $0["balance_of"] == .null })
+        #expect(holdings.filter { $0["mismatch"] == .bool(true) }.count == 250)
+        #expect(holdings.filter { $0["mismatch"] == .null }.count == 20)
+        #expect(try test.get(path, ["limit": "1000"])["verified"] == nil)
+    }
+
+    @Test func `an order that is cut says so`() async throws {
+        let test = try AnalyticsFixture()
+        // Tells of a transfer of 1 to each of so many addresses.
+        func airdrop(_ count: UInt16) -> Bytes {
+            let count = [UInt8(count >> 8), UInt8(count & 255)]
+            return [0x60, 1, 0x5f, 0x52, 0x61] + count + [0x5b, 0x80, 0x33] + Self.transferEvent
+                + [0x60, 0x20, 0x5f, 0xa3, 0x60, 1, 0x90, 0x03, 0x80, 0x60, 7, 0x57, 0]
+        }
+        for (count, isExact) in [(4_000, true), (4_001, false)] {
+            let token = try await deploy(airdrop(UInt16(count)), test)
+            try await send([(token, [])], gasLimit: 20_000_000, test)
+            let page = try test.get(
+                "/api/analytics/\(token.checksummed)/holders", ["limit": "3"])
+            #expect(page["holders_count"] == .number("\(count)"))
+            #expect(page["holdings"]?.arrayValue?.count == 3)
+            #expect(page["has_more"] == .bool(true))
+            #expect(page["order_exact"] == .bool(isExact))
+        }
+    }
+
+    @Test(arguments: ["transactions", "transfers", "holders", "tokens", "contracts"])
+    func `an answer that takes too long is none`(list: String) async throws {
+        let test = try AnalyticsFixture()
+        typealias Step = AnalyticsFixture.Step
+        try await test.produce([
+            Step(deed: .fungible, sender: 0, recipient: 1, amount: 5),
+            Step(deed: .deploy, sender: 0, recipient: 1, amount: 5),
+        ])
+        let address = list == "holders" ? AnalyticsFixture.token : alice
+        let path = "/api/analytics/\(address.checksummed)/\(list)"
+        let query = list == "tokens" ? ["verify": "true"] : [:]
+        _ = try test.answer(path, query)
+        #expect { try test.answer(path, query, deadline: .now) } throws: { error in
+            (error as? RESTError)?.status == 504
+        }
+    }
+
+    @Test func `hashes of single transactions are those of their block`() async throws {
+        var random = SeededRandom(seed: 5)
+        let test = try AnalyticsFixture()
+        try await test.produce(AnalyticsFixture.steps(6, &random))
+        let view = test.chain.head.view
+        let hashes = try #require(try view.block(1)?.transactionHashes)
+        #expect(
+            try view.transactionHashes(1, at: [0, 3, 5, 9])
+                == [0: hashes[0], 3: hashes[3], 5: hashes[5]])
+        #expect(try view.transactionHashes(1, at: []) == [:])
+        #expect(try view.transactionHashes(2, at: [0]) == nil)
     }
 
     @Test func `risk rests on cited transactions, and on nothing without a list`() async throws {

@@ -1,3 +1,4 @@
+import Analytics
 import Chain
 import Foundation
 import Gateway
@@ -5,6 +6,7 @@ import PluginAPI
 import Primitives
 import RPC
 import Storage
+import Synchronization
 import Testing
 
 /// From a request to its answer, over a devnet with its plugins.
@@ -560,6 +562,49 @@ import Testing
         #expect(next.contains("\"number\":4,"))
     }
 
+    @Test func `an answer that has begun goes on however many others wait`() async throws {
+        let test = try await GatewayFixture(plugins: [SlowPlugin.self])
+        let reply = try await test.get("/slow?parts=1")
+        let held = DispatchSemaphore(value: 0)
+        let more = 2_048
+        let refused = Mutex(0)
+        try await withThrowingDiscardingTaskGroup { group in
+            for _ in 0..<more {
+                group.addTask { [rpc = test.rpc] in
+                    if await rpc.pool.run({ held.wait() }) == nil { refused.withLock { $0 += 1 } }
+                }
+            }
+            while refused.withLock({ $0 }) == 0 { await Task.yield() }
+            group.addTask {
+                let bytes = try await reply.bytes()
+                #expect(bytes == Bytes("end".utf8))
+            }
+            try await Task.sleep(for: .milliseconds(50))
+            for _ in 0..<more { held.signal() }
+        }
+    }
+
+    @Test func `what is asked for decides what it costs`() async throws {
+        // Two hundred and forty units at once.
+        let test = try await GatewayFixture(plugins: [AnalyticsPlugin.self]) {
+            $0.serviceRate = 120
+        }
+        let path = "/api/analytics/\(Self.alice.checksummed)/tokens"
+        let token = try test.bearer("reader")
+        for (query, status) in [
+            ("?limit=1000", 200), ("?verify=true", 200), ("?limit=18446744073709551615", 429),
+            ("", 200), ("?limit=50", 200), ("", 429), ("?limit=x", 429),
+        ] {
+            #expect(await test.send(path + query, token: token).status == status, "\(query)")
+        }
+        let document = try await test.get("/openapi.json").json
+        let route = document["paths"]?["/api/analytics/{address}/tokens"]?["get"]
+        #expect(
+            route?["parameters"]?.arrayValue?.compactMap { $0["x-apus-units"]?.doubleValue } == [
+                0.1, 90,
+            ])
+    }
+
     @Test func `there are only so many streams`() async throws {
         let test = try await GatewayFixture(plugins: []) { $0.limits.streams = 1 }
         do {
@@ -573,51 +618,6 @@ import Testing
         #expect(third.status == 200)
     }
 
-    // MARK: - How it is
-
-    @Test func `every module says how it is`() async throws {
-        let test = try await GatewayFixture()
-        let all = try await test.get("/health")
-        #expect(all.status == 200)
-        let json = try await all.json
-        #expect(json["status"] == "healthy")
-        #expect(json["service"] == "apus")
-        #expect(json["timestamp"] == "2027-01-15T08:00:00Z")
-        let names = ["gateway", "chain", "pool", "rpc", "analytics", "prediction"]
-        #expect(json["services"]?.objectValue?.keys.sorted() == names.sorted())
-        for name in names {
-            let module = try await test.get("/health/\(name)")
-            #expect(module.status == 200)
-            #expect(try await module.json["service"] == .string(name))
-            #expect(try await module.json["status"] == "healthy")
-            #expect(try await module.json["timestamp"] == "2027-01-15T08:00:00Z")
-        }
-    }
-
-    @Test func `a module that fails makes the whole unhealthy and not ready, but alive`()
-        async throws
-    {
-        let test = try await GatewayFixture(plugins: [FaultyPlugin.self])
-        #expect(try await test.get("/readyz").status == 200)
-        FaultyPlugin.breaks(test)
-        #expect(try await test.get("/health").status == 503)
-        #expect(try await test.get("/health/faulty").json["status"] == "unhealthy")
-        #expect(try await test.get("/health/chain").status == 200)
-        let ready = try await test.get("/readyz")
-        #expect(ready.status == 503)
-        #expect(try await ready.json["reasons"]?[0] == "the plugin faulty has failed")
-        #expect(try await test.get("/livez").status == 200)
-    }
-
-    @Test
-    func `a node is ready if its head is young enough, its disk has room and it is not behind`()
-        async throws
-    {
-        let old = try await GatewayFixture(plugins: [], checks: { $0.oldestHead = 999 })
-        let reply = try await old.get("/readyz")
-        #expect(reply.status == 503)
-        #expect(try await reply.json["reasons"]?[0] == "the head is 1000 s old, more than 999 s")
-        #expect(try await reply.json["head"]?["number"] == 0)
     @Test func `one caller has only so many of the streams`() async throws {
         let test = try await GatewayFixture(plugins: []) {
             $0.limits.streamsPerCaller = 1
@@ -673,6 +673,51 @@ import Testing
         }
     }
 
+    // MARK: - How it is
+
+    @Test func `every module says how it is`() async throws {
+        let test = try await GatewayFixture()
+        let all = try await test.get("/health")
+        #expect(all.status == 200)
+        let json = try await all.json
+        #expect(json["status"] == "healthy")
+        #expect(json["service"] == "apus")
+        #expect(json["timestamp"] == "2027-01-15T08:00:00Z")
+        let names = ["gateway", "chain", "pool", "rpc", "analytics", "prediction"]
+        #expect(json["services"]?.objectValue?.keys.sorted() == names.sorted())
+        for name in names {
+            let module = try await test.get("/health/\(name)")
+            #expect(module.status == 200)
+            #expect(try await module.json["service"] == .string(name))
+            #expect(try await module.json["status"] == "healthy")
+            #expect(try await module.json["timestamp"] == "2027-01-15T08:00:00Z")
+        }
+    }
+
+    @Test func `a module that fails makes the whole unhealthy and not ready, but alive`()
+        async throws
+    {
+        let test = try await GatewayFixture(plugins: [FaultyPlugin.self])
+        #expect(try await test.get("/readyz").status == 200)
+        FaultyPlugin.breaks(test)
+        #expect(try await test.get("/health").status == 503)
+        #expect(try await test.get("/health/faulty").json["status"] == "unhealthy")
+        #expect(try await test.get("/health/chain").status == 200)
+        let ready = try await test.get("/readyz")
+        #expect(ready.status == 503)
+        #expect(try await ready.json["reasons"]?[0] == "the plugin faulty has failed")
+        #expect(try await test.get("/livez").status == 200)
+    }
+
+    @Test
+    func `a node is ready if its head is young enough, its disk has room and it is not behind`()
+        async throws
+    {
+        let old = try await GatewayFixture(plugins: [], checks: { $0.oldestHead = 999 })
+        let reply = try await old.get("/readyz")
+        #expect(reply.status == 503)
+        #expect(try await reply.json["reasons"]?[0] == "the head is 1000 s old, more than 999 s")
+        #expect(try await reply.json["head"]?["number"] == 0)
         let young = try await GatewayFixture(plugins: [], checks: { $0.oldestHead = 1_000 })
         #expect(try await young.get("/readyz").status == 200)
         let full = try await GatewayFixture(

@@ -6,8 +6,9 @@ import RPC
 ///
 /// What OpenAPI has no word for stands under names of our own: the role that a caller needs
 /// (`x-apus-role`), where the work is done (`x-apus-cost`), what an answer follows from
-/// (`x-apus-cache`), and whether asking twice does no harm (`x-apus-idempotent`). A gateway before
-/// several nodes learns all that it must know from this document.
+/// (`x-apus-cache`), whether asking twice does no harm (`x-apus-idempotent`), and what the value of a
+/// parameter adds to the cost of a request (`x-apus-units`). A gateway before several nodes learns
+/// all that it must know from this document.
 public enum OpenAPI {
     /// The document.
     ///
@@ -61,12 +62,14 @@ public enum OpenAPI {
             "tags": [.string(tag(of: path))],
         ]
         let listed = parameters.filter { $0.place != .body }.map { parameter -> JSONValue in
-            [
+            var entry: JSONObject = [
                 "name": .string(parameter.name), "in": .string(parameter.place.rawValue),
                 "description": .string(parameter.summary),
                 "required": .bool(parameter.isRequired || parameter.place == .path),
                 "schema": parameter.schema,
             ]
+            if parameter.units > 0 { entry["x-apus-units"] = .number("\(parameter.units)") }
+            return .object(entry)
         }
         if !listed.isEmpty { operation["parameters"] = .array(listed) }
         if let body = parameters.first(where: { $0.place == .body }) {
