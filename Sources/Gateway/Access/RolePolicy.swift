@@ -75,6 +75,11 @@ public struct RolePolicy: Sendable {
         "eth_sign", "eth_signTransaction", "eth_signTypedData_v4", "personal_sign",
     ]
     private static let cheating: Set<String> = ["eth_sendUnsignedTransaction"]
+    /// Commands, because they keep something for their caller, that only read.
+    private static let watching: Set<String> = [
+        "eth_newFilter", "eth_newBlockFilter", "eth_newPendingTransactionFilter",
+        "eth_getFilterChanges",
+    ]
     private static let open: Set<String> = [
         "eth", "net", "web3", "rpc", "ots", "erigon", "txpool", "apus", "personal",
     ]
@@ -82,11 +87,12 @@ public struct RolePolicy: Sendable {
     /// The role that a method needs: `reader` for what reads, `writer` for what sends or signs,
     /// `admin` for what traces, cheats or is about the node. A namespace that is not named here
     /// is for `admin`.
-    package static func role(of method: RPCMethod, plugins: Set<String>) -> RESTRole {
+    private static func role(of method: RPCMethod, plugins: Set<String>) -> RESTRole {
         let namespace = String(method.name.prefix { $0 != "_" })
         guard open.contains(namespace) || plugins.contains(namespace),
             !cheating.contains(method.name)
         else { return .admin }
+        if watching.contains(method.name) { return .reader }
         return method.cost == .command || signing.contains(method.name) ? .writer : .reader
     }
 }
