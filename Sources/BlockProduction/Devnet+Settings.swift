@@ -75,9 +75,7 @@ extension Devnet {
     }
 
     /// The gas limit of the next block.
-    public var gasLimit: Gas {
-        state.withLock { $0.settings.gasLimit } ?? chain.head.header.gasLimit
-    }
+    public var gasLimit: Gas { pool.head.gasLimit }
 
     /// The base fee of the next block; `nil` before London.
     public var nextBaseFee: Wei? { pool.head.baseFee }

@@ -220,24 +220,23 @@ public final class Devnet: Sendable {
     private func build(
         on head: Head, _ settings: DevnetSettings, _ filling: Filling, spacing: UInt64?
     ) throws(ChainError) -> Payload {
-        let parent = head.header
+        let parent = try head.view.parentBlock()
         var timestamp = settings.clock.timestamp(
-            after: parent.timestamp, now: now(), repeats: options.timestampRepetition)
+            after: parent.header.timestamp, now: now(), repeats: options.timestampRepetition)
         if let spacing {
             let earliest = options.timestampRepetition == .never ? max(spacing, 1) : spacing
-            timestamp = saturatingSum(parent.timestamp, earliest)
+            timestamp = saturatingSum(parent.header.timestamp, earliest)
         }
         let attributes = settings.attributes(
-            after: parent, parentHash: head.hash, timestamp: timestamp,
-            extraData: options.extraData)
-        let parentBlock = try head.view.parentBlock()
+            after: parent, timestamp: timestamp, extraData: options.extraData,
+            config: chain.config)
         do throws(BlockExecutionError) {
             switch filling {
             case .always, .withTransactions:
-                return try builder.build(on: parentBlock, attributes: attributes, from: pool)
+                return try builder.build(on: parent, attributes: attributes, from: pool)
             case .of(let transactions):
                 return try builder.build(
-                    on: parentBlock, attributes: attributes, transactions: transactions)
+                    on: parent, attributes: attributes, transactions: transactions)
             }
         } catch {
             throw ChainError(error)

@@ -25,13 +25,16 @@ package struct DevnetSettings: Hashable, Sendable {
     /// What a block after a parent gets. The randomness follows from the parent, so that the same
     /// transactions give the same chain.
     func attributes(
-        after parent: Header, parentHash: Hash256, timestamp: Timestamp, extraData: Bytes
+        after parent: ParentBlock, timestamp: Timestamp, extraData: Bytes, config: ChainConfig
     ) -> PayloadAttributes {
         PayloadAttributes(
             timestamp: timestamp, coinbase: coinbase,
-            prevRandao: nextPrevRandao ?? keccak256(parentHash),
-            gasLimit: gasLimit ?? parent.gasLimit, extraData: self.extraData ?? extraData,
-            baseFeePerGas: nextBaseFee)
+            prevRandao: nextPrevRandao ?? keccak256(parent.header.hash()),
+            gasLimit: gasLimit
+                ?? nextGasLimit(
+                    parent: parent.header, target: nil,
+                    at: config.fork(after: parent, timestamp: timestamp)),
+            extraData: self.extraData ?? extraData, baseFeePerGas: nextBaseFee)
     }
 
     /// What the pool must know about the next block.

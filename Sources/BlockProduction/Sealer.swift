@@ -148,9 +148,16 @@ public final class Sealer: Sendable {
             let payload: Payload
             do throws(BlockExecutionError) {
                 payload = try builder.build(
-                    on: parent, attributes: attributes(on: head), from: pool)
+                    on: parent, attributes: attributes(on: parent), from: pool)
             } catch {
                 throw ChainError(error)
+            }
+            // A block that no other node takes must not become the head here either.
+            do throws(InvalidBlock) {
+                try validateHeader(
+                    payload.built.block.header, parent: parent, config: chain.config)
+            } catch {
+                throw .invalidBlock(error)
             }
             report.skipped.withLock { $0 = payload.skipped }
             if filling == .withTransactions, payload.built.block.transactions.isEmpty {
@@ -173,24 +180,14 @@ public final class Sealer: Sendable {
         return true
     }
 
-    private func attributes(on head: Head) -> PayloadAttributes {
-        PayloadAttributes(
-            timestamp: max(now(), saturatingSum(head.header.timestamp, 1)),
-            coinbase: options.coinbase, prevRandao: keccak256(head.hash),
-            gasLimit: Self.gasLimit(after: head.header.gasLimit, towards: options.gasLimit),
+    private func attributes(on parent: ParentBlock) -> PayloadAttributes {
+        let timestamp = max(now(), saturatingSum(parent.header.timestamp, 1))
+        return PayloadAttributes(
+            timestamp: timestamp, coinbase: options.coinbase,
+            prevRandao: keccak256(parent.header.hash()),
+            gasLimit: nextGasLimit(
+                parent: parent.header, target: options.gasLimit,
+                at: chain.config.fork(after: parent, timestamp: timestamp)),
             extraData: options.extraData)
-    }
-
-    /// The lowest gas limit of a valid header.
-    private static let minimumGasLimit: Gas = 5_000
-
-    /// The next gas limit on the way to a target: less than one part in 1,024 from the parent's
-    /// (Yellow Paper 4.4.4), and not below 5,000.
-    public static func gasLimit(after parent: Gas, towards target: Gas?) -> Gas {
-        guard let target = target.map({ max($0, minimumGasLimit) }) else { return parent }
-        let bound = parent / 1_024
-        let step = bound > 0 ? bound - 1 : 0
-        return target > parent
-            ? min(target, saturatingSum(parent, step)) : max(target, parent - step)
     }
 }

@@ -122,9 +122,7 @@ public final class BlockBuilder {
         on parent: ParentBlock, attributes: PayloadAttributes, config: ChainConfig
     ) -> Header {
         let number = parent.header.number &+ 1
-        let fork = config.fork(
-            number: number, timestamp: attributes.timestamp,
-            isPostMerge: config.isMerged(after: parent))
+        let fork = config.fork(after: parent, timestamp: attributes.timestamp)
         var header = Header(
             parentHash: parent.header.hash(), coinbase: attributes.coinbase, stateRoot: .zero,
             number: number, gasLimit: attributes.gasLimit, timestamp: attributes.timestamp,
@@ -153,6 +151,15 @@ public final class BlockBuilder {
 }
 
 extension ChainConfig {
+    /// The fork whose rules the block after this one follows.
+    ///
+    /// - Parameter timestamp: of the block after this one.
+    public func fork(after parent: ParentBlock, timestamp: Timestamp) -> Fork {
+        fork(
+            number: parent.header.number &+ 1, timestamp: timestamp,
+            isPostMerge: isMerged(after: parent))
+    }
+
     /// Whether the block after this one has proof of stake (EIP-3675).
     func isMerged(after parent: ParentBlock) -> Bool {
         guard let terminalTotalDifficulty else { return false }

@@ -65,14 +65,26 @@ func validateHeader(
     }
 }
 
-/// The gas limit that is next to `parent`'s on the way to `target`.
-public func nextGasLimit(parent: Header, target: Gas) -> Gas {
-    let step = max(parent.gasLimit / HeaderLimit.gasLimitAdjustment, 1) - 1
-    let bounded = min(max(target, HeaderLimit.minGasLimit), HeaderLimit.maxGasLimit)
-    if bounded > parent.gasLimit {
-        return bounded - parent.gasLimit > step ? parent.gasLimit + step : bounded
-    }
-    return parent.gasLimit - bounded > step ? parent.gasLimit - step : bounded
+/// The gas limit of a valid child that is nearest to a target.
+///
+/// - Parameters:
+///   - target: `nil` keeps the parent's, which London's first block doubles.
+///   - fork: the child's.
+public func nextGasLimit(parent: Header, target: Gas?, at fork: Fork) -> Gas {
+    let before = gasLimitBefore(parent: parent, at: fork)
+    let step = max(before / HeaderLimit.gasLimitAdjustment, 1) - 1
+    let bounded = min(max(target ?? before, HeaderLimit.minGasLimit), HeaderLimit.maxGasLimit)
+    if bounded > before { return bounded - before > step ? before + step : bounded }
+    return before - bounded > step ? before - step : bounded
+}
+
+/// What the gas limit of a child is compared with: its parent's, but with London's first block it
+/// doubles, for the elasticity of EIP-1559.
+private func gasLimitBefore(parent: Header, at fork: Fork) -> Gas {
+    guard fork >= .london, parent.baseFeePerGas == nil else { return parent.gasLimit }
+    let (doubled, overflow) = parent.gasLimit
+        .multipliedReportingOverflow(by: BaseFee.elasticityMultiplier)
+    return overflow ? .max : doubled
 }
 
 /// Proof of work ends with the first block whose total difficulty reaches the terminal one.
@@ -115,15 +127,11 @@ private func validateFields(_ header: Header, at fork: Fork) throws(InvalidBlock
     }
 }
 
-/// EELS `check_gas_limit`. With London's first block the limit doubles, for the elasticity of
-/// EIP-1559.
+/// EELS `check_gas_limit`.
 private func validateGasLimit(
     _ header: Header, parent: Header, at fork: Fork
 ) throws(InvalidBlock) {
-    let isFirstWithBaseFee = fork >= .london && parent.baseFeePerGas == nil
-    let (doubled, overflow) = parent.gasLimit
-        .multipliedReportingOverflow(by: BaseFee.elasticityMultiplier)
-    let before = !isFirstWithBaseFee ? parent.gasLimit : overflow ? .max : doubled
+    let before = gasLimitBefore(parent: parent, at: fork)
     let change = header.gasLimit > before ? header.gasLimit - before : before - header.gasLimit
     guard change < before / HeaderLimit.gasLimitAdjustment,
         header.gasLimit >= HeaderLimit.minGasLimit, header.gasLimit <= HeaderLimit.maxGasLimit

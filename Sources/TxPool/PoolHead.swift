@@ -1,4 +1,5 @@
 public import EthereumTypes
+import Execution
 public import Primitives
 public import State
 
@@ -37,7 +38,7 @@ public struct PoolHead: Sendable {
         fork = config.fork(
             number: header.number &+ 1, timestamp: max(now, header.timestamp),
             isPostMerge: isMerged)
-        gasLimit = overrides.gasLimit ?? header.gasLimit
+        gasLimit = overrides.gasLimit ?? nextGasLimit(parent: header, target: nil, at: fork)
         baseFee = fork >= .london ? overrides.baseFeePerGas ?? nextBaseFee(parent: header) : nil
         if let parameters = config.blobParameters(at: fork) {
             let excess = excessBlobGas(parent: header, parameters: parameters, fork: fork)

@@ -107,6 +107,27 @@ import TxPool
         #expect(fixture.head.header.gasLimit == 60_000)
     }
 
+    @Test func `with London's first block the gas limit doubles`() async throws {
+        var genesis = DevnetFixture.genesis()
+        genesis.config = .single(.berlin, chainId: DevnetFixture.chainId)
+        genesis.config.setActivation(of: .london, to: .block(2))
+        genesis.difficulty = 131_072
+        genesis.baseFeePerGas = nil
+        let fixture = try DevnetFixture(
+            options: DevnetOptions(mode: .manual), genesis: genesis)
+        let other = try DevnetFixture(genesis: genesis)
+        #expect(fixture.devnet.gasLimit == 30_000_000)
+        try await fixture.devnet.mine()
+        #expect(fixture.devnet.gasLimit == 60_000_000)
+        try await fixture.devnet.mine(blocks: 2)
+        #expect(fixture.head.header.gasLimit == 60_000_000)
+        for number in 1...3 as ClosedRange<BlockNumber> {
+            let stored = try #require(try fixture.head.view.block(number))
+            try await other.chain.importBlock(stored.block)
+        }
+        #expect(other.head.hash == fixture.head.hash)
+    }
+
     @Test func `an impersonated account sends without a signature, a contract too`() async throws {
         let fixture = try DevnetFixture()
         try await fixture.devnet.override([.balance(DevnetFixture.reverter, DevnetFixture.ether)])

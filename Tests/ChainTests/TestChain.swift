@@ -77,15 +77,22 @@ struct TestChain {
     static func build(
         on head: Head, _ transactions: [RecoveredTransaction]
     ) throws(ChainError) -> BuiltBlock {
-        // With London's first block the limit doubles (EIP-1559).
-        let startsBaseFee =
-            head.header.baseFeePerGas == nil
-            && head.view.config.blockNumber(of: .london) == head.number + 1
+        try build(on: head, transactions, after: 1)
+    }
+
+    /// - Parameter seconds: how much later than the head the block is.
+    static func build(
+        on head: Head, _ transactions: [RecoveredTransaction], after seconds: UInt64
+    ) throws(ChainError) -> BuiltBlock {
+        let parent = try head.view.parentBlock()
+        let timestamp = head.header.timestamp + seconds
         let builder = BlockBuilder(
-            on: try head.view.parentBlock(),
+            on: parent,
             attributes: PayloadAttributes(
-                timestamp: head.header.timestamp + 1, coinbase: Address(w0: 9, w1: 9, w2: 9),
-                prevRandao: .zero, gasLimit: head.header.gasLimit * (startsBaseFee ? 2 : 1)),
+                timestamp: timestamp, coinbase: Address(w0: 9, w1: 9, w2: 9), prevRandao: .zero,
+                gasLimit: nextGasLimit(
+                    parent: parent.header, target: nil,
+                    at: head.view.config.fork(after: parent, timestamp: timestamp))),
             config: head.view.config)
         do {
             for transaction in transactions { try builder.add(transaction) }

@@ -201,12 +201,47 @@ import Testing
         }
     }
 
-    @Test func `the gas limit moves by less than a 1024th`() {
-        let parent = Chain(.osaka).parent
-        let step = parent.gasLimit / 1_024 - 1
-        #expect(nextGasLimit(parent: parent, target: .max) == parent.gasLimit + step)
-        #expect(nextGasLimit(parent: parent, target: 0) == parent.gasLimit - step)
-        #expect(nextGasLimit(parent: parent, target: parent.gasLimit + 5) == parent.gasLimit + 5)
-        #expect(nextGasLimit(parent: parent, target: parent.gasLimit) == parent.gasLimit)
+    @Test(
+        arguments: [
+            // 30,000,000 / 1,024 is 29,296.
+            (30_000_000, nil, 30_000_000), (30_000_000, 60_000_000, 30_029_295),
+            (30_000_000, 5_000, 29_970_705), (30_000_000, 30_000_100, 30_000_100),
+            (30_000_000, .max, 30_029_295), (500, 600, 500), (5_003, 1, 5_000),
+        ] as [(Gas, Gas?, Gas)])
+    func `the gas limit moves by less than a 1024th`(limit: Gas, target: Gas?, expected: Gas) {
+        var parent = Chain(.osaka).parent
+        parent.gasLimit = limit
+        #expect(nextGasLimit(parent: parent, target: target, at: .osaka) == expected)
+    }
+
+    @Test(
+        arguments: [
+            (30_000_000, nil, 60_000_000), (30_000_000, 60_000_000, 60_000_000),
+            // 60,000,000 / 1,024 is 58,593.
+            (30_000_000, 30_000_000, 59_941_408), (30_000_000, .max, 60_058_592),
+        ] as [(Gas, Gas?, Gas)])
+    func `with London's first block the gas limit doubles`(
+        limit: Gas, target: Gas?, expected: Gas
+    ) throws {
+        var chain = Chain(.berlin)
+        chain.parent.gasLimit = limit
+        #expect(
+            nextGasLimit(parent: chain.parent, target: limit, at: .berlin) == limit)
+        for fork in [Fork.london, .paris, .osaka] {
+            #expect(nextGasLimit(parent: chain.parent, target: target, at: fork) == expected)
+        }
+        // Where London is not named, the merge brings it along.
+        var config = ChainConfig.single(.berlin, chainId: 1)
+        config.setActivation(of: .paris, to: .totalDifficulty(.zero))
+        let fork = config.fork(after: chain.tip, timestamp: 12)
+        #expect(fork == .paris)
+        var header = Header(
+            parentHash: chain.parent.hash(), coinbase: .zero, stateRoot: .zero, number: 1,
+            gasLimit: expected, timestamp: 12, baseFeePerGas: BaseFee.initial)
+        try validateHeader(header, parent: chain.tip, config: config)
+        header.gasLimit = limit
+        #expect(throws: InvalidBlock.gasLimit(have: limit, parent: 2 * limit)) {
+            try validateHeader(header, parent: chain.tip, config: config)
+        }
     }
 }

@@ -130,7 +130,7 @@ extension EngineNamespace {
                     timestamp: given.timestamp, coinbase: given.suggestedFeeRecipient,
                     prevRandao: given.prevRandao,
                     gasLimit: nextGasLimit(
-                        parent: head.header, target: options.gasLimit ?? head.header.gasLimit),
+                        parent: head.header, target: options.gasLimit, at: fork),
                     extraData: options.extraData, withdrawals: given.withdrawals ?? [],
                     parentBeaconBlockRoot: given.parentBeaconBlockRoot ?? .zero),
                 pool: services.pool)

@@ -42,17 +42,15 @@ struct TestingNamespace: Sendable {
         guard extraData.count <= 32 else {
             throw RPCError.server("extra-data too long: \(extraData.count) > 32")
         }
+        let fork = head.view.config.fork(after: parent, timestamp: attributes.timestamp)
         let wanted = PayloadAttributes(
             timestamp: attributes.timestamp, coinbase: attributes.suggestedFeeRecipient,
             prevRandao: attributes.prevRandao,
             gasLimit: services.devnet?.gasLimit
-                ?? Sealer.gasLimit(after: parent.header.gasLimit, towards: Self.gasLimitTarget),
+                ?? nextGasLimit(parent: parent.header, target: Self.gasLimitTarget, at: fork),
             extraData: extraData, withdrawals: attributes.withdrawals ?? [],
             parentBeaconBlockRoot: attributes.parentBeaconBlockRoot ?? .zero)
         let builder = PayloadBuilder(config: head.view.config)
-        let fork = head.view.config.fork(
-            number: number + 1, timestamp: attributes.timestamp,
-            isPostMerge: parent.header.isPostMerge)
         var sidecars: [Hash256: BlobSidecar] = [:]
         let payload: Payload
         if let transactions {
