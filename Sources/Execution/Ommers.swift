@@ -43,8 +43,11 @@ func validateOmmers(
         guard ommer.parentHash != block.header.parentHash else {
             throw .ommer(index: index, .isSibling)
         }
+        // Only blocks before the merge have ommers, and those are from before it as well.
+        let fork = config.fork(
+            number: ommer.number, timestamp: ommer.timestamp, isPostMerge: false)
         do throws(InvalidBlock) {
-            try validateHeader(ommer, parent: parent, config: config)
+            try validateHeader(ommer, parent: parent, at: fork, config: config)
         } catch {
             throw .ommer(index: index, .header(error))
         }

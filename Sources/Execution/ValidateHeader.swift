@@ -23,12 +23,16 @@ public func validateHeader(
         throw .parentHash(have: header.parentHash, want: hash)
     }
     try validateMergeTransition(header, parent: parent, config: config)
-    try validateHeader(header, parent: parent.header, config: config)
+    try validateHeader(
+        header, parent: parent.header, at: config.fork(of: header), config: config)
 }
 
 /// The part of the checks that holds for ommers as well.
+///
+/// - Parameter fork: whose rules the header must follow. Not what the header's own difficulty says:
+///   an ommer without difficulty would then be one after the merge, which needs no work.
 func validateHeader(
-    _ header: Header, parent: Header, config: ChainConfig
+    _ header: Header, parent: Header, at fork: Fork, config: ChainConfig
 ) throws(InvalidBlock) {
     let (number, overflow) = parent.number.addingReportingOverflow(1)
     guard header.number == number, !overflow else {
@@ -43,7 +47,6 @@ func validateHeader(
     guard header.gasUsed <= header.gasLimit else {
         throw .gasUsedAboveLimit(gasUsed: header.gasUsed, gasLimit: header.gasLimit)
     }
-    let fork = config.fork(of: header)
     try validateDAOExtraData(header, config: config)
     try validateFields(header, at: fork)
     try validateGasLimit(header, parent: parent, at: fork)
