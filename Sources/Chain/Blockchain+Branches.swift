@@ -135,10 +135,11 @@ extension Blockchain {
 
     /// Whether a block that was inserted is to be the head, where nobody else chooses: any block
     /// after the merge; before it one with more difficulty behind it, and of two with the same the
-    /// one that was seen first.
+    /// one that was seen first. Work undoes no block after the merge (EIP-3675).
     func isBetter(_ inserted: InsertedBlock, _ header: Header) throws(ChainError) -> Bool {
         if header.isPostMerge { return true }
         let view = head.view
+        guard !view.header.isPostMerge else { return false }
         let stored = try storing { () throws(StorageError) in
             try view.store.header(
                 BlockReference(number: inserted.number, hash: inserted.hash))

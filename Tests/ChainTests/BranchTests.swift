@@ -246,6 +246,34 @@ func expectSame(
             try chainContents(of: second.chain.database), "the heavier branch")
     }
 
+    @Test func `work does not undo a block after the merge`() async throws {
+        var config = ChainConfig.single(.berlin, chainId: 1337)
+        config.setActivation(of: .paris, to: .totalDifficulty(1_000_001))
+        var genesis = try TestChain.genesis(config)
+        genesis.difficulty = 1_000_000
+        genesis.baseFeePerGas = nil
+        let merged = try TestChain(genesis: genesis)
+        let heavier = try TestChain(genesis: genesis)
+        let test = try TestChain(genesis: genesis)
+        // A late block has less difficulty.
+        let last = try #require(
+            try await merged.chain.produce { head throws(ChainError) in
+                try TestChain.build(on: head, [], after: 100)
+            })
+        let next = try await merged.produce()
+        let rival = try await heavier.produce()
+        #expect(!rival.block.header.isPostMerge && next.block.header.isPostMerge)
+        #expect(rival.head.totalDifficulty > last.head.totalDifficulty)
+
+        try await test.chain.importBlock(last.block)
+        try await test.chain.importBlock(next.block)
+        #expect(try await test.chain.importBlock(rival.block).hash == next.head.hash)
+        #expect(test.chain.head.hash == next.head.hash)
+        // A block after the merge is chosen wherever it stands.
+        let other = try await heavier.produce()
+        #expect(try await test.chain.importBlock(other.block).hash == other.head.hash)
+    }
+
     @Test func `after the merge an imported block becomes the head`() async throws {
         let (winner, test) = try await pair()
         try await test.produce(value: 9)
