@@ -40,8 +40,8 @@ public enum ChainError: Error, Sendable {
     case tooManyChanges(limit: Int)
     /// The database belongs to a chain with another genesis block.
     case genesisMismatch(stored: Hash256, given: Hash256)
-    /// The given configuration starts this fork elsewhere, and the chain is past that point.
-    case configConflict(Fork)
+    /// The given configuration has other rules for blocks that the chain has already.
+    case configConflict(ConfigConflict)
     /// The given configuration has another chain id.
     case chainIdMismatch(stored: UInt64, given: UInt64)
     /// The database has no genesis block, and none was given.
@@ -50,6 +50,33 @@ public enum ChainError: Error, Sendable {
     case readOnly(reason: String)
     /// What takes part in the commit has failed and does not let the chain go on.
     case participantFailed(String)
+}
+
+/// What a configuration changes of the rules of blocks that a chain has already.
+public enum ConfigConflict: Hashable, Sendable {
+    /// When this fork begins.
+    case activation(Fork)
+    /// The blob parameters of this fork.
+    case blobSchedule(Fork)
+    /// Where deposits are made, which counts from Prague on.
+    case depositContractAddress
+    /// Whether the DAO's irregular state change is made.
+    case daoForkSupport
+}
+
+extension ConfigConflict: CustomStringConvertible {
+    /// What the configuration does.
+    public var description: String {
+        switch self {
+        case .activation(let fork):
+            "starts \(fork.name) elsewhere, but the chain is past that point"
+        case .blobSchedule(let fork):
+            "changes the blob schedule of \(fork.name), but the chain has blocks of that fork"
+        case .depositContractAddress:
+            "changes the deposit contract's address, but the chain has blocks of Prague"
+        case .daoForkSupport: "changes daoForkSupport, but the chain is past the DAO fork"
+        }
+    }
 }
 
 extension ChainError {
@@ -96,8 +123,7 @@ extension ChainError: CustomStringConvertible {
             "more than \(limit) keys changed between that block and the head"
         case .genesisMismatch(let stored, let given):
             "the database has genesis \(stored), the configuration has \(given)"
-        case .configConflict(let fork):
-            "the configuration starts \(fork.name) where the chain has already passed"
+        case .configConflict(let conflict): "the configuration \(conflict)"
         case .chainIdMismatch(let stored, let given):
             "the database has chain id \(stored), the configuration has \(given)"
         case .notInitialised: "the database is empty and no genesis was given"

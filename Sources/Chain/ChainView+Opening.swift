@@ -74,11 +74,7 @@ extension ChainView {
         guard genesis.config.chainId == config.chainId else {
             throw .chainIdMismatch(stored: config.chainId, given: genesis.config.chainId)
         }
-        for fork in Fork.allCases {
-            let old = config.activation(of: fork)
-            let new = genesis.config.activation(of: fork)
-            if old != new, isPast(old) || isPast(new) { throw .configConflict(fork) }
-        }
+        if let conflict = conflict(with: genesis.config) { throw .configConflict(conflict) }
         var accepted = identity
         accepted.config = genesis.config.json.encoded()
         try storing { () throws(StorageError) in
@@ -89,6 +85,28 @@ extension ChainView {
         return try ChainView(
             database.snapshot(), config: genesis.config, identity: accepted,
             recordsCalls: recordsCalls)
+    }
+
+    /// The first rule of another configuration that is not that of the chain's own blocks.
+    private func conflict(with given: ChainConfig) -> ConfigConflict? {
+        for fork in Fork.allCases {
+            let old = config.activation(of: fork)
+            let new = given.activation(of: fork)
+            if old != new, isPast(old) || isPast(new) { return .activation(fork) }
+        }
+        // The activations of what follows are the same in both.
+        for fork in Fork.allCases where isPast(config.activation(of: fork)) {
+            guard config.blobParameters(at: fork) == given.blobParameters(at: fork) else {
+                return .blobSchedule(fork)
+            }
+            if fork >= .prague, config.depositContractAddress != given.depositContractAddress {
+                return .depositContractAddress
+            }
+        }
+        if isPast(config.activation(of: .dao)), config.daoForkSupport != given.daoForkSupport {
+            return .daoForkSupport
+        }
+        return nil
     }
 
     /// Whether the head is at or beyond a fork.

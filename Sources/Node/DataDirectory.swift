@@ -136,11 +136,8 @@ private func startupError(_ error: ChainError, path: String) -> StartupError {
         StartupError(
             .configuration,
             "\(path) holds another chain: its id is \(stored), the one of the genesis is \(given)")
-    case .configConflict(let fork):
-        StartupError(
-            .configuration,
-            "the genesis starts \(fork.name) elsewhere, but the chain in \(path) is past that point"
-        )
+    case .configConflict(let conflict):
+        StartupError(.configuration, "the genesis does not fit the chain in \(path): it \(conflict)")
     case .notInitialised:
         StartupError(
             .configuration,

@@ -79,8 +79,59 @@ import Testing
         await #expect {
             try await Self.reopen(directory, genesis: genesis)
         } throws: { error in
-            if case .configConflict(.cancun) = error as? ChainError { true } else { false }
+            if case .configConflict(.activation(.cancun)) = error as? ChainError {
+                true
+            } else {
+                false
+            }
         }
+    }
+
+    @Test func `rules of blocks that are there cannot be changed, later ones can`() async throws {
+        var genesis = try TestChain.genesis(.single(.prague, chainId: 1337))
+        genesis.config.setActivation(of: .osaka, to: .timestamp(1 << 40))
+        genesis.config.setActivation(of: .dao, to: .block(0))
+        genesis.config.blobSchedule[.osaka] = BlobParameters(
+            target: 6, max: 9, baseFeeUpdateFraction: 5_007_716)
+        let directory: TemporaryDirectory
+        do {
+            let test = try TestChain(genesis: genesis)
+            directory = test.directory
+            try await test.chain.shutDown()
+        }
+        func conflict(_ change: (inout ChainConfig) -> Void) async throws -> ConfigConflict? {
+            var changed = genesis
+            change(&changed.config)
+            do {
+                let chain = try await Self.reopen(directory, genesis: changed)
+                #expect(chain.config == changed.config)
+                return nil
+            } catch ChainError.configConflict(let conflict) {
+                return conflict
+            }
+        }
+        #expect(
+            try await conflict { $0.blobSchedule[.prague]?.max += 1 } == .blobSchedule(.prague))
+        #expect(
+            try await conflict { $0.blobSchedule[.cancun]?.target -= 1 }
+                == .blobSchedule(.cancun))
+        #expect(
+            try await conflict { $0.depositContractAddress = TestChain.receiver }
+                == .depositContractAddress)
+        #expect(try await conflict { $0.daoForkSupport = true } == .daoForkSupport)
+        #expect(
+            try await conflict { $0.setActivation(of: .dao, to: .block(1)) } == .activation(.dao))
+        #expect(try await conflict { $0.blobSchedule[.osaka]?.max += 1 } == nil)
+        #expect(try await conflict { $0.mergeNetsplitBlock = 7 } == nil)
+    }
+
+    @Test func `what no block follows yet can be changed`() async throws {
+        let (directory, _) = try await closedChain()
+        var genesis = try TestChain.genesis()
+        genesis.config.depositContractAddress = TestChain.receiver
+        genesis.config.daoForkSupport.toggle()
+        let chain = try await Self.reopen(directory, genesis: genesis)
+        #expect(chain.config == genesis.config)
     }
 
     @Test func `a head that is missing is corruption, not an empty chain`() async throws {
