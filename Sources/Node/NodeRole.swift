@@ -70,7 +70,7 @@ extension NodeRole {
         let isSealer = try settings.flag("sealer")
         let isEngine = try settings.flag("engine")
         let upstream = settings.text("follow")
-        let period = try settings.value("period", expecting: "a number of seconds, above 0") {
+        let period = try settings.value("period", expecting: "a number of seconds, at least 1") {
             NodeSettings.seconds($0)
         }
         let emptyBlocks = try settings.value("empty-blocks", expecting: "true or false") {
@@ -125,11 +125,13 @@ extension NodeRole {
             }
             self = .sealer(
                 SealerRole(
-                    period: period ?? blockTime ?? .seconds(2),
+                    period: period,
                     makesEmptyBlocks: emptyBlocks ?? true,
                     keyFile: keyFile ?? dataDirectory + "/sealer.key",
                     extraData: extraData ?? []))
         } else if isEngine {
+            let period = period ?? blockTime ?? .seconds(2)
+            try Self.requireWholeSecond(period, blockTime == nil ? "--period" : "--block-time")
             try Self.refuse(blockTime, with: "--engine")
             self = .engine(
                 EngineRole(
@@ -156,6 +158,7 @@ extension NodeRole {
         _ isChosen: Bool, _ role: String, for given: [(name: String, isGiven: Bool)]
     ) throws(StartupError) {
         guard !isChosen, let name = given.first(where: \.isGiven)?.name else { return }
+            try Self.requireWholeSecond(blockTime, "--block-time")
         throw StartupError(.usage, "--\(name) needs \(role)")
     }
 
@@ -165,3 +168,15 @@ extension NodeRole {
             .usage, "--block-time does not go with \(role): the blocks come from elsewhere")
     }
 }
+    /// A block is at least a second later than its parent, so blocks that come faster would run ahead
+    /// of the clock, further with each one.
+    private static func requireWholeSecond(
+        _ period: Duration, _ name: String
+    ) throws(StartupError) {
+        guard period < .seconds(1) else { return }
+        throw StartupError(
+            .configuration,
+            "\(name): \(period / .seconds(1)) is too short, the least is 1 second: blocks that come "
+                + "faster have timestamps that run ahead of the clock")
+    }
+

@@ -51,7 +51,7 @@ struct RoleOptions: ParsableArguments {
     @Flag(help: "Make blocks, and seal each with the key in --sealer-key.")
     var sealer = false
 
-    @Option(help: "Seconds between the sealer's blocks (default 2); fractions are fine.")
+    @Option(help: "Seconds between the sealer's blocks (default 2, at least 1).")
     var period: String?
 
     @Option(

@@ -61,7 +61,7 @@ struct DiskRoomTests {
         }
         let sealer = try Daemon([
             "node", "--datadir", folder.path + "/sealer", "--port", "0", "--sealer", "--period",
-            "0.1",
+            "1",
         ])
         let replica = try Daemon([
             "node", "--datadir", folder.path + "/replica", "--port", "0", "--follow",

@@ -93,7 +93,7 @@ import Testing
             .deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("genesis/private.json")
         #expect(try Daemon.run(["init", "--datadir", data, genesis.path]).status == 0)
-        let arguments = ["node", "--datadir", data, "--port", "0", "--block-time", "0.05"]
+        let arguments = ["node", "--datadir", data, "--port", "0", "--block-time", "1"]
         var daemon = try Daemon(arguments)
         var hash: JSONValue?
         let deadline = Date().addingTimeInterval(20)

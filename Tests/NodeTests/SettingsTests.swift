@@ -126,7 +126,7 @@ import Testing
         guard case .sealer(let sealer) = try role(["sealer": "true"]),
             case .engine(let engine) = try role(["engine": "true", "extra-data": "0x0102"]),
             case .follower(let follower) = try role(["follow": "https://a:1"]),
-            case .producer(let period) = try role(["block-time": "0.5"]),
+            case .producer(let period) = try role(["block-time": "1.5"]),
             case .passive = try role([:])
         else {
             Issue.record("another role than the one that was asked for")
