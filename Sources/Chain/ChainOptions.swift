@@ -35,7 +35,7 @@ public struct ChainOptions: Sendable {
     /// Who writes into the batch of each block, in this order.
     public var participants: [any CommitParticipant] = []
 
-    /// Options; the defaults are a daemon's.
+    /// Options; the defaults are those of a node that makes the blocks itself.
     public init(
         sync: SyncMode = .everyBlock, history: HistoryRetention = .all,
         seal: SealRule = .unchecked

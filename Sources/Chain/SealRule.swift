@@ -4,7 +4,7 @@ import Synchronization
 
 /// What the seals of blocks from elsewhere must prove.
 public enum SealRule: Hashable, Sendable {
-    /// Nothing: who gives the blocks is trusted, or the consensus layer has checked them.
+    /// Nothing: who gives the blocks is trusted, or the chain has no real proof of work.
     case unchecked
     /// The work that the difficulty of a block before the merge asks for.
     case proofOfWork
@@ -19,6 +19,7 @@ public enum SealRule: Hashable, Sendable {
 }
 
 /// The caches of the newest epochs that were asked for: each takes a second and tens of megabytes.
+/// None is made before there is a block with proof of work to be checked.
 private enum EthashCaches {
     private static let limit = 2
     private static let newest = Mutex<[Ethash]>([])

@@ -30,7 +30,8 @@ public func importChain(
     let chain = try openBlockchain(
         at: folder, genesis: genesis, cacheBytes: settings.cacheBytes,
         options: ChainOptions(
-            sync: settings.syncMode ?? .interval(milliseconds: 200), history: settings.history),
+            sync: settings.syncMode ?? .interval(milliseconds: 200), history: settings.history,
+            seal: settings.seal),
         diskReserve: settings.diskReserve)
     var run = ImportRun(chain)
     var failure: StartupError?
@@ -176,6 +177,12 @@ private struct ImportRun {
                     .data,
                     "\(path) is of another chain: its block \(header.number) is \(block.hash), but "
                         + "this chain begins with \(chain.genesisHash)")
+            case .invalidBlock(.seal):
+                throw StartupError(
+                    .data,
+                    "\(path): block \(header.number) (\(block.hash)) has not the proof of work that "
+                        + "its difficulty asks for; a chain that never had any is imported with "
+                        + "--unsealed")
             default:
                 throw StartupError(
                     .data, "\(path): block \(header.number) (\(block.hash)): \(error)")

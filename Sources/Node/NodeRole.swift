@@ -1,4 +1,5 @@
 import BlockProduction
+public import Chain
 import Foundation
 public import Primitives
 
@@ -57,6 +58,8 @@ public struct FollowerRole: Sendable {
     public var upstream: String
     /// Who may seal blocks; if nobody is named, seals are not looked at.
     public var sealers: [Address]
+    /// Whether blocks before the merge must prove work: not where sealers vouch for them.
+    public var seal: SealRule
 }
 
 extension NodeRole {
@@ -93,6 +96,8 @@ extension NodeRole {
             return addresses.count == names.count && !names.isEmpty ? addresses : nil
         }
 
+        let isUnsealed = try settings.flag("unsealed")
+
         let chosen = [
             isSealer ? "--sealer" : nil, isEngine ? "--engine" : nil,
             upstream == nil ? nil : "--follow",
@@ -115,7 +120,9 @@ extension NodeRole {
                 ("engine-host", engineHost != nil),
                 ("engine-port", enginePort != nil), ("engine-jwt-secret", secretFile != nil),
             ])
-        try Self.require(upstream != nil, "--follow", for: [("sealers", sealers != nil)])
+        try Self.require(
+            upstream != nil, "--follow",
+            for: [("sealers", sealers != nil), ("unsealed", isUnsealed)])
         try Self.require(
             isSealer || isEngine, "--sealer or --engine", for: [("extra-data", extraData != nil)])
 
@@ -123,6 +130,8 @@ extension NodeRole {
             guard period == nil || blockTime == nil else {
                 throw StartupError(.usage, "--period and --block-time mean the same; give one")
             }
+            let period = period ?? blockTime ?? .seconds(2)
+            try Self.requireWholeSecond(period, blockTime == nil ? "--period" : "--block-time")
             self = .sealer(
                 SealerRole(
                     period: period,
@@ -130,8 +139,6 @@ extension NodeRole {
                     keyFile: keyFile ?? dataDirectory + "/sealer.key",
                     extraData: extraData ?? []))
         } else if isEngine {
-            let period = period ?? blockTime ?? .seconds(2)
-            try Self.requireWholeSecond(period, blockTime == nil ? "--period" : "--block-time")
             try Self.refuse(blockTime, with: "--engine")
             self = .engine(
                 EngineRole(
@@ -146,8 +153,12 @@ extension NodeRole {
                     "--follow: '\(upstream)' is not the http or https address of a node"
                 )
             }
-            self = .follower(FollowerRole(upstream: upstream, sealers: sealers ?? []))
+            self = .follower(
+                FollowerRole(
+                    upstream: upstream, sealers: sealers ?? [],
+                    seal: isUnsealed || sealers != nil ? .unchecked : .proofOfWork))
         } else if let blockTime {
+            try Self.requireWholeSecond(blockTime, "--block-time")
             self = .producer(period: blockTime)
         } else {
             self = .passive
@@ -158,16 +169,9 @@ extension NodeRole {
         _ isChosen: Bool, _ role: String, for given: [(name: String, isGiven: Bool)]
     ) throws(StartupError) {
         guard !isChosen, let name = given.first(where: \.isGiven)?.name else { return }
-            try Self.requireWholeSecond(blockTime, "--block-time")
         throw StartupError(.usage, "--\(name) needs \(role)")
     }
 
-    private static func refuse(_ blockTime: Duration?, with role: String) throws(StartupError) {
-        guard blockTime != nil else { return }
-        throw StartupError(
-            .usage, "--block-time does not go with \(role): the blocks come from elsewhere")
-    }
-}
     /// A block is at least a second later than its parent, so blocks that come faster would run ahead
     /// of the clock, further with each one.
     private static func requireWholeSecond(
@@ -180,3 +184,9 @@ extension NodeRole {
                 + "faster have timestamps that run ahead of the clock")
     }
 
+    private static func refuse(_ blockTime: Duration?, with role: String) throws(StartupError) {
+        guard blockTime != nil else { return }
+        throw StartupError(
+            .usage, "--block-time does not go with \(role): the blocks come from elsewhere")
+    }
+}

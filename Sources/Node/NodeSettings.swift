@@ -54,6 +54,8 @@ public struct NodeSettings: Sendable {
     /// What happens if a plugin fails.
     public var pluginFailure: PluginFailurePolicy
 
+    /// What blocks from elsewhere must prove.
+    public var seal = SealRule.proofOfWork
     /// Who makes the blocks of `apus node`.
     public var role = NodeRole.passive
 
@@ -67,6 +69,7 @@ public struct NodeSettings: Sendable {
         try self.init(sharedFrom: &settings, plugins: plugins, rest: .node)
         role = try NodeRole(
             from: &settings, blockTime: blockTime, dataDirectory: dataDirectory ?? ".")
+        if case .follower(let role) = role { seal = role.seal }
         try settings.refuseUnknown()
         guard dataDirectory != nil else {
             throw StartupError(
@@ -80,6 +83,7 @@ public struct NodeSettings: Sendable {
     /// - Throws: `StartupError` for the first value that does not parse.
     public init(forFolder settings: inout Settings) throws(StartupError) {
         try self.init(sharedFrom: &settings, plugins: [], rest: .node)
+        if try settings.flag("unsealed") { seal = .unchecked }
     }
 
     /// The key of a node that seals its blocks.

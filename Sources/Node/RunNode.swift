@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import BlockProduction
 import Chain
+import Execution
 import Foundation
 import Gateway
 import Logging
@@ -27,7 +28,8 @@ public func runNode(_ settings: NodeSettings) async throws {
     }
     let sealerKey = try settings.sealerKey()
     let seals = SealStore(key: sealerKey)
-    var options = ChainOptions(sync: settings.syncMode ?? .everyBlock, history: settings.history)
+    var options = ChainOptions(
+        sync: settings.syncMode ?? .everyBlock, history: settings.history, seal: settings.seal)
     let plugins = try configurePlugins(settings, logger: logger)
     options.participants = [seals] + plugins.participants
     let blockchain = try openBlockchain(
@@ -50,10 +52,10 @@ public func runNode(_ settings: NodeSettings) async throws {
     case .passive:
         try await node.serve(services) { await pool.follow(blockchain, now: wallClock) }
     case .producer(let period):
-        let sealer = node.sealer(.interval(period))
+        let sealer = try node.sealer(.interval(period))
         try await node.serve(services) { await sealer.run() }
     case .sealer(let role):
-        let sealer = node.sealer(
+        let sealer = try node.sealer(
             role.makesEmptyBlocks ? .interval(role.period) : .onDemand(minimum: role.period),
             extraData: role.extraData)
         if let sealerKey {
@@ -110,8 +112,14 @@ private struct NodeParts {
     let plugins: PluginHost
     let logger: Logger
 
-    func sealer(_ schedule: SealingSchedule, extraData: Bytes = []) -> Sealer {
-        Sealer(
+    func sealer(_ schedule: SealingSchedule, extraData: Bytes = []) throws -> Sealer {
+        let parent = try blockchain.head.view.parentBlock()
+        if blockchain.config.fork(after: parent, timestamp: wallClock()) < .paris {
+            logger.warning(
+                "the blocks claim a proof of work that nobody does: replicas need --sealers or --unsealed"
+            )
+        }
+        return Sealer(
             chain: blockchain, pool: pool,
             options: SealerOptions(
                 schedule: schedule, coinbase: settings.coinbase, gasLimit: settings.gasLimit,

@@ -37,6 +37,9 @@ extension FollowError: CustomStringConvertible {
         case .malformed(let what): "gives what makes no sense: \(what)"
         case .anotherChain(let theirs, let ours):
             "serves another chain: its genesis is \(theirs), ours is \(ours)"
+        case .invalidBlock(let number, let hash, .invalidBlock(.seal)):
+            "gives block \(number), \(hash), without the proof of work that its difficulty asks for; "
+                + "a chain that never had any is followed with --sealers or --unsealed"
         case .invalidBlock(let number, let hash, let error):
             "gives the invalid block \(number), \(hash): \(error)"
         case .seal(let number, let hash, nil): "gives block \(number), \(hash), without a seal"

@@ -13,7 +13,8 @@ struct ImportCommand: AsyncParsableCommand {
             A file holds the RLP of blocks one after another, plain or gzip. Every block is validated \
             and executed. Blocks that the chain has are passed over: an import that was interrupted is \
             started again by the same command. The first invalid block ends the import with its \
-            reason and status 65; what came before it is kept.
+            reason and status 65; what came before it is kept. Blocks before the merge must prove \
+            their work, unless --unsealed says that the chain never had any.
 
               apus init --datadir chain genesis.json && apus import --datadir chain chain.rlp
               apus import --datadir chain --genesis genesis.json part1.rlp.gz part2.rlp.gz
@@ -23,6 +24,9 @@ struct ImportCommand: AsyncParsableCommand {
 
     @Option(help: "Genesis file in geth's format; begins the chain in a new folder.")
     var genesis: String?
+
+    @Flag(help: "Import blocks before the merge without proof of work: a chain made for tests.")
+    var unsealed = false
 
     @Option(
         name: .customLong("sync-mode"),
@@ -37,7 +41,9 @@ struct ImportCommand: AsyncParsableCommand {
 
     func run() async throws {
         await runToEnd {
-            let settings = try store.settings(["sync-mode": syncMode, "history": history])
+            let settings = try store.settings([
+                "sync-mode": syncMode, "history": history, "unsealed": unsealed ? "true" : nil,
+            ])
             try await importChain(files, genesisFile: genesis, settings: settings)
         }
     }

@@ -89,6 +89,12 @@ struct RoleOptions: ParsableArguments {
             """)
     var sealers: String?
 
+    @Flag(
+        help: """
+            Follow a chain before the merge that has no real proof of work, without --sealers.
+            """)
+    var unsealed = false
+
     @Flag(help: "Let a consensus client drive the node over the Engine API.")
     var engine = false
 
@@ -113,7 +119,7 @@ struct RoleOptions: ParsableArguments {
         [
             "sealer": sealer ? "true" : nil, "period": period, "empty-blocks": emptyBlocks,
             "sealer-key": sealerKey, "extra-data": extraData, "follow": follow,
-            "sealers": sealers, "engine": engine ? "true" : nil, "engine-host": engineHost,
+            "sealers": sealers, "unsealed": unsealed ? "true" : nil, "engine": engine ? "true" : nil, "engine-host": engineHost,
             "engine-port": enginePort, "engine-jwt-secret": engineSecret,
         ].compactMapValues { $0 }
     }

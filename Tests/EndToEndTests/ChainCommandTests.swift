@@ -21,7 +21,8 @@ import Testing
         status: Int32, output: String, error: String
     ) {
         try Daemon.run(
-            ["import", "--datadir", data, "--genesis", Self.fixture("genesis.json")] + files)
+            ["import", "--unsealed", "--datadir", data, "--genesis", Self.fixture("genesis.json")]
+                + files)
     }
 
     private func write(_ bytes: Bytes, _ name: String) throws -> String {
@@ -57,7 +58,8 @@ import Testing
             #expect(exported.status == 0, "\(exported)")
             let other = folder.path + "/" + name + ".data"
             let back = try Daemon.run([
-                "import", "--datadir", other, "--genesis", try Self.fixture("genesis.json"), file,
+                "import", "--unsealed", "--datadir", other, "--genesis",
+                try Self.fixture("genesis.json"), file,
             ])
             #expect(back.status == 0 && back.output.contains("imported 54 blocks"), "\(back)")
         }
@@ -66,6 +68,22 @@ import Testing
             try Daemon.run(["export", "--datadir", data, folder.path + "/out.rlp"]).status == 74)
         #expect(
             try Daemon.run(["export", "--datadir", data, "--to", "55", data + "/x"]).status == 64)
+    }
+
+    /// The blocks of the fixture before the merge have difficulty, and no work behind it.
+    @Test(.enabled(if: Fixtures.areAvailable, Fixtures.hint))
+    func `blocks without their proof of work are refused, and the way out is told`() throws {
+        let arguments = [
+            "import", "--datadir", data, "--genesis", try Self.fixture("genesis.json"),
+            try Self.fixture("chain.rlp"),
+        ]
+        let refused = try Daemon.run(arguments)
+        #expect(refused.status == 65, "\(refused)")
+        #expect(refused.error.contains("block 1 "), "\(refused.error)")
+        #expect(refused.error.contains("--unsealed"), "\(refused.error)")
+        #expect(refused.output.contains("imported 0 blocks"), "\(refused.output)")
+        let told = try Daemon.run(arguments, environment: ["APUS_UNSEALED": "true"])
+        #expect(told.status == 0 && told.output.contains("imported 54 blocks"), "\(told)")
     }
 
     @Test(.enabled(if: Fixtures.areAvailable, Fixtures.hint))

@@ -77,7 +77,9 @@ import Testing
         for number in 0..<(Self.kills / 3 * 3) {
             // One chain is killed three times, and then finished.
             let data = folder.path + "/data-\(number / 3)"
-            let arguments = ["import", "--datadir", data, "--genesis", genesis, chain]
+            let arguments = [
+                "import", "--unsealed", "--datadir", data, "--genesis", genesis, chain,
+            ]
             let process = Process()
             process.executableURL = Daemon.binary
             process.arguments = arguments

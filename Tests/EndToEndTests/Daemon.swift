@@ -93,14 +93,14 @@ final class Daemon: @unchecked Sendable {
     }
 
     /// Runs the binary to its end.
-    static func run(_ arguments: [String]) throws -> (status: Int32, output: String, error: String)
-    {
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:]
+    ) throws -> (status: Int32, output: String, error: String) {
         let process = Process()
         process.executableURL = binary
         process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.filter {
-            !$0.key.hasPrefix("APUS_")
-        }
+        process.environment = ProcessInfo.processInfo.environment
+            .filter { !$0.key.hasPrefix("APUS_") }.merging(environment) { $1 }
         let output = Pipe()
         let error = Pipe()
         process.standardOutput = output

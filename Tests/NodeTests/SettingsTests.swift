@@ -1,3 +1,4 @@
+import Chain
 import Foundation
 import Node
 import Primitives
@@ -109,7 +110,10 @@ import Testing
         ["sealer": "true", "period": "1", "block-time": "1"], ["extra-data": "x"],
         ["sealer": "true", "extra-data": "more than thirty-two bytes of text"],
         ["sealer": "true", "empty-blocks": "sometimes"],
-        ["engine": "true", "engine-port": "65536"],
+        ["engine": "true", "engine-port": "65536"], ["sealer": "true", "unsealed": "true"],
+        // Faster than the clock of blocks, which counts seconds.
+        ["sealer": "true", "period": "0.99"], ["block-time": "0.5"],
+        ["sealer": "true", "empty-blocks": "false", "block-time": "0.1"],
     ])
     func `roles that make no sense are refused`(flags: [String: String]) throws {
         var settings = try Settings(
@@ -141,7 +145,34 @@ import Testing
         #expect(engine.extraData == [1, 2])
         #expect(follower.upstream == "https://a:1")
         #expect(follower.sealers.isEmpty)
-        #expect(period == .milliseconds(500))
+        #expect(period == .milliseconds(1_500))
+    }
+
+    @Test func `blocks that come faster than their timestamps are refused with the reason`() throws {
+        var settings = try Settings(
+            flags: ["datadir": "d", "sealer": "true", "period": "0.5"], environment: [:], file: nil)
+        let error = #expect(throws: StartupError.self) { try NodeSettings(from: &settings) }
+        #expect(error?.status == .configuration)
+        #expect(error?.description.contains("--period: 0.5 is too short") == true)
+    }
+
+    @Test func `work is asked for unless sealers vouch or the chain has none`() throws {
+        func seal(_ flags: [String: String]) throws -> SealRule {
+            var settings = try Settings(
+                flags: flags.merging(["datadir": "d"]) { $1 }, environment: [:], file: nil)
+            return try NodeSettings(from: &settings).seal
+        }
+        #expect(try seal([:]) == .proofOfWork)
+        #expect(try seal(["follow": "http://a"]) == .proofOfWork)
+        #expect(try seal(["follow": "http://a", "unsealed": "true"]) == .unchecked)
+        let address = "0xd8da6bf26964af9d7eed9e03e53415d37aa96045"
+        #expect(try seal(["follow": "http://a", "sealers": address]) == .unchecked)
+
+        var settings = try Settings(flags: [:], environment: [:], file: nil)
+        #expect(try NodeSettings(forFolder: &settings).seal == .proofOfWork)
+        settings = try Settings(
+            flags: [:], environment: ["APUS_UNSEALED": "true"], file: nil)
+        #expect(try NodeSettings(forFolder: &settings).seal == .unchecked)
     }
 
     @Test(arguments: ["0.0.0.0", "::", "192.168.1.7", "devnet.example"])
