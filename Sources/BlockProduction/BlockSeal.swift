@@ -47,7 +47,7 @@ public final class SealStore: CommitParticipant {
     /// Where the seals are: block hash → 65 bytes.
     public static let family = PluginFamily(plugin: "seals", family: "by_hash", access: .point)
 
-    private let key: PrivateKey?
+    let key: PrivateKey?
     private let given = Mutex<[Hash256: BlockSeal]>([:])
 
     /// - Parameter key: what the blocks from here are sealed with; `nil` if they come from

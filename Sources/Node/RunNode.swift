@@ -61,7 +61,12 @@ public func runNode(_ settings: NodeSettings) async throws {
         if let sealerKey {
             logger.notice("sealing blocks", metadata: ["sealer": "\(sealerKey.address)"])
         }
-        try await node.serve(services) { await sealer.run() }
+        try await node.serve(services) {
+            await withDiscardingTaskGroup { group in
+                group.addTask { await seals.sealEarlierBlocks(of: blockchain, logger: logger) }
+                await sealer.run()
+            }
+        }
     case .engine(let role):
         guard blockchain.config.terminalTotalDifficulty != nil else {
             throw StartupError(

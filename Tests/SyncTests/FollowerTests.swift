@@ -28,13 +28,13 @@ final class SyncNode: Sendable {
 
     init(
         key: PrivateKey? = nil, timestamp: Timestamp = 1_000, access: RPCAccess = .all,
-        genesis: Genesis? = nil
+        genesis: Genesis? = nil, seal: SealRule = .unchecked
     ) async throws {
         directory = try TemporaryDirectory()
         seals = SealStore(key: key)
         var database = DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20)
         database.pluginFamilies = [SealStore.family]
-        var options = ChainOptions(sync: .interval(milliseconds: 1_000))
+        var options = ChainOptions(sync: .interval(milliseconds: 1_000), seal: seal)
         options.participants = [seals]
         chain = try Blockchain.open(
             database: Database(database),
@@ -215,6 +215,60 @@ final class SyncNode: Sendable {
         }
         #expect(replica.chain.head.number > 100)
         for node in [source, replica] { try await node.stop() }
+    }
+
+    @Test(.enabled(if: Fixtures.areAvailable, Fixtures.hint))
+    func `a chain without its proof of work is refused, and the way out is told`() async throws {
+        let genesis = try Genesis(
+            json: Fixtures.bytes(Fixtures.file("chain-rpc-compat", "genesis.json")))
+        let source = try await SyncNode(genesis: genesis)
+        var decoder = RLPDecoder(
+            try Fixtures.bytes(Fixtures.file("chain-rpc-compat", "chain.rlp")))
+        let block = try Block(encoded: Bytes(try decoder.rawItem()))
+        try await source.chain.importBlock(block)
+        let replica = try await SyncNode(genesis: genesis, seal: .proofOfWork)
+        let follower = replica.follower(port: source.port)
+        try await follow(follower) { follower.failure != nil }
+        #expect(follower.failure?.contains("block 1, ") == true)
+        #expect(follower.failure?.contains("--unsealed") == true)
+        #expect(replica.chain.head.number == 0)
+        for node in [source, replica] { try await node.stop() }
+    }
+
+    @Test func `a sealer vouches for the blocks that it found without a seal`() async throws {
+        let sealer = try await SyncNode()
+        try await sealer.produce(1_100)
+        let replica = try await SyncNode()
+        let sealers: Set = [SyncNode.sealer.address]
+        let follower = replica.follower(port: sealer.port, sealers: sealers)
+        try await follow(follower) { follower.failure != nil }
+        #expect(follower.failure?.contains("block 1, ") == true)
+
+        // Started again, with a key.
+        let seals = SealStore(key: SyncNode.sealer)
+        #expect(await seals.sealEarlierBlocks(of: sealer.chain, logger: SyncNode.quiet) == 1_100)
+        try await follow(follower) { replica.chain.head.hash == sealer.chain.head.hash }
+        #expect(await seals.sealEarlierBlocks(of: sealer.chain, logger: SyncNode.quiet) == 0)
+
+        // Some blocks later again, and on another branch.
+        try await sealer.produce(3)
+        #expect(await seals.sealEarlierBlocks(of: sealer.chain, logger: SyncNode.quiet) == 3)
+        try await sealer.chain.rollback(to: 1_000)
+        try await sealer.produce(5, mark: 1)
+        #expect(await seals.sealEarlierBlocks(of: sealer.chain, logger: SyncNode.quiet) == 5)
+
+        // What others have sealed is theirs.
+        let other = SealStore(key: SyncNode.key(78))
+        try await sealer.produce(1)
+        #expect(await other.sealEarlierBlocks(of: sealer.chain, logger: SyncNode.quiet) == 1)
+        let view = sealer.chain.head.view
+        for (number, key) in [(1_006, SyncNode.key(78)), (1_005, SyncNode.sealer)] as [
+            (BlockNumber, PrivateKey)
+        ] {
+            let hash = try #require(try view.canonicalHash(number))
+            #expect(try seals.seal(of: hash, in: view)?.signer(of: hash) == key.address)
+        }
+        for node in [sealer, replica] { try await node.stop() }
     }
 
     @Test func `blocks without the right seal are refused`() async throws {
