@@ -73,11 +73,10 @@ extension BlockTestCase {
             } catch {
                 switch block.expectation {
                 case .accepted: result.failures.append("block \(index) refused: \(error)")
-                case .refused(nil): break
-                case .refused(let names?):
-                    if error.satisfies(names) { continue }
+                case .refused(let names):
+                    if error.isExpected(by: names) { continue }
                     result.failures.append(
-                        "block \(index) refused with \(error), but expected \(names)")
+                        "block \(index) refused with \(error), but expected \(names ?? "a refusal")")
                 }
             }
         }

@@ -26,14 +26,16 @@ struct EngineTestPayload: Sendable {
     let params: JSONValue
     /// The hash that the payload claims.
     let blockHash: Hash256
+    /// The hash of the block before it, which is valid.
+    let parentHash: Hash256
     /// The method of `engine_forkchoiceUpdated` that follows.
     let forkchoiceMethod: String
     let expectation: Expectation
 
     enum Expectation: Hashable, Sendable {
         case valid
-        /// The status must be `INVALID`.
-        case invalid
+        /// The status must be `INVALID`, for the reason with this name.
+        case invalid(String)
         /// The call must fail with this code.
         case error(Int)
     }
@@ -78,13 +80,16 @@ extension EngineTestPayload {
         params = try payload.member("params")
         guard let block = params[0] else { throw FixtureError("a payload without parameters") }
         blockHash = try block.hash("blockHash")
+        parentHash = try block.hash("parentHash")
         if let code = payload["errorCode"] {
             guard let number = Int(code.stringValue ?? code.numberText ?? "") else {
                 throw FixtureError("an error code that is no number")
             }
             expectation = .error(number)
         } else {
-            expectation = payload["validationError"] == nil ? .valid : .invalid
+            expectation =
+                payload["validationError"] == nil
+                ? .valid : .invalid(try payload.string("validationError"))
         }
     }
 }

@@ -86,12 +86,47 @@ extension EngineTestCase {
         let name = status["status"]?.stringValue ?? ""
         switch payload.expectation {
         case .error: return "\(status), but expected \(payload.expectation)"
-        case .invalid: return name == "INVALID" ? nil : "\(status), but expected INVALID"
+        case .invalid(let reason):
+            guard name == "INVALID" else { return "\(status), but expected INVALID" }
+            return check(status, of: payload, refusedFor: reason, by: node)
         case .valid:
             guard name == "VALID",
                 status["latestValidHash"]?.stringValue == payload.blockHash.description
             else { return "\(status), but expected VALID" }
             return try await node.choose(payload.blockHash, by: payload.forkchoiceMethod)
+        }
+    }
+
+    /// Checks why a payload is invalid, and the last valid block that the node names: the parent,
+    /// or none if the payload is no block at all.
+    ///
+    /// - Returns: what is not as expected.
+    private func check(
+        _ status: JSONValue, of payload: EngineTestPayload, refusedFor reason: String,
+        by node: EngineNode
+    ) -> String? {
+        let bad = node.chain.badBlocks.first { $0.hash == payload.blockHash }
+        let refusal = bad.map { Refusal($0.reason) } ?? Refusal(ofPayload: status)
+        guard refusal.isExpected(by: reason) else {
+            return "INVALID because of \(refusal), but expected \(reason)"
+        }
+        let lastValid = status["latestValidHash"]?.stringValue
+        let expected = bad == nil ? nil : payload.parentHash.description
+        return lastValid == expected
+            ? nil : "latestValidHash \(lastValid ?? "null"), but expected \(expected ?? "null")"
+    }
+}
+
+extension Refusal {
+    /// Why a payload gave no block, by the answer's own words.
+    fileprivate init(ofPayload status: JSONValue) {
+        let text = status["validationError"]?.stringValue ?? ""
+        if text.hasPrefix("a transaction cannot be decoded") {
+            self = .undecodable(text)
+        } else if text.hasPrefix("blockhash mismatch") {
+            self = .blockHash
+        } else {
+            self = .failed(text)
         }
     }
 }

@@ -87,7 +87,8 @@ struct FixtureChain {
 }
 
 extension Refusal {
-    fileprivate init(_ error: ChainError) {
+    /// Why the chain did not take a block.
+    init(_ error: ChainError) {
         switch error {
         case .invalidBlock(let reason): self = .block(reason)
         case .invalidSignature(let index):

@@ -10,6 +10,8 @@ public enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     case block(InvalidBlock)
     /// The block's parent is not known.
     case unknownParent
+    /// The block's hash is not the one that was claimed.
+    case blockHash
     /// The node itself failed: no fixture expects this.
     case failed(String)
 
@@ -20,8 +22,16 @@ public enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .transaction(let reason): "\(reason)"
         case .block(let reason): "\(reason)"
         case .unknownParent: "unknown parent"
+        case .blockHash: "another block hash"
         case .failed(let reason): "failed: \(reason)"
         }
+    }
+
+    /// Whether this is a refusal that the fixture expects, where it may give no reason: then any is,
+    /// but not that the node itself failed.
+    public func isExpected(by expectation: String?) -> Bool {
+        if case .failed = self { return false }
+        return expectation.map { satisfies($0) } ?? true
     }
 
     /// Whether this is a refusal that the fixture expects.
@@ -42,6 +52,7 @@ public enum Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         case .block(.transaction(_, let reason)): ExceptionName.kinds(of: reason)
         case .block(let reason): ExceptionName.kinds(of: reason)
         case .unknownParent: [.parent]
+        case .blockHash: [.blockHash]
         case .failed: []
         }
     }
@@ -57,7 +68,7 @@ enum ExceptionName {
     // Blocks.
     case parent, number, timestamp, extraData, daoExtraData, gasLimit, gasUsed, difficulty, seal
     case merge, fields, baseFee, excessBlobGas, blobGasUsed, size, transactionsRoot
-    case withdrawals, ommers, bloom, receiptsRoot, stateRoot, requests, depositLayout
+    case blockHash, withdrawals, ommers, bloom, receiptsRoot, stateRoot, requests, depositLayout
     case systemContract, systemCall
 
     static func kinds(of reason: InvalidTransaction) -> Set<ExceptionName> {
@@ -176,6 +187,7 @@ enum ExceptionName {
         // Blocks, generated from the execution specs.
         "BlockException.RLP_STRUCTURES_ENCODING": [.undecodable],
         "BlockException.INCORRECT_BLOCK_FORMAT": [.fields, .withdrawals, .undecodable],
+        "BlockException.INVALID_BLOCK_HASH": [.blockHash],
         "BlockException.INVALID_GASLIMIT": [.gasLimit],
         "BlockException.INCORRECT_EXCESS_BLOB_GAS": [.excessBlobGas],
         "BlockException.INCORRECT_BLOB_GAS_USED": [.blobGasUsed],

@@ -23,6 +23,14 @@ import Testing
         #expect(refusal.satisfies("TransactionException.TYPE_3_TX_ZERO_BLOBS"))
     }
 
+    @Test func `a node that fails refuses nothing, not even where no reason is expected`() {
+        #expect(Refusal.unknownParent.isExpected(by: nil))
+        #expect(Refusal.unknownParent.isExpected(by: "UnknownParent"))
+        #expect(!Refusal.unknownParent.isExpected(by: "InvalidTimestamp"))
+        #expect(!Refusal.failed("the disk").isExpected(by: nil))
+        #expect(!Refusal.failed("the disk").isExpected(by: "UnknownParent"))
+    }
+
     @Test func `an unknown name is satisfied by nothing`() {
         #expect(!Refusal.unknownParent.satisfies("SomethingElse"))
         #expect(!Refusal.undecodable("").satisfies(""))
