@@ -132,7 +132,7 @@ public final class Follower: Sendable {
     private func catchUp(by dialect: Upstream.Dialect) async throws(FollowError) {
         var batch = try await prepare(from: chain.head.number + 1, by: dialect)
         state.withLock { $0.start = chain.head.number }
-        var report = ProgressReport(from: chain.head.number)
+        var report = CatchUpReport(from: chain.head.number, at: .now)
         while !Task.isCancelled {
             state.withLock { $0.target = batch.headNumber }
             guard let first = batch.blocks.first else {
@@ -158,7 +158,8 @@ public final class Follower: Sendable {
                 ahead.cancel()
                 throw error
             }
-            report.note(chain.head.number, of: batch.headNumber, logger)
+            let facts = report.facts(chain.head.number, of: batch.headNumber, at: .now)
+            if let facts { logger.notice("catching up", metadata: facts) }
             batch = try await ahead.value.get()
         }
     }
@@ -311,31 +312,5 @@ public final class Follower: Sendable {
         if had {
             logger.notice("following again", metadata: ["block.number": "\(chain.head.number)"])
         }
-    }
-}
-
-/// Tells how far a replica that was absent has come: every few seconds, with the rate and the time
-/// that is left.
-private struct ProgressReport {
-    private let from: BlockNumber
-    private let start = ContinuousClock.now
-    private var last = ContinuousClock.now
-
-    init(from number: BlockNumber) { from = number }
-
-    mutating func note(_ number: BlockNumber, of target: BlockNumber, _ logger: Logger) {
-        let now = ContinuousClock.now
-        guard now - last >= .seconds(5), number > from else { return }
-        last = now
-        let rate = Double(number - from) / max((now - start) / .seconds(1), 0.001)
-        logger.notice(
-            "catching up",
-            metadata: [
-                "block.number": "\(number)", "block.target": "\(target)",
-                "blocksPerSecond": "\(Int(rate))",
-                // The target is what the upstream says.
-                "secondsLeft":
-                    "\(Int(min(Double(target - min(target, number)) / max(rate, 0.001), 1e9)))",
-            ])
     }
 }
