@@ -1,6 +1,7 @@
 import Foundation
 import Primitives
 import Synchronization
+import TestSupport
 import Testing
 
 /// A sealer, two replicas with REST, and a gateway before them, as processes.
@@ -32,7 +33,7 @@ import Testing
                 ["jwt", "new", "--key", key, "--service", "test", "--role", "admin"]
             ).output.trimmingCharacters(in: .whitespacesAndNewlines)
             sealer = try Daemon([
-                "node", "--datadir", path + "/sealer", "--sealer", "--period", "0.2", "--port", "0",
+                "node", "--datadir", path + "/sealer", "--sealer", "--period", "1", "--port", "0",
                 "--sync-mode", "interval", "--no-rest",
             ])
             let connection = try sealer.connect()
@@ -149,8 +150,10 @@ import Testing
         #expect(load.wrong == [])
 
         // A signed transaction goes through the gateway and a replica to the sealer, and is found.
+        let transfer = ReplicationTests.transfer(
+            of: FixedKeys.alice, nonce: 0, to: FixedKeys.bob.address)
         let sent = try probe.request(
-            "POST", "/api/transaction", body: "{\"raw\":\"\(ReplicationTests.transfers[0])\"}",
+            "POST", "/api/transaction", body: "{\"raw\":\"\(transfer)\"}",
             headers: ["Authorization: Bearer \(fleet.token)"])
         #expect(sent.status == 200, "\(sent.text)")
         let hash = try #require(try JSONValue(parsing: sent.body)["hash"]?.stringValue)

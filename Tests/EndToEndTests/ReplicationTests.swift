@@ -1,5 +1,9 @@
+import Cryptography
+import EthereumTypes
 import Foundation
 import Primitives
+import Synchronization
+import TestSupport
 import Testing
 
 /// A sealer and its replicas as processes, which are killed while transactions come in.
@@ -8,13 +12,24 @@ import Testing
         {
           "config": {"chainId": 7, "clique": {"period": 1, "epoch": 30000}, "shanghaiTime": 0,
             "cancunTime": 0, "londonBlock": 0},
-          "gasLimit": "0x1c9c380", "difficulty": "0x1", "alloc": {
-            "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266": {"balance": "0xd3c21bcecceda1000000"}}
+          "gasLimit": "0x1c9c380", "difficulty": "0x1", "alloc": {\(accounts)}
         }
         """
 
+    private static let accounts = ([FixedKeys.alice] + Load.keys).map { key in
+        "\"\(key.address)\": {\"balance\": \"0xd3c21bcecceda1000000\"}"
+    }.joined(separator: ", ")
+
+    /// A signed transfer of one wei on that chain.
+    static func transfer(of key: PrivateKey, nonce: Nonce, to: Address) -> String {
+        let transaction = Transaction(
+            type: .dynamicFee, chainId: 7, nonce: nonce, maxPriorityFeePerGas: 1_000_000_000,
+            maxFeePerGas: 20_000_000_000, gasLimit: 21_000, to: to, value: 1)
+        return Hex.encode(transaction.signed(with: key).encoded())
+    }
+
     @Test(.timeLimit(.minutes(5)))
-    func `replicas follow a sealer whoever is killed, and have its roots`() throws {
+    func `replicas follow a sealer under load, whoever is killed, and have its roots`() throws {
         let folder = try TemporaryFolder()
         let genesis = try folder.write(Self.genesis, to: "genesis.json")
         for name in ["sealer", "one", "two"] {
@@ -25,7 +40,7 @@ import Testing
         func node(_ name: String, _ flags: [String]) throws -> Daemon {
             try Daemon(["node", "--datadir", folder.path + "/" + name] + flags)
         }
-        let sealerFlags = ["--sealer", "--period", "0.1", "--sync-mode", "interval"]
+        let sealerFlags = ["--sealer", "--period", "1", "--sync-mode", "interval"]
         var sealer = try node("sealer", ["--port", "0"] + sealerFlags)
         let port = String(sealer.port)
         let key = try FileManager.default.attributesOfItem(
@@ -44,12 +59,16 @@ import Testing
         ]
         var replicas = try ["one", "two"].map { try node($0, follow) }
 
+        let load = Load(on: [sealer] + replicas)
+        defer { load.stop() }
         // A transaction sent to a replica gets into the chain, while each of the three is killed.
-        for (round, victim) in ["one", "two", "sealer"].enumerated() {
+        let victims = ["one", "two", "sealer", "sealer", "one", "sealer"]
+        for (round, victim) in victims.enumerated() {
+            let transfer = Self.transfer(
+                of: FixedKeys.alice, nonce: Nonce(round), to: FixedKeys.bob.address)
             let hash = try wait("a transaction sent to a replica") {
-                try replicas[0].connect().call(
-                    "eth_sendRawTransaction", "[\"\(Self.transfers[round])\"]"
-                ).stringValue
+                try replicas[0].connect().call("eth_sendRawTransaction", "[\"\(transfer)\"]")
+                    .stringValue
             }
             switch victim {
             case "sealer":
@@ -63,6 +82,7 @@ import Testing
                 replicas[1].killHard()
                 replicas[1] = try node("two", follow)
             }
+            load.send(to: [sealer] + replicas)
             for replica in replicas {
                 _ = try wait("the receipt at a replica") {
                     try replica.connect().call("eth_getTransactionReceipt", "[\"\(hash)\"]")[
@@ -70,6 +90,7 @@ import Testing
                 }
             }
         }
+        load.stop()
         let nodes = [sealer] + replicas
         let number = try sealer.connect().call("eth_blockNumber").stringValue ?? ""
         let blocks = try nodes.map { node in
@@ -81,6 +102,20 @@ import Testing
         }
         #expect(Set(blocks.map { $0["hash"] }).count == 1, "\(blocks)")
         #expect(Set(blocks.map { $0["stateRoot"] }).count == 1)
+        // What was sent is there once, at each of them.
+        for node in nodes {
+            let connection = try node.connect()
+            func quantity(_ method: String, of address: Address) throws -> UInt64 {
+                let answer = try connection.call(method, "[\"\(address)\", \"\(number)\"]")
+                return answer.stringValue.flatMap { UInt256(hex: $0)?.asUInt64 } ?? 0
+            }
+            var sent: UInt64 = 0
+            for key in Load.keys {
+                sent += try quantity("eth_getTransactionCount", of: key.address)
+            }
+            #expect(sent >= UInt64(2 * Load.keys.count * Load.burst), "too little load: \(sent)")
+            #expect(try quantity("eth_getBalance", of: Load.receiver) == sent)
+        }
         for node in nodes { #expect(node.stop() == 0) }
     }
 
@@ -120,17 +155,55 @@ import Testing
     }
 
     struct TimedOut: Error { let what: String }
+}
 
-    /// Signed transfers of the first development account on chain 7, nonces 0 to 2, 20 gwei.
-    static let transfers = [
-        "0x02f86b0780843b9aca008504a817c8008252089470997970c51812dc3a010c7d01b50e0d17dc79"
-            + "c80180c080a03f401423d1b21377d5aa6ef026ac66fa427407f528c3a3df0f4f99fae869993ca01d"
-            + "6b5465f7df6bbc7d8e5257d79a47ac06a934417ff60432880d869893b37f4c",
-        "0x02f86b0701843b9aca008504a817c8008252089470997970c51812dc3a010c7d01b50e0d17dc79"
-            + "c80180c001a06d9f90210e50782e6e260a351f9acf87d90689758b30196930c4c095cd111877a02e"
-            + "22724a65b0ecd7e3988c321290af0901eab037581b985f610de6b33ab9f332",
-        "0x02f86b0702843b9aca008504a817c8008252089470997970c51812dc3a010c7d01b50e0d17dc79"
-            + "c80180c001a0822674804e5d1b7bb1e104e646dd5c9caeed3ae11b5cdde295c324a1d4687b4ca074"
-            + "c388c7367ab5ebee21ef59be78d0664a958e5b83d7a5382281357652461a0c",
-    ]
+/// Clients that send transfers to every node, one burst after another, whoever is killed meanwhile.
+final class Load: Sendable {
+    static let keys = (1...8).compactMap { PrivateKey(UInt256(1_000 + $0)) }
+    static let receiver = Address(w0: 0x10ad, w1: 0, w2: 0)
+    /// Transactions of a sender that wait at once.
+    static let burst = 16
+
+    private let ports: Mutex<[UInt16]>
+    private let isOver = Atomic(false)
+    private let ended = DispatchGroup()
+
+    init(on nodes: [Daemon]) {
+        ports = Mutex(nodes.map(\.port))
+        ended.enter()
+        Thread.detachNewThread { [self] in
+            var round = 0
+            while !isOver.load(ordering: .relaxed) {
+                round += 1
+                for (index, key) in Self.keys.enumerated() {
+                    let ports = ports.withLock { $0 }
+                    // A node that is dead takes nothing; the next burst begins where the chain is.
+                    try? send(from: key, to: ports[(round + index) % ports.count])
+                }
+            }
+            ended.leave()
+        }
+    }
+
+    /// Goes on with these nodes: one that was started again may have another port.
+    func send(to nodes: [Daemon]) {
+        ports.withLock { $0 = nodes.map(\.port) }
+    }
+
+    func stop() {
+        isOver.store(true, ordering: .relaxed)
+        ended.wait()
+    }
+
+    private func send(from key: PrivateKey, to port: UInt16) throws {
+        let connection = try Connection(port: port)
+        let count = try connection.call(
+            "eth_getTransactionCount", "[\"\(key.address)\", \"latest\"]")
+        let next = count.stringValue.flatMap { UInt256(hex: $0)?.asUInt64 } ?? 0
+        let calls = (next..<next + UInt64(Self.burst)).map { nonce in
+            let transfer = ReplicationTests.transfer(of: key, nonce: nonce, to: Self.receiver)
+            return #"{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["\#(transfer)"]}"#
+        }
+        _ = try connection.post("[" + calls.joined(separator: ",") + "]")
+    }
 }
