@@ -20,25 +20,26 @@ extension WorldState {
     /// Makes all tries again from the flat state alone, and compares their roots and every stored
     /// node with what is there. Nothing may be missing, different or too much.
     ///
-    /// Reads the whole state, and holds one storage trie and the account trie in memory.
+    /// Reads the whole state once, in the order of its keys; memory does not grow with it.
     ///
     /// - Parameter root: the state root that the head's header has.
     /// - Throws: `corrupted` with the first difference.
     public func verify(root: Hash256) throws(StorageError) -> VerifiedState {
         var result = VerifiedState()
-        var entries: [Hash256: Bytes] = [:]
+        var trie = ComparedTrie(StoredTrie(snapshot: snapshot, family: .accountTrie, prefix: []))
+        let slots = snapshot.cursor(.storage)
+        try slots.seek([])
         try forEachAccount { (listed) throws(StorageError) in
-            try verify(listed, &result)
-            entries[listed.addressHash] = listed.account.encoded()
+            try verify(listed, slots, &result)
+            try trie.add(listed.addressHash, listed.account.encoded())
             result.accounts += 1
             return true
         }
-        let found = try compare(entries, with: .accountTrie, prefix: [], &result)
+        guard !slots.isValid else { throw .corrupted("storage belongs to no account") }
+        let found = try trie.finish()
+        result.trieNodes += trie.count
         guard found == root else {
             throw .corrupted("the state has root \(found), the head says \(root)")
-        }
-        guard try snapshot.count(of: .storage) == result.slots else {
-            throw .corrupted("storage belongs to no account")
         }
         guard
             try snapshot.count(of: .accountTrie) + snapshot.count(of: .storageTrie)
@@ -49,9 +50,9 @@ extension WorldState {
         return result
     }
 
-    /// Checks an account's key, its code and its storage.
+    /// Checks an account's key, its code and its storage, which the cursor stands before.
     private func verify(
-        _ entry: ListedAccount, _ result: inout VerifiedState
+        _ entry: ListedAccount, _ slots: borrowing Cursor, _ result: inout VerifiedState
     ) throws(StorageError) {
         guard keccak256(entry.address) == entry.addressHash else {
             throw .corrupted("account \(entry.address) is under a wrong key")
@@ -61,39 +62,93 @@ extension WorldState {
             guard let bytes = try snapshot.value(.code, Key.hash(code)), keccak256(bytes) == code
             else { throw .corrupted("the code of \(entry.address) is missing or different") }
         }
-        var entries: [Hash256: Bytes] = [:]
-        try forEachSlot(of: entry.addressHash) { (listed) throws(StorageError) in
-            guard keccak256(listed.slot) == listed.slotHash, !listed.value.isZero else {
-                throw .corrupted("slot \(listed.slot) of \(entry.address)")
+        let prefix = Key.hash(entry.addressHash)
+        var trie = ComparedTrie(
+            StoredTrie(snapshot: snapshot, family: .storageTrie, prefix: prefix))
+        while slots.isValid {
+            let key = slots.key
+            guard key.starts(with: prefix) else { break }
+            let slot = try FlatSlot(slots.value)
+            let hash = keccak256(slot.slot)
+            guard key == prefix + Key.hash(hash), !slot.value.isZero else {
+                throw .corrupted("slot \(slot.slot) of \(entry.address)")
             }
-            entries[listed.slotHash] =
-                FlatSlot(slot: listed.slot, value: listed.value).trieValue
+            try trie.add(hash, slot.trieValue)
             result.slots += 1
-            return true
+            try slots.advance()
         }
-        let root = try compare(
-            entries, with: .storageTrie, prefix: Key.hash(entry.addressHash), &result)
+        if slots.isValid, slots.key.lexicographicallyPrecedes(prefix) {
+            throw .corrupted("storage belongs to no account")
+        }
+        let root = try trie.finish()
+        result.trieNodes += trie.count
         guard root == entry.account.storageRoot else {
             throw .corrupted("the storage of \(entry.address) has root \(root)")
         }
     }
 
-    /// Compares the trie of some entries of the flat state with the stored one.
+    /// Compares which keys have a history with what the blocks say that they changed: all whose state
+    /// can be read, and no others.
     ///
-    /// - Returns: its root.
-    private func compare(
-        _ entries: [Hash256: Bytes], with family: Family, prefix: Bytes,
-        _ result: inout VerifiedState
-    ) throws(StorageError) -> Hash256 {
-        var trie = MerkleTrie(entries: entries)
-        let update = trie.commit()
-        for (path, node) in update.nodes {
-            guard let node else { continue }
-            guard try snapshot.value(family, prefix + path.storageKey) == node else {
-                throw .corrupted("node \(path) of \(family.name) is missing or different")
+    /// - Throws: `corrupted` with the first difference.
+    public func verifyHistory(head: BlockNumber) throws(StorageError) {
+        var next = try oldestState() + 1
+        var accounts = 0
+        var slots = 0
+        try snapshot.forEach(.changes, prefix: []) { (key, value) throws(StorageError) in
+            guard key == Key.number(next) else {
+                throw .corrupted("the changes of block \(next) are missing, or others too much")
             }
-            result.trieNodes += 1
+            for account in try ChangedKeys(value).accounts {
+                accounts += 1
+                slots += account.slots.count
+            }
+            next += 1
+            return true
         }
-        return update.root
+        guard next == head + 1 else {
+            throw .corrupted("the changes end with block \(next - 1), the chain with \(head)")
+        }
+        for (family, count) in [(Family.accountHistory, accounts), (.storageHistory, slots)] {
+            let found = try snapshot.count(of: family)
+            guard found == count else {
+                throw .corrupted("\(family.name) has \(found) entries, the blocks \(count)")
+            }
+        }
+    }
+}
+
+/// A trie that is made from the flat state and compared with the stored one, node by node.
+private struct ComparedTrie {
+    /// Nodes that were compared.
+    private(set) var count = 0
+    private let stored: StoredTrie
+    private var trie = StackTrie()
+
+    init(_ stored: StoredTrie) {
+        self.stored = stored
+    }
+
+    mutating func add(_ key: Hash256, _ value: Bytes) throws(StorageError) {
+        trie.add(key, value)
+        try compare()
+    }
+
+    /// - Returns: the root.
+    mutating func finish() throws(StorageError) -> Hash256 {
+        let root = trie.finish()
+        try compare()
+        return root
+    }
+
+    private mutating func compare() throws(StorageError) {
+        for node in trie.takeNodes() {
+            let key = stored.prefix + node.path.storageKey
+            guard try stored.snapshot.value(stored.family, key) == node.encoded else {
+                throw .corrupted(
+                    "node \(node.path) of \(stored.family.name) is missing or different")
+            }
+            count += 1
+        }
     }
 }
