@@ -34,6 +34,13 @@ public enum ChainError: Error, Sendable {
     case notCanonical(Hash256)
     /// The state after this block is no longer retained.
     case stateUnavailable(BlockNumber, oldest: BlockNumber)
+    /// The branch has as many blocks as are kept beside the chain: one of them has to be made the
+    /// head before it can grow.
+    case branchTooLong(limit: Int)
+    /// Too much changed since this block to prove what was in its state.
+    ///
+    /// - Parameter oldest: the first block from which on everything can be proven.
+    case proofUnavailable(BlockNumber, oldest: BlockNumber)
     /// More logs match than were allowed.
     case tooManyLogs(limit: Int)
     /// More changes lie between a block and the head than were allowed.
@@ -118,6 +125,9 @@ extension ChainError: CustomStringConvertible {
         case .notCanonical(let hash): "block \(hash) is not in the chain"
         case .stateUnavailable(let number, let oldest):
             "the state of block \(number) is not available, the oldest retained is \(oldest)"
+        case .proofUnavailable(let number, let oldest):
+            "too much changed since block \(number) for a proof, all are made from \(oldest) on"
+        case .branchTooLong(let limit): "the branch has \(limit) blocks, and no more are kept"
         case .tooManyLogs(let limit): "more than \(limit) logs match"
         case .tooManyChanges(let limit):
             "more than \(limit) keys changed between that block and the head"

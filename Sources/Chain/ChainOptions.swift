@@ -66,9 +66,9 @@ public enum ChainLimits {
     public static let badBlocks = 16
     /// Invalid blocks that are refused at once when they, or children of theirs, come again.
     static let badHashes = 4096
-    /// Keys that may lie between the head and the block of a proof: the work is a trie update of
-    /// so many keys, seconds at most.
-    public static let changesPerProof = 200_000
+    /// Changed keys that are gone through for a proof of an earlier block: seconds of work at most,
+    /// and some megabytes.
+    public static let changesPerProof = 500_000
     /// Events that a subscriber may fall behind. Each holds a view of the database.
     public static let eventsPerSubscriber = 1024
     /// The writer's stack: precompiles and tries need a part of a megabyte.

@@ -218,16 +218,42 @@ public final class ChainView: Sendable {
         return WorldState(snapshot, at: .after(number))
     }
 
+    /// An account after a canonical block, with the root of its storage. What is changed by hand is
+    /// not in it until a block is built.
+    public func builtAccount(
+        _ address: Address, at number: BlockNumber
+    ) throws(ChainError) -> Account? {
+        let world = try earlierWorld(number)
+        return try stateReading { () throws(StateReadError) in try world.account(address) }
+    }
+
     /// Proves an account and some of its slots against the state root of a block. What is changed
     /// by hand is not in it until a block is built.
+    ///
+    /// - Throws: `proofUnavailable` if too much changed since, `stateUnavailable` if the block is not
+    ///   retained.
     public func proof(
         of address: Address, slots: [UInt256], at number: BlockNumber
     ) throws(ChainError) -> AccountProof {
         try checkRetained(number)
-        return try storing { () throws(StorageError) in
-            try world.proof(
+        do {
+            return try world.proof(
                 of: address, slots: slots, at: number, head: self.number,
                 headRoot: header.stateRoot, limit: ChainLimits.changesPerProof)
+        } catch .tooManyChanges {
+            throw .proofUnavailable(number, oldest: try oldestProof())
+        } catch {
+            throw ChainError(error)
+        }
+    }
+
+    /// The first block from which on every account and slot can be proven. Of blocks before it some
+    /// can: those since which few different keys of the proven tries changed.
+    ///
+    /// Goes through the changes since, at most ``ChainLimits/changesPerProof`` keys and blocks.
+    public func oldestProof() throws(ChainError) -> BlockNumber {
+        try storing { () throws(StorageError) in
+            try world.oldestProof(head: number, limit: ChainLimits.changesPerProof)
         }
     }
 

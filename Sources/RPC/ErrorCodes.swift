@@ -51,6 +51,11 @@ extension RPCError {
                 code: RPCErrorCode.prunedHistory,
                 message: "pruned history unavailable: the state of block \(number) is no longer "
                     + "retained, the oldest is that of block \(oldest)")
+        case .proofUnavailable(let number, let oldest):
+            self.init(
+                code: RPCErrorCode.limitExceeded,
+                message: "proof unavailable: too much changed since block \(number), all accounts "
+                    + "can be proven from block \(oldest) on")
         case .tooManyLogs(let limit):
             self.init(
                 code: RPCErrorCode.limitExceeded,
@@ -60,7 +65,7 @@ extension RPCError {
                 code: RPCErrorCode.limitExceeded,
                 message: "more than \(limit) keys changed since that block, ask for a later one")
         case .readOnly, .participantFailed, .invalidBlock, .invalidAncestor, .invalidSignature,
-            .unknownParent, .notChildOfHead, .alreadyKnown, .notCanonical:
+            .unknownParent, .notChildOfHead, .alreadyKnown, .notCanonical, .branchTooLong:
             self = .server(error.description)
         case .storage(.lowDisk): self = .lowDisk
         case .storage, .stateRead, .genesisMismatch, .configConflict, .chainIdMismatch,

@@ -95,7 +95,7 @@ extension Refusal {
             self = .block(.transaction(index: index, .invalidSignature))
         case .unknownParent, .invalidAncestor: self = .unknownParent
         case .storage, .stateRead, .notChildOfHead, .alreadyKnown, .unknownBlock, .unknownHash,
-            .notCanonical, .stateUnavailable, .tooManyLogs, .tooManyChanges, .genesisMismatch,
+            .notCanonical, .stateUnavailable, .proofUnavailable, .branchTooLong, .tooManyLogs, .tooManyChanges, .genesisMismatch,
             .configConflict, .chainIdMismatch, .notInitialised, .readOnly, .participantFailed:
             self = .failed("\(error)")
         }

@@ -39,24 +39,31 @@ extension WorldState {
     /// The state roots that changes lead to, one after the other, from the state after a block. Nothing
     /// is written.
     ///
-    /// For an earlier block the changes since are undone in memory, so the cost is proportional to
-    /// them.
+    /// For an earlier block the tries are brought back as for a proof, for the accounts and slots of
+    /// the changes.
     ///
-    /// - Throws: `tooManyChanges` if more than `limit` keys changed since.
+    /// - Throws: `tooManyChanges` beyond the limit of changed keys.
     public func roots(
         applying diffs: [StateDiff], after block: BlockNumber, head: BlockNumber,
         headRoot: Hash256, limit: Int
     ) throws(StorageError) -> [Hash256] {
         var accounts = accountTrie(root: headRoot)
         var storages: [Hash256: MerkleTrie] = [:]
-        var earlier: EarlierValues?
+        var slots: [Hash256: [Hash256]] = [:]
+        var earlier: EarlierKeys?
         if block < head {
-            let values = try EarlierValues(of: (block + 1)...head, in: self, limit: limit)
-            for (hash, value) in values.accounts {
-                let account = value.isEmpty ? nil : try FlatAccount(value).account
-                try accounts.set(hash, to: account?.encoded())
+            for diff in diffs {
+                for (address, change) in diff.accounts where change.changesSomething {
+                    slots[keccak256(address), default: []] += change.storage.map {
+                        keccak256($0.slot)
+                    }
+                }
             }
-            earlier = values
+            let keys = try EarlierKeys(
+                changedAfter: block, through: head, in: snapshot, slotsOf: Set(slots.keys),
+                limit: limit)
+            accounts = try keys.accountTrie(latest: headRoot, for: Array(slots.keys)).trie
+            earlier = keys
         }
         var roots: [Hash256] = []
         for diff in diffs {
@@ -72,11 +79,10 @@ extension WorldState {
                     storage = MerkleTrie(reader: nil, root: .emptyTrieRoot)
                 } else if let known = storages[hash] {
                     storage = known
+                } else if let earlier {
+                    storage = try earlier.storageTrie(of: hash, for: slots[hash] ?? []).trie
                 } else {
                     storage = try storageTrie(ofLatest: hash)
-                    for (slot, value) in earlier?.slots[hash] ?? [:] {
-                        try storage.set(slot, earlierValue: value)
-                    }
                 }
                 for slot in change.storage {
                     try storage.set(

@@ -85,7 +85,7 @@ final class StateChain {
     /// Adds a block with random changes.
     func extend(receipts: [Receipt] = []) throws {
         var model = models[models.count - 1]
-        let diff = change(&model)
+        let diff = Self.change(&model, &random)
         models.append(model)
         try append(diff, receipts: receipts)
     }
@@ -139,9 +139,10 @@ final class StateChain {
         try database.write(batch, durability: .buffered)
     }
 
-    private func change(_ model: inout Model) -> StateDiff {
+    /// Changes a state at random.
+    static func change(_ model: inout Model, _ random: inout SeededRandom) -> StateDiff {
         var diff = StateDiff()
-        for address in Self.addresses where Int.random(in: 0..<4, using: &random) == 0 {
+        for address in addresses where Int.random(in: 0..<4, using: &random) == 0 {
             let before = model[address]
             var after = before ?? ModelAccount(nonce: 0, balance: 0, code: [], storage: [:])
             let isCleared = before != nil && Int.random(in: 0..<5, using: &random) == 0
@@ -153,7 +154,7 @@ final class StateChain {
                 diff.code[keccak256(after.code)] = after.code
             }
             var storage: [StorageChange] = []
-            for slot in Self.slots where Int.random(in: 0..<3, using: &random) == 0 {
+            for slot in slots where Int.random(in: 0..<3, using: &random) == 0 {
                 let old = after.storage[slot] ?? 0
                 let new = UInt256(UInt64.random(in: 0..<4, using: &random))
                 after.storage[slot] = new.isZero ? nil : new

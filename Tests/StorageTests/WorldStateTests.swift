@@ -78,7 +78,10 @@ import Trie
             type: .legacy, outcome: .status(true), cumulativeGasUsed: Gas(seed), logs: [log])
     }
 
-    @Test func `proofs of every block hold against its root`() throws {
+    /// Without a limit the changed keys are gathered block by block, with a low one the histories
+    /// are gone through.
+    @Test(arguments: [.max, 12])
+    func `proofs of every block hold against its root`(limit: Int) throws {
         let chain = try chain(blocks: 25)
         let slots = [StateChain.slots[1], StateChain.slots[7], 999]
         for (number, model) in chain.models.enumerated() {
@@ -86,7 +89,7 @@ import Trie
             for address in StateChain.addresses {
                 let proof = try chain.world.proof(
                     of: address, slots: slots, at: BlockNumber(number), head: chain.head,
-                    headRoot: chain.headers[25].stateRoot, limit: .max)
+                    headRoot: chain.headers[25].stateRoot, limit: limit)
                 #expect(proof.account == model[address]?.account)
                 let leaf = try MerkleTrie.verifyProof(
                     root: root, key: keccak256(address), proof: proof.accountProof)
@@ -111,6 +114,76 @@ import Trie
                 of: StateChain.addresses[0], slots: [], at: 0, head: 10,
                 headRoot: chain.headers[10].stateRoot, limit: 3)
         }
+    }
+
+    @Test func `an account that changes in every block is proven however long ago`() throws {
+        let chain = try chain(blocks: 200)
+        // So few keys are not gathered from three blocks.
+        for number in [0, 1, 100, 199] {
+            let proof = try chain.world.proof(
+                of: StateChain.addresses[0], slots: StateChain.slots, at: BlockNumber(number),
+                head: 200, headRoot: chain.headers[200].stateRoot, limit: 12)
+            #expect(proof.account == chain.models[number][StateChain.addresses[0]]?.account)
+        }
+    }
+
+    @Test(arguments: [0, 1, 5, 30, 100, 10_000])
+    func `from the oldest proof on all can be made within the limit`(limit: Int) throws {
+        let chain = try chain(blocks: 12)
+        let world = chain.world
+        let oldest = try world.oldestProof(head: 12, limit: limit)
+        for number in oldest...12 {
+            for address in StateChain.addresses {
+                _ = try world.proof(
+                    of: address, slots: StateChain.slots, at: number, head: 12,
+                    headRoot: chain.headers[12].stateRoot, limit: limit)
+            }
+        }
+        if limit == 0 { #expect(oldest == 12) }
+        if limit == 10_000 { #expect(oldest == 0) }
+        try chain.prune(before: 3, limit: .max)
+        #expect(try chain.world.oldestProof(head: 12, limit: .max) == 3)
+    }
+
+    @Test func `roots after an earlier block are those of its state`() throws {
+        let chain = try chain(blocks: 25)
+        var random = random
+        for number in 0..<25 {
+            var model = chain.models[number]
+            var expected: [Hash256] = []
+            let diffs = (0..<3).map { _ in
+                let diff = StateChain.change(&model, &random)
+                expected.append(stateRoot(of: model))
+                return diff
+            }
+            for limit in [Int.max, 12] {
+                let roots = try chain.world.roots(
+                    applying: diffs, after: BlockNumber(number), head: 25,
+                    headRoot: chain.headers[25].stateRoot, limit: limit)
+                #expect(roots == expected, "block \(number)")
+            }
+        }
+    }
+
+    @Test func `history that belongs to no retained block is found`() throws {
+        let chain = try chain(blocks: 10)
+        try chain.world.verifyHistory(head: 10)
+        let all = try contents(of: database)
+        try chain.prune(before: 4, limit: .max)
+        try chain.world.verifyHistory(head: 10)
+        for family in [Family.changes, .accountHistory, .storageHistory] {
+            let pruned = try #require(
+                all[family]?.first { UInt64(bigEndian: $0.key.suffix(8)) == 2 })
+            var batch = WriteBatch(for: database)
+            batch.put(family, pruned.key, pruned.value)
+            try database.write(batch, durability: .buffered)
+            #expect(throws: StorageError.self) { try chain.world.verifyHistory(head: 10) }
+            batch = WriteBatch(for: database)
+            batch.delete(family, pruned.key)
+            try database.write(batch, durability: .buffered)
+        }
+        try chain.world.verifyHistory(head: 10)
+        #expect(throws: StorageError.self) { try chain.world.verifyHistory(head: 11) }
     }
 
     @Test func `pruning removes what older states need and nothing else`() throws {

@@ -16,7 +16,7 @@ extension EthNamespace {
             RPCMethod("eth_hashrate", instant: hashrate),
             RPCMethod("eth_coinbase", instant: coinbase),
             RPCMethod("eth_protocolVersion", instant: protocolVersion),
-            RPCMethod("eth_capabilities", result: Schema.capabilities, instant: capabilities),
+            RPCMethod("eth_capabilities", result: Schema.capabilities, execution: capabilities),
             RPCMethod("eth_config", result: Schema.configuration, instant: configuration),
         ]
     }
@@ -65,20 +65,20 @@ extension EthNamespace {
     }
 
     /// Which blocks the node can answer for (execution-apis, `eth_capabilities`).
-    private func capabilities(_: RPCContext) -> JSONValue {
+    private func capabilities(_: RPCContext) throws -> JSONValue {
         let head = services.blockchain.head
-        let everything: JSONValue = ["disabled": false, "oldestBlock": "0x0"]
-        let retained: JSONValue = [
-            "disabled": false,
-            "oldestBlock": .string(UInt256(head.view.oldestState).hexQuantity),
-        ]
+        func from(_ oldest: BlockNumber) -> JSONValue {
+            ["disabled": false, "oldestBlock": .string(UInt256(oldest).hexQuantity)]
+        }
+        let everything = from(0)
         return [
             "head": [
                 "number": .string(UInt256(head.number).hexQuantity),
                 "hash": .string(head.hash.description),
             ],
-            "state": retained, "tx": everything, "logs": everything, "receipts": everything,
-            "blocks": everything, "stateproofs": retained,
+            "state": from(head.view.oldestState), "tx": everything, "logs": everything,
+            "receipts": everything, "blocks": everything,
+            "stateproofs": from(try head.view.oldestProof()),
         ]
     }
 }

@@ -62,8 +62,7 @@ extension EthNamespace {
         let chain = chain()
         let number = try chain.minedNumber(of: block)
         guard number <= chain.head.number else { throw RPCError.headerNotFound }
-        let proof = try chain.view.proof(of: address, slots: [], at: number)
-        return proof.account.map(AccountResult.init)
+        return try chain.view.builtAccount(address, at: number).map(AccountResult.init)
     }
 
     private func getAccountInfo(
