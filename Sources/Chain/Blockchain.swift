@@ -35,7 +35,7 @@ public actor Blockchain {
 
     /// Branches over the present head, the newest last.
     var branches: [Branch] = []
-    var outcomes = OutcomeCache()
+    var outcomes: OutcomeCache
     /// How many blocks were executed, for tests: a block that is inserted and then chosen is one.
     package private(set) var executedBlocks = 0
     var sideBlockCount: Int
@@ -62,6 +62,7 @@ public actor Blockchain {
         self.sideBlockCount = sideBlockCount
         self.database = database
         self.options = options
+        outcomes = OutcomeCache(byteLimit: options.outcomeBytes)
         config = view.config
         identity = view.identity
         items = ItemStore(database)

@@ -32,6 +32,9 @@ public struct ChainOptions: Sendable {
     public var history: HistoryRetention
     /// What the seals of blocks from elsewhere must prove.
     public var seal: SealRule
+    /// Bytes of memory for what came of blocks beside the chain, and of those that just joined it,
+    /// so that none is executed twice.
+    public var outcomeBytes = 32 << 20
     /// Who writes into the batch of each block, in this order.
     public var participants: [any CommitParticipant] = []
 
@@ -58,10 +61,9 @@ public enum ChainLimits {
     /// layer cannot choose between.
     static let branches = 2
     /// Outcomes of blocks that are held in memory, so that a branch is not executed again when it
-    /// becomes the chain.
+    /// becomes the chain: four epochs of the main network. ``ChainOptions/outcomeBytes`` bounds them
+    /// as well.
     static let outcomes = 128
-    /// Keys that these outcomes change together: some hundred bytes each.
-    static let outcomeKeys = 500_000
     /// Invalid blocks that are held with their bodies, for whoever wants to look at them.
     public static let badBlocks = 16
     /// Invalid blocks that are refused at once when they, or children of theirs, come again.

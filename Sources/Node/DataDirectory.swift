@@ -87,8 +87,9 @@ private func checkRoom(at path: String) throws(StartupError) {
 }
 
 /// How the daemon opens its database: a quarter of the cache holds values of the state, a half blocks
-/// of RocksDB's files, a 32nd (at least 8 MiB) is for what is not in files yet. The rest is what the
-/// process needs besides, so that all of it stays below the size that was asked for.
+/// of RocksDB's files, a 32nd (at least 8 MiB) is for what is not in files yet. An eighth is for what
+/// came of the newest blocks (`ChainOptions.outcomeBytes`). The rest is what the process needs
+/// besides, so that all of it stays below the size that was asked for.
 ///
 /// Small write buffers, because each key is searched for in them: with 64 MiB a block of one transfer
 /// costs up to twice as much when they are full as when they are empty.

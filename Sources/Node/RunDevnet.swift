@@ -21,6 +21,7 @@ public func runDevnet(_ settings: DevnetSettings) async throws {
     var options = ChainOptions(
         sync: settings.node.syncMode ?? .interval(milliseconds: 200),
         history: settings.node.history)
+    options.outcomeBytes = settings.node.cacheBytes / 8
     options.participants = plugins.participants
     let genesis = try devnetGenesis(settings, folder: folder)
     let blockchain = try openBlockchain(

@@ -30,6 +30,7 @@ public func runNode(_ settings: NodeSettings) async throws {
     let seals = SealStore(key: sealerKey)
     var options = ChainOptions(
         sync: settings.syncMode ?? .everyBlock, history: settings.history, seal: settings.seal)
+    options.outcomeBytes = settings.cacheBytes / 8
     let plugins = try configurePlugins(settings, logger: logger)
     options.participants = [seals] + plugins.participants
     let blockchain = try openBlockchain(
