@@ -245,10 +245,10 @@ public actor Blockchain {
     func pruneHistory(
         in view: ChainView, head number: BlockNumber, _ batch: inout WriteBatch
     ) throws(ChainError) {
-        guard case .blocks(let count) = options.history, number > count else { return }
+        guard let wanted = options.history.oldest(under: number) else { return }
         try storing { () throws(StorageError) in
             try view.world.pruneHistory(
-                before: number - count, limit: ChainLimits.prunedKeysPerCommit, in: &batch)
+                before: wanted, limit: ChainLimits.prunedKeysPerCommit, in: &batch)
         }
     }
 
@@ -261,8 +261,7 @@ public actor Blockchain {
     /// - Returns: how far it is now; `nil` if there was nothing to do.
     public func pruneHistory() throws(ChainError) -> PruningProgress? {
         let view = head.view
-        guard case .blocks(let count) = options.history, view.number > count,
-            view.oldestState < view.number - count
+        guard let wanted = options.history.oldest(under: view.number), view.oldestState < wanted
         else { return nil }
         var batch = WriteBatch(for: database)
         try pruneHistory(in: view, head: view.number, &batch)
@@ -270,7 +269,7 @@ public actor Blockchain {
         // They still show what is removed.
         branches.removeAll()
         try refresh()
-        return PruningProgress(oldest: head.view.oldestState, wanted: view.number - count)
+        return PruningProgress(oldest: head.view.oldestState, wanted: wanted)
     }
 
     // MARK: - Backwards

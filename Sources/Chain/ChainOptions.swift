@@ -12,8 +12,14 @@ public enum SyncMode: Hashable, Sendable {
 public enum HistoryRetention: Hashable, Sendable {
     /// To the beginning, or as far as it was retained before.
     case all
-    /// So many blocks before the head.
+    /// So many blocks before the head; 0 is taken for 1, because the head is always undoable.
     case blocks(UInt64)
+
+    /// The first block whose state is to be retained under a head; `nil` if nothing is to go.
+    func oldest(under head: BlockNumber) -> BlockNumber? {
+        guard case .blocks(let count) = self, head > max(count, 1) else { return nil }
+        return head - max(count, 1)
+    }
 }
 
 /// How far the removal of old history has come.

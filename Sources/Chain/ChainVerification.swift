@@ -92,6 +92,7 @@ public struct ChainVerification {
             next = number > blocks.lowerBound ? number - 1 : nil
         }
         try storing { () throws(StorageError) in
+            try view.world.verifyHistory(head: view.number)
             try logs.finish()
             try verifyCounts(result, logEntries: logs.entries)
         }

@@ -167,7 +167,8 @@ extension WorldState {
     /// Drops undo data that a retention does not ask for: at most `limit` keys at a time, oldest
     /// blocks first, so that a commit stays short when the setting was lowered.
     ///
-    /// - Parameter wanted: the first block whose state must stay readable.
+    /// - Parameter wanted: the first block whose state must stay readable. The snapshot must have
+    ///   the blocks up to it: what one that is not written yet leaves would stay for ever.
     public func pruneHistory(
         before wanted: BlockNumber, limit: Int, in batch: inout WriteBatch
     ) throws(StorageError) {

@@ -33,7 +33,7 @@ struct ImportCommand: AsyncParsableCommand {
         help: "'interval' (default) or 'block': whether each block is synced to disk.")
     var syncMode: String?
 
-    @Option(help: "How many blocks of old state to keep: a number, or 'all' (default all).")
+    @Option(help: "How many blocks of old state to keep: a number from 1, or 'all' (default all).")
     var history: String?
 
     @Argument(help: "Files of blocks, read in this order.", completion: .file())

@@ -90,8 +90,8 @@ struct SharedOptions: ParsableArguments {
     var checkpointDirectory: String?
 
     @Option(
-        name: .long, help: "How many blocks of old state to keep: a number, or 'all' (default all)."
-    )
+        name: .long,
+        help: "How many blocks of old state to keep: a number from 1, or 'all' (default all).")
     var history: String?
 
     @Option(

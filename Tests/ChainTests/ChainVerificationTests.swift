@@ -148,6 +148,10 @@ import Testing
         let extra: [(Family, Bytes)] = [
             (.canonical, Bytes(bigEndian: 99)), (.transactions, Bytes(repeating: 7, count: 32)),
             (.logIndex, Bytes(repeating: 1, count: 41)),
+            (.accountHistory, Bytes(repeating: 7, count: 40)),
+            (.storageHistory, Bytes(repeating: 7, count: 72)),
+            (.changes, Bytes(bigEndian: 0)), (.changes, Bytes(bigEndian: 99)),
+            (.storage, Bytes(repeating: 7, count: 64)), (.storage, Bytes(repeating: 0, count: 64)),
         ]
         for (family, key) in extra {
             try write(database, family, key, Bytes(repeating: 0, count: 32))

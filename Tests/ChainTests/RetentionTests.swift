@@ -65,6 +65,31 @@ import Testing
             "pruned")
     }
 
+    @Test(arguments: [0, 1, 2] as [UInt64])
+    func `whatever is retained, nothing is left of what is not`(count: UInt64) async throws {
+        let test = try TestChain(options: Self.options(.blocks(count)))
+        let winner = try TestChain()
+        for number in 1...6 as ClosedRange<BlockNumber> {
+            try await winner.chain.importBlock(try await test.produce().block)
+            #expect(test.chain.head.view.oldestState == number - min(number, max(count, 1)))
+        }
+        // The head can be undone.
+        _ = try await winner.chain.rollback(to: 5)
+        try await test.chain.insertBlock(try await winner.produce(value: 9).block)
+        try await test.chain.setHead(winner.chain.head.hash)
+        try await test.produce()
+        #expect(try await test.chain.pruneHistory() == nil)
+        let view = test.chain.head.view
+        #expect(view.oldestState == 7 - max(count, 1))
+        let left = try chainContents(of: test.chain.database)
+        for family in [Family.accountHistory, .storageHistory, .changes] {
+            for key in left[family, default: [:]].keys {
+                #expect(try #require(UInt64(bigEndian: key.suffix(8))) > view.oldestState)
+            }
+        }
+        try WorldState(view.snapshot).verifyHistory(head: view.number)
+    }
+
     @Test func `a raised retention keeps what is there and grows from it`() async throws {
         let directory = try await closedChain(.blocks(3))
         let chain = try await reopened(directory, .blocks(6))
