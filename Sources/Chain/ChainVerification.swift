@@ -201,8 +201,8 @@ public struct ChainVerification {
 
     /// The number of the hash, the hash of the number, and the place of each transaction.
     ///
-    /// A devnet whose user turns a nonce back may have one transaction twice: the index finds the
-    /// later one.
+    /// A devnet whose user turns a nonce back may have one transaction twice: the index has both
+    /// places, the later one first.
     private func verifyIndexes(
         of block: StoredBlock, _ result: inout VerifiedChain
     ) throws(ChainError) {
@@ -211,15 +211,19 @@ public struct ChainVerification {
             throw different("the number of block \(number) under its hash")
         }
         for (index, hash) in block.transactionHashes.enumerated() {
-            let found = try view.transactionLocation(hash)
-            if found?.blockNumber == number, found?.index == index {
-                result.indexed += 1
-                continue
+            let places = try storing { () throws(StorageError) in
+                try view.store.transactionLocations(hash)
             }
-            guard let found, found.blockNumber > number,
-                let later = try view.block(found.blockNumber)?.transactionHashes,
-                later.indices.contains(found.index), later[found.index] == hash
+            guard let place = places.firstIndex(where: { $0.blockNumber == number }),
+                places[place].index == index
             else { throw different("the place of transaction \(hash) of block \(number)") }
+            if place == 0 { result.indexed += 1 }
+            guard place + 1 < places.count else { continue }
+            let earlier = places[place + 1]
+            guard earlier.blockNumber < number,
+                let hashes = try view.block(earlier.blockNumber)?.transactionHashes,
+                hashes.indices.contains(earlier.index), hashes[earlier.index] == hash
+            else { throw different("an earlier place of transaction \(hash)") }
         }
     }
 

@@ -165,15 +165,20 @@ public struct BlockStore: Sendable {
         return try StoredReceipts(value).receipts
     }
 
-    /// Where a transaction stands in the canonical chain.
+    /// Where a transaction stands in the canonical chain; of several places the last.
     public func transactionLocation(
         _ hash: Hash256
     ) throws(StorageError) -> TransactionLocation? {
-        guard let value = try snapshot.value(.transactions, Key.hash(hash)) else { return nil }
-        guard value.count == 12, let number = UInt64(bigEndian: value[..<8]),
-            let index = UInt32(bigEndian: value[8...])
-        else { throw .corrupted("location of transaction \(hash)") }
-        return TransactionLocation(blockNumber: number, index: Int(index))
+        try transactionLocations(hash).first
+    }
+
+    /// Where a transaction stands in the canonical chain, the last place first. There is more than one
+    /// only on a devnet whose user turned a nonce back.
+    public func transactionLocations(
+        _ hash: Hash256
+    ) throws(StorageError) -> [TransactionLocation] {
+        guard let value = try snapshot.value(.transactions, Key.hash(hash)) else { return [] }
+        return try StoredLocations(value).locations
     }
 
     /// The hashes of some transactions of a block, by their indexes, without decoding the block.
@@ -210,11 +215,12 @@ public struct BlockStore: Sendable {
         batch.put(.receipts, key, StoredReceipts(receipts).bytes)
         batch.put(.canonical, Key.number(header.number), Key.hash(stored.hash))
         batch.put(.numbers, Key.hash(stored.hash), Key.number(header.number))
+        let mayRepeat = try mayRepeatTransactions()
         let places = stored.transactionHashes.enumerated().sorted { $0.element < $1.element }
         for (index, hash) in places {
-            var location = Bytes(bigEndian: header.number)
-            location.append(bigEndian: UInt32(truncatingIfNeeded: index))
-            batch.put(.transactions, Key.hash(hash), location)
+            let location = TransactionLocation(blockNumber: header.number, index: index)
+            let earlier = mayRepeat ? try transactionLocations(hash) : []
+            batch.put(.transactions, Key.hash(hash), StoredLocations([location] + earlier).bytes)
         }
         try LogIndex(snapshot).add(receipts, of: header.number, to: &batch)
         writeHead(BlockReference(number: header.number, hash: stored.hash), to: &batch)
@@ -225,6 +231,7 @@ public struct BlockStore: Sendable {
         _ blocks: ClosedRange<BlockNumber>, newHead: BlockReference, from batch: inout WriteBatch
     ) throws(StorageError) {
         var index = LogIndexRemoval(snapshot)
+        let mayRepeat = try mayRepeatTransactions()
         for number in blocks.reversed() {
             guard let block = try canonicalBlock(number), let body = try body(block),
                 let receipts = try receipts(block)
@@ -234,12 +241,25 @@ public struct BlockStore: Sendable {
             batch.delete(.canonical, Key.number(number))
             batch.delete(.numbers, Key.hash(block.hash))
             for hash in try body.transactionHashes() {
-                batch.delete(.transactions, Key.hash(hash))
+                let earlier = (mayRepeat ? try transactionLocations(hash) : []).filter {
+                    $0.blockNumber < blocks.lowerBound
+                }
+                batch.set(
+                    .transactions, Key.hash(hash),
+                    to: earlier.isEmpty ? nil : StoredLocations(earlier).bytes)
             }
             try index.remove(receipts, of: number)
         }
         index.write(to: &batch)
         writeHead(newHead, to: &batch)
+    }
+
+    /// Whether a transaction may stand in the chain twice: for that somebody has to turn a nonce back
+    /// by hand, so the transactions of other chains need not be looked up.
+    private func mayRepeatTransactions() throws(StorageError) -> Bool {
+        let overrides = snapshot.cursor(.overrides)
+        try overrides.seek([])
+        return overrides.isValid
     }
 
     private func writeHead(_ head: BlockReference, to batch: inout WriteBatch) {
@@ -278,6 +298,38 @@ extension StoredBlock {
     /// A value of `bodies`.
     var bodyValue: Bytes {
         StoredBody(senders: senders, encodedBody: block.encodedBody()).bytes
+    }
+}
+
+/// A value of `transactions`: number[8] ‖ index[4], for each place of the transaction in the chain,
+/// the last one first.
+struct StoredLocations {
+    var locations: [TransactionLocation]
+
+    init(_ locations: [TransactionLocation]) {
+        self.locations = locations
+    }
+
+    init(_ bytes: Bytes) throws(StorageError) {
+        locations = []
+        var rest = bytes[...]
+        repeat {
+            guard let number = UInt64(bigEndian: rest.prefix(8)),
+                let index = UInt32(bigEndian: rest.dropFirst(8).prefix(4))
+            else { throw .corrupted("transaction location of \(bytes.count) bytes") }
+            locations.append(TransactionLocation(blockNumber: number, index: Int(index)))
+            rest = rest.dropFirst(12)
+        } while !rest.isEmpty
+    }
+
+    var bytes: Bytes {
+        var bytes = Bytes()
+        bytes.reserveCapacity(12 * locations.count)
+        for location in locations {
+            bytes.append(bigEndian: location.blockNumber)
+            bytes.append(bigEndian: UInt32(truncatingIfNeeded: location.index))
+        }
+        return bytes
     }
 }
 

@@ -11,7 +11,8 @@
 //   receipts          number[8] ‖ block hash[32]                 RLP, see `StoredReceipts`
 //   canonical         number[8]                                  block hash[32]
 //   numbers           block hash[32]                             number[8]
-//   transactions      transaction hash[32]                       number[8] ‖ index[4]
+//   transactions      transaction hash[32]                       number[8] ‖ index[4], see
+//                                                                `StoredLocations`
 //   accounts          hash(address)[32]                          address[20] ‖ RLP, see `FlatAccount`
 //   storage           hash(address)[32] ‖ hash(slot)[32]         see `FlatSlot`
 //   code              code hash[32]                              code

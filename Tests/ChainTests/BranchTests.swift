@@ -369,6 +369,40 @@ func expectSame(
         _ = try test.chain.head.view.verifyState()
     }
 
+    @Test(arguments: [false, true])
+    func `a transaction that was sent twice is found in its first block when the second is undone`(
+        byBranch: Bool
+    ) async throws {
+        let test = try TestChain()
+        let sent = try await test.produce()
+        let hash = sent.stored.transactionHashes[0]
+        let before = try chainContents(of: test.chain.database)
+        func location() throws -> BlockNumber? {
+            try test.chain.head.view.transactionLocation(hash)?.blockNumber
+        }
+        for _ in 0..<2 {
+            try await test.chain.setOverrides([.nonce(try test.sender, 0)])
+            let again = try await test.produce()
+            #expect(again.stored.transactionHashes[0] == hash)
+        }
+        #expect(try location() == 3)
+        let scratch = try TemporaryDirectory()
+        let verified = try await ChainVerification(
+            of: test.chain.head.view, blocks: 0...3,
+            scratch: Database(DatabaseOptions(path: scratch.path, cacheBytes: 8 << 20))
+        ).run()
+        #expect(verified.transactions == 6)
+        if byBranch {
+            try await test.chain.setHead(sent.stored.hash)
+        } else {
+            try await test.chain.rollback(to: 2)
+            #expect(try location() == 2)
+            try await test.chain.rollback(to: 1)
+        }
+        #expect(try location() == 1)
+        expectSame(try chainContents(of: test.chain.database), before, "undone")
+    }
+
     // MARK: - Invalid blocks
 
     @Test func `an invalid block is remembered, and what builds on it refused`() async throws {
