@@ -168,7 +168,7 @@ let targets: [Target] = [
     .testTarget(name: "NodeTests", dependencies: ["Node", "TestSupport"]),
     .testTarget(name: "PredictionTests", dependencies: ["Prediction", "TestSupport"]),
     // The real daemon as a child process.
-    .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives", "TestSupport"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["apus", "Primitives", "RPC", "TestSupport"]),
     .testTarget(name: "TidyTests"),
 ]
 

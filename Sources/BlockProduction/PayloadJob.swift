@@ -92,7 +92,8 @@ public final class PayloadJob: Sendable {
         }
         let block = try ProposedBlock(completing: payload.built, on: parent, sidecars: sidecars)
         state.withLock { state in
-            if block.isBetter(than: state.best) { state.best = block }
+            // Who has fetched it proposes what was fetched.
+            if !state.isFinished, block.isBetter(than: state.best) { state.best = block }
         }
     }
 

@@ -11,20 +11,22 @@ public struct BadBlock: Sendable {
     public let reason: ChainError
 }
 
+/// What is remembered of an invalid block.
+public struct Invalidity: Sendable {
+    /// Why it is invalid.
+    public let reason: ChainError
+    /// The last valid block before it.
+    public let lastValid: Hash256
+}
+
 /// The blocks that were found invalid, so that they and what builds on them are not executed again.
 ///
 /// Bounded: the newest with their bodies, more of them with their hashes only. In memory, because a
 /// later program may be right where this one is wrong.
 struct BadBlocks {
-    private struct Fact {
-        let reason: ChainError
-        /// The last valid block before it.
-        let lastValid: Hash256
-    }
-
     /// The newest first.
     private(set) var blocks: [BadBlock] = []
-    private var facts: [Hash256: Fact] = [:]
+    private(set) var facts: [Hash256: Invalidity] = [:]
     /// The hashes of `facts` in the order in which they came.
     private var order: [Hash256] = []
 
@@ -37,16 +39,16 @@ struct BadBlocks {
         let ancestor =
             if case .invalidAncestor(let hash, _) = fact.reason { hash } else { parent }
         let reason = ChainError.invalidAncestor(ancestor, lastValid: fact.lastValid)
-        insert(block, hash, Fact(reason: reason, lastValid: fact.lastValid))
+        insert(block, hash, Invalidity(reason: reason, lastValid: fact.lastValid))
         return reason
     }
 
     /// Remembers a block that was found invalid on a valid parent.
     mutating func insert(_ block: Block, _ hash: Hash256, reason: ChainError) {
-        insert(block, hash, Fact(reason: reason, lastValid: block.header.parentHash))
+        insert(block, hash, Invalidity(reason: reason, lastValid: block.header.parentHash))
     }
 
-    private mutating func insert(_ block: Block, _ hash: Hash256, _ fact: Fact) {
+    private mutating func insert(_ block: Block, _ hash: Hash256, _ fact: Invalidity) {
         if facts.updateValue(fact, forKey: hash) == nil { order.append(hash) }
         if order.count > ChainLimits.badHashes {
             // Half at once, so that the cost of moving the others is spread.

@@ -38,7 +38,7 @@ extension Blockchain {
     /// beside the chain. Never moves the head. A block that is known gives its standing again.
     ///
     /// - Throws: `invalidBlock`, `invalidAncestor`, `unknownParent`, `stateUnavailable` if the
-    ///   branch begins before the retained history, or a failure of the store.
+    ///   branch begins before the retained history, `branchTooLong`, or a failure of the store.
     @discardableResult
     public func insertBlock(
         _ recovered: RecoveredBlock
@@ -56,9 +56,8 @@ extension Blockchain {
         }
         let branch = try takeBranch(to: block.header.parentHash)
         guard branch.blocks.count < ChainLimits.sideBlocks else {
-            let fork = branch.fork
             keep(branch)
-            throw .stateUnavailable(fork, oldest: view.oldestState)
+            throw .branchTooLong(limit: ChainLimits.sideBlocks)
         }
         let parent = branch.tip
         let outcome: BlockOutcome
@@ -80,7 +79,7 @@ extension Blockchain {
         var batch = WriteBatch(for: database)
         view.store.writeSideBlock(
             stored, overrides: parent.pendingOverrides, to: &batch)
-        try makeRoom(for: 1, in: view, &batch)
+        try makeRoom(on: branch, in: view, &batch)
         try durability.writeBuffered(batch)
         sideBlockCount += 1
         try refresh()
@@ -116,9 +115,9 @@ extension Blockchain {
         var batch = WriteBatch(for: database)
         view.store.writeFinality(safe: safe, finalized: finalized, to: &batch)
         if let finalized, sideBlockCount > 0 {
-            sideBlockCount -= try removeSideBlocks(in: view, &batch) { block, count in
-                block.number <= finalized.number && count < ChainLimits.sideBlocks
-            }
+            sideBlockCount -= try removeSideBlocks(in: view, &batch) { block in
+                block.number <= finalized.number
+            }.count
         }
         try durability.write(batch)
         // Their batches forget what was safe or final before, and may hold blocks removed here.
@@ -129,6 +128,18 @@ extension Blockchain {
     /// Blocks that were found invalid, the newest first.
     public nonisolated var badBlocks: [BadBlock] {
         bad.withLock { $0.blocks }
+    }
+
+    /// What is remembered of a block that was found invalid; `nil` of any other, and of one that was
+    /// so long ago.
+    public nonisolated func invalidity(of hash: Hash256) -> Invalidity? {
+        bad.withLock { $0.facts[hash] }
+    }
+
+    /// Remembers a block that builds on one that was found invalid, without looking at it. Nothing
+    /// happens if its parent was not.
+    public nonisolated func refuseDescendant(_ block: Block, _ hash: Hash256) {
+        bad.withLock { _ = $0.refusal(of: block, hash) }
     }
 
     // MARK: - Choosing
@@ -280,33 +291,50 @@ extension Blockchain {
 
     // MARK: - Blocks beside the chain
 
-    /// Removes the lowest blocks beside the chain so that there is room for more.
+    /// Removes the lowest blocks beside the chain, and what builds on them, so that there is room for
+    /// one more on a branch, whose own blocks stay.
     private func makeRoom(
-        for count: Int, in view: ChainView, _ batch: inout WriteBatch
+        on branch: Branch, in view: ChainView, _ batch: inout WriteBatch
     ) throws(ChainError) {
-        let excess = sideBlockCount + count - ChainLimits.sideBlocks
-        guard excess > 0 else { return }
-        sideBlockCount -= try removeSideBlocks(in: view, &batch) { $1 < excess }
+        guard sideBlockCount >= ChainLimits.sideBlocks else { return }
+        let kept = Set(branch.blocks.map(\.stored.hash))
+        // Many at once, so that seldom all of them are gone through.
+        var left = sideBlockCount - ChainLimits.sideBlocks + ChainLimits.sideBlocks / 8
+        let removed = try removeSideBlocks(in: view, &batch) { block in
+            guard left > 0, !kept.contains(block.hash) else { return false }
+            left -= 1
+            return true
+        }
+        sideBlockCount -= removed.count
+        branches.removeAll { $0.blocks.contains { removed.contains($0.stored.hash) } }
     }
 
-    /// Removes blocks beside the chain, from the lowest up, as long as that is wanted.
+    /// Removes blocks beside the chain, and with each all that build on it: without it they could
+    /// never be the chain.
     ///
-    /// - Parameter isWanted: gets a block, and how many are removed already.
-    /// - Returns: how many are removed.
+    /// - Parameter isUnwanted: is asked from the lowest block up.
+    /// - Returns: the hashes of those that are removed.
     private func removeSideBlocks(
         in view: ChainView, _ batch: inout WriteBatch,
-        while isWanted: (BlockReference, Int) -> Bool
-    ) throws(ChainError) -> Int {
-        var removed: [BlockReference] = []
+        where isUnwanted: (BlockReference) -> Bool
+    ) throws(ChainError) -> Set<Hash256> {
+        var removed: Set<Hash256> = []
         try storing { () throws(StorageError) in
-            try view.store.forEachSideBlock { block in
-                guard isWanted(block, removed.count) else { return false }
-                removed.append(block)
+            let store = view.store
+            try store.forEachSideBlock { (block) throws(StorageError) in
+                if !isUnwanted(block) {
+                    guard let parent = try store.header(block)?.header.parentHash else {
+                        throw .corrupted("the header of side block \(block.hash) is missing")
+                    }
+                    let isReachable = try store.number(of: parent) != nil
+                    guard !isReachable || removed.contains(parent) else { return true }
+                }
+                removed.insert(block.hash)
+                store.removeSideBlock(block, from: &batch)
                 return true
             }
         }
-        for block in removed { view.store.removeSideBlock(block, from: &batch) }
-        return removed.count
+        return removed
     }
 }
 

@@ -98,13 +98,13 @@ extension BlockStore {
 
     /// The blocks beside the chain, the lowest numbers first, until a function returns `false`.
     public func forEachSideBlock(
-        _ body: (BlockReference) -> Bool
+        _ body: (BlockReference) throws(StorageError) -> Bool
     ) throws(StorageError) {
         try snapshot.forEach(.sideBlocks, prefix: [1]) { (key, _) throws(StorageError) in
             guard let block = SideKey.block(ofHeader: key) else {
                 throw .corrupted("side block key")
             }
-            return body(block)
+            return try body(block)
         }
     }
 }

@@ -326,21 +326,37 @@ func expectSame(
         #expect(test.chain.head.view.safe == nil)
     }
 
-    @Test func `blocks beside what is final are dropped`() async throws {
+    @Test func `blocks beside what is final are dropped with all that builds on them`()
+        async throws
+    {
         let (winner, test) = try await pair()
-        for _ in 0..<3 { try await test.produce(value: 9) }
-        for _ in 0..<2 { try await test.chain.insertBlock(try await winner.produce().block) }
-        #expect(try contents(of: test.chain.database)[.sideBlocks]?.count == 6)
+        for _ in 0..<2 { try await test.produce(value: 9) }
+        let fork = test.chain.head.hash
+        for _ in 0..<4 { try await test.chain.insertBlock(try await winner.produce().block) }
+        // One more on the chain, and one beside it that builds on what becomes final.
+        try await test.produce(value: 9)
+        let kept = test.chain.head.hash
+        try await test.chain.setHead(fork)
+        #expect(try contents(of: test.chain.database)[.sideBlocks]?.count == 3 * 5)
         try await test.chain.setFinality(
             safe: nil, finalized: try test.chain.head.view.canonicalHash(4))
-        #expect(try test.chain.head.view.number(of: winner.chain.head.hash) == 5)
+        let view = test.chain.head.view
         #expect(try contents(of: test.chain.database)[.sideBlocks]?.count == 3)
-        try await test.chain.setFinality(safe: nil, finalized: test.chain.head.hash)
-        #expect(try contents(of: test.chain.database)[.sideBlocks] == nil)
-        #expect(try test.chain.head.view.block(hash: winner.chain.head.hash) == nil)
+        #expect(try view.number(of: kept) == 6)
+        #expect(try view.number(of: winner.chain.head.hash) == nil)
         await #expect(throws: ChainError.self) {
             try await test.chain.setHead(winner.chain.head.hash)
         }
+        let next = try await winner.produce().block
+        await #expect {
+            try await test.chain.insertBlock(next)
+        } throws: { error in
+            if case .unknownParent(next.header.parentHash) = error as? ChainError { true } else {
+                false
+            }
+        }
+        #expect(try await test.chain.setHead(kept).number == 6)
+        #expect(try contents(of: test.chain.database)[.sideBlocks] == nil)
     }
 
     // MARK: - By hand
@@ -454,6 +470,29 @@ func expectSame(
         }
         #expect(test.chain.badBlocks.isEmpty)
         try await test.chain.importBlock(good)
+    }
+
+    @Test func `what is known of an invalid block outlasts its body`() async throws {
+        let (source, test) = try await pair()
+        let good = try await source.produce().block
+        var first: Block?
+        for index in 0..<(ChainLimits.badBlocks + 5) {
+            var bad = good
+            bad.header.gasUsed = Gas(index)
+            first = first ?? bad
+            await #expect(throws: ChainError.self) { try await test.chain.insertBlock(bad) }
+        }
+        let bad = try #require(first)
+        #expect(!test.chain.badBlocks.contains { $0.hash == bad.hash() })
+        #expect(test.chain.invalidity(of: bad.hash())?.lastValid == test.chain.head.hash)
+        #expect(test.chain.invalidity(of: good.hash()) == nil)
+        // What builds on it can be refused unseen.
+        var child = good
+        child.header.parentHash = bad.hash()
+        test.chain.refuseDescendant(child, child.hash())
+        #expect(test.chain.invalidity(of: child.hash())?.lastValid == test.chain.head.hash)
+        test.chain.refuseDescendant(good, good.hash())
+        #expect(test.chain.invalidity(of: good.hash()) == nil)
     }
 
     @Test func `only so many invalid blocks are kept`() async throws {

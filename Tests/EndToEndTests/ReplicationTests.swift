@@ -6,6 +6,8 @@ import Synchronization
 import TestSupport
 import Testing
 
+import RPC
+
 /// A sealer and its replicas as processes, which are killed while transactions come in.
 @Suite(.serialized) struct ReplicationTests {
     static let genesis = """
@@ -117,6 +119,40 @@ import Testing
             #expect(try quantity("eth_getBalance", of: Load.receiver) == sent)
         }
         for node in nodes { #expect(node.stop() == 0) }
+    }
+
+    @Test func `the engine's port serves whoever has a fresh token of its secret`() throws {
+        let folder = try TemporaryFolder()
+        let data = folder.path + "/data"
+        let genesis = try folder.write(Self.genesis, to: "genesis.json")
+        _ = try Daemon.run(["init", "--datadir", data, genesis])
+        let secret = folder.path + "/jwt.hex"
+        let daemon = try Daemon([
+            "node", "--datadir", data, "--port", "0", "--engine", "--engine-port", "0",
+            "--engine-jwt-secret", secret,
+        ])
+        let line = try #require(daemon.banner.first { $0.hasPrefix("Engine API on ") })
+        let port = try #require(line.split(separator: ":").last.flatMap { UInt16($0) })
+        let key = try #require(
+            TokenKey(hex: String(contentsOfFile: secret, encoding: .utf8)))
+        let now = UInt64(Date().timeIntervalSince1970)
+        func answer(_ method: String, _ token: String) throws -> (status: Int, body: String) {
+            let answer = try Connection(port: port).post(
+                #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":[]}"#,
+                headers: ["Authorization: \(token)"])
+            return (answer.status, answer.text)
+        }
+        let good = key.bearer(issuedAt: now)
+        #expect(try answer("eth_chainId", good) == (200, #"{"jsonrpc":"2.0","id":1,"result":"0x7"}"#))
+        #expect(try answer("eth_blockNumber", good).body.contains(#""result":"0x0""#))
+        #expect(try answer("engine_exchangeCapabilities", good).status == 200)
+        let stale = key.bearer(issuedAt: now - 120)
+        let early = key.bearer(issuedAt: now + 120)
+        let stolen = TokenKey.random().bearer(issuedAt: now)
+        for token in [stale, early, stolen, "Bearer x", "", String(good.dropFirst(7))] {
+            #expect(try answer("eth_chainId", token).status == 401, "\(token)")
+        }
+        #expect(daemon.stop() == 0)
     }
 
     @Test func `an unsafe secret stops the node`() throws {

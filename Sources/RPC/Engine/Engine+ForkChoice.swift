@@ -67,12 +67,9 @@ extension EngineNamespace {
     ///
     /// - Returns: the answer if it is not.
     private func reach(_ hash: Hash256) async throws -> PayloadStatus? {
-        if let bad = blockchain.badBlocks.first(where: { $0.hash == hash }) {
-            let lastValid =
-                if case .invalidAncestor(_, let lastValid) = bad.reason { lastValid } else {
-                    bad.block.header.parentHash
-                }
-            return .invalid(bad.reason.description, latestValid: try latestValid(lastValid))
+        if let fact = blockchain.invalidity(of: hash) {
+            return .invalid(
+                fact.reason.description, latestValid: try latestValid(fact.lastValid))
         }
         if try blockchain.head.view.number(of: hash) != nil { return nil }
         guard let waiting = state.waitingBlock(hash) else { return .syncing }

@@ -131,29 +131,38 @@ extension EngineNamespace {
     /// To be called between ``Turnstile/enter()`` and ``Turnstile/leave()``.
     func insert(_ block: Block, _ hash: Hash256) async throws -> PayloadStatus {
         if try blockchain.head.view.number(of: hash) != nil { return .valid(hash) }
-        var current = block
+        var blocks = state.waitingAncestors(of: block)[...] + [block]
         do throws(ChainError) {
-            for ancestor in state.waitingAncestors(of: block) {
-                current = ancestor
-                state.stopWaiting(try await blockchain.insertBlock(ancestor).hash)
+            while let next = blocks.first {
+                state.stopWaiting(try await blockchain.insertBlock(next).hash)
+                blocks.removeFirst()
             }
-            current = block
-            try await blockchain.insertBlock(block)
-            state.stopWaiting(hash)
             return .valid(hash)
         } catch {
             switch error {
             case .unknownParent:
                 state.wait(for: block, hash)
                 return .syncing
-            case .stateUnavailable: return .accepted
+            case .stateUnavailable, .branchTooLong: return .accepted
             case .invalidBlock, .invalidSignature:
-                return .invalid(
-                    error.description, latestValid: try latestValid(current.header.parentHash))
+                refuse(blocks)
+                let lastValid = blocks.first?.header.parentHash ?? block.header.parentHash
+                return .invalid(error.description, latestValid: try latestValid(lastValid))
             case .invalidAncestor(_, let lastValid):
+                refuse(blocks)
                 return .invalid(error.description, latestValid: try latestValid(lastValid))
             default: throw error
             }
+        }
+    }
+
+    /// Forgets blocks of which the first is invalid and each builds on the one before, and remembers
+    /// that they are, for whoever chooses one of them.
+    private func refuse(_ blocks: ArraySlice<Block>) {
+        for block in blocks {
+            let hash = block.hash()
+            blockchain.refuseDescendant(block, hash)
+            state.stopWaiting(hash)
         }
     }
 

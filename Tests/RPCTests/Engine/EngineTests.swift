@@ -42,14 +42,16 @@ import RPC
             try await node.call("engine_getPayloadV5", "[\"\(id)\"]")["executionPayload"])
     }
 
-    func give(_ payload: JSONValue) async throws -> JSONValue {
-        try await node.call("engine_newPayloadV4", "[\(payload),\(Self.empty)]")
+    func give(_ payload: JSONValue, to other: TestNode? = nil) async throws -> JSONValue {
+        try await (other ?? node).call("engine_newPayloadV4", "[\(payload),\(Self.empty)]")
     }
 
-    func choose(_ hash: String) async throws -> String? {
-        try await node.call("engine_forkchoiceUpdatedV3", "[\(choice(hash)),null]")[
-            "payloadStatus"]?[
-                "status"]?.stringValue
+    func choose(
+        _ hash: String, finalized: String = zero, on other: TestNode? = nil
+    ) async throws -> String? {
+        try await (other ?? node).call(
+            "engine_forkchoiceUpdatedV3", "[\(choice(hash, finalized: finalized)),null]")[
+                "payloadStatus"]?["status"]?.stringValue
     }
 
     func hash(_ payload: JSONValue) -> String { payload["blockHash"]?.stringValue ?? "" }
@@ -195,6 +197,89 @@ import RPC
             payload, ["parentHash": .string(hash(bad)), "blockNumber": "0x2", "timestamp": "0x400"])
         #expect(status["status"] == "INVALID")
         #expect(status["latestValidHash"]?.stringValue == genesisHash)
+    }
+
+    @Test func `of many invalid blocks each is known when it is chosen`() async throws {
+        let payload = try await build(on: genesisHash, at: 1_012)
+        var hashes: [String] = []
+        for gas in 1...20 {
+            let value = JSONValue.string(UInt256(UInt64(gas)).hexQuantity)
+            hashes.append(hash(try await giveRehashed(payload, ["gasUsed": value]).payload))
+        }
+        #expect(Set(hashes).count == 20)
+        for hash in hashes { #expect(try await choose(hash) == "INVALID") }
+    }
+
+    @Test func `blocks that waited for an invalid one are invalid when they are chosen`()
+        async throws
+    {
+        let parent = try await build(on: genesisHash, at: 1_012)
+        _ = try await give(parent)
+        _ = try await choose(hash(parent))
+        let next = try await build(on: hash(parent), at: 1_024)
+        let (bad, _) = try await giveRehashed(next, ["gasUsed": "0x1"])
+        let (child, _) = try await giveRehashed(
+            next,
+            ["parentHash": .string(hash(bad)), "blockNumber": "0x3", "timestamp": "0x500"])
+        let (grandchild, _) = try await giveRehashed(
+            next,
+            ["parentHash": .string(hash(child)), "blockNumber": "0x4", "timestamp": "0x600"])
+
+        let other = try TestNode.engine(genesis: TestNode.genesis(at: .osaka))
+        for payload in [grandchild, child, bad] {
+            #expect(try await give(payload, to: other)["status"] == "SYNCING")
+        }
+        #expect(try await give(parent, to: other)["status"] == "VALID")
+        for hash in [hash(grandchild), hash(grandchild), hash(child), hash(bad)] {
+            let status = try await other.call(
+                "engine_forkchoiceUpdatedV3", "[\(choice(hash)),null]")["payloadStatus"]
+            #expect(status?["status"] == "INVALID", "\(hash)")
+            #expect(status?["latestValidHash"]?.stringValue == self.hash(parent))
+        }
+        let status = try await give(child, to: other)
+        #expect(status["status"] == "INVALID")
+        #expect(status["latestValidHash"]?.stringValue == hash(parent))
+    }
+
+    @Test func `a block above what finality removed is unknown again`() async throws {
+        let one = try await build(on: genesisHash, at: 1_012)
+        let other = try await build(on: genesisHash, at: 1_013)
+        for payload in [one, other] { _ = try await give(payload) }
+        _ = try await choose(hash(other))
+        let orphan = try await build(on: hash(other), at: 1_030)
+        #expect(try await give(orphan)["status"] == "VALID")
+        #expect(try await choose(hash(one), finalized: hash(one)) == "VALID")
+        #expect(try await choose(hash(orphan)) == "SYNCING")
+        #expect(try await give(orphan)["status"] == "SYNCING")
+        #expect(node.blockchain.head.hash.description == hash(one))
+    }
+
+    @Test func `what cannot be reached is accepted, and too deep when it is chosen`() async throws {
+        var payloads: [JSONValue] = []
+        var head = genesisHash
+        for number in 1...4 as ClosedRange<UInt64> {
+            payloads.append(try await build(on: head, at: 1_000 + 12 * number))
+            head = hash(payloads[payloads.count - 1])
+            _ = try await give(payloads[payloads.count - 1])
+            _ = try await choose(head)
+        }
+        // A sibling of the second block.
+        _ = try await choose(hash(payloads[0]))
+        let sibling = try await build(on: hash(payloads[0]), at: 1_025)
+
+        let short = try TestNode.engine(
+            genesis: TestNode.genesis(at: .osaka), history: .blocks(1))
+        for payload in payloads {
+            _ = try await give(payload, to: short)
+            #expect(try await choose(hash(payload), on: short) == "VALID")
+        }
+        let status = try await give(sibling, to: short)
+        #expect(status["status"] == "ACCEPTED")
+        #expect(status["latestValidHash"] == .null)
+        let failure = try await short.failure(
+            "engine_forkchoiceUpdatedV3", "[\(choice(hash(payloads[0]))),null]")
+        #expect(failure.code == -38_006)
+        #expect(short.blockchain.head.hash.description == head)
     }
 
     @Test func `a wrong hash, wrong transactions and wrong blob hashes have no valid ancestor`()
@@ -385,6 +470,51 @@ import RPC
         let status = try await node.call(
             "engine_newPayloadV4", "[\(block),[\"\(hash)\"],\"\(Self.zero)\",[]]")
         #expect(status["status"] == "VALID", "\(status)")
+    }
+
+    @Test func `blobs before Osaka come with one proof each`() async throws {
+        let node = try TestNode.engine(genesis: TestNode.genesis(at: .prague))
+        // The blob of zeros has the point at infinity as commitment and as proof.
+        let infinity = [0xc0] + Bytes(repeating: 0, count: 47)
+        let hash = KZG.versionedHash(infinity)
+        let sidecar = BlobSidecar(
+            version: .blobProofs, blobs: [Bytes(repeating: 0, count: BlobSidecar.blobByteCount)],
+            commitments: [infinity], proofs: [infinity])
+        try node.pool.add(
+            Transaction(
+                type: .blob, chainId: TestNode.chainId, nonce: 0,
+                maxPriorityFeePerGas: 1_000_000_000, maxFeePerGas: 10_000_000_000,
+                gasLimit: 60_000, to: TestNode.receiver, value: 1,
+                maxFeePerBlobGas: 1_000_000_000, blobVersionedHashes: [hash]
+            ).signed(with: TestNode.alice), sidecar: sidecar)
+        let found = try await node.call("engine_getBlobsV1", "[[\"\(Self.zero)\",\"\(hash)\"]]")
+        #expect(found.arrayValue?.count == 2)
+        #expect(found[0] == .null)
+        #expect(found[1]?["proof"]?.stringValue == Hex.encode(infinity))
+        #expect(found[1]?["blob"]?.stringValue?.utf8.count == 2 + 2 * BlobSidecar.blobByteCount)
+        // Their cells have no proofs yet.
+        #expect(try await node.call("engine_getBlobsV2", "[[\"\(hash)\"]]") == .null)
+    }
+
+    @Test func `a payload that is fetched while it is improved is valid and stays as it is`()
+        async throws
+    {
+        for nonce in 0..<200 as Range<Nonce> {
+            try node.pool.add(TestNode.transfer(nonce: nonce))
+        }
+        for attempt in 0..<5 as Range<UInt64> {
+            let update = try await node.call(
+                "engine_forkchoiceUpdatedV3",
+                "[\(choice(genesisHash)),\(attributes(1_012 + attempt))]")
+            let id = try #require(update["payloadId"]?.stringValue)
+            // While versions are made, other calls are answered.
+            try await Task.sleep(for: .milliseconds(attempt))
+            let fetched = try await node.call("engine_getPayloadV5", "[\"\(id)\"]")
+            let payload = try #require(fetched["executionPayload"])
+            #expect(try await give(payload)["status"] == "VALID")
+            #expect(try await choose(genesisHash) == "VALID")
+            #expect(try await node.call("engine_getPayloadV5", "[\"\(id)\"]") == fetched)
+        }
     }
 
     @Test func `the node says what it can and who it is`() async throws {

@@ -56,15 +56,18 @@ final class TestNode: Sendable {
     }
 
     /// A node that a consensus client drives.
-    static func engine(genesis: Genesis) throws -> TestNode {
+    static func engine(
+        genesis: Genesis, history: HistoryRetention = .all
+    ) throws -> TestNode {
         try TestNode(
-            genesis: genesis, limits: RPCLimits(), policy: .network, engine: EngineOptions()
+            genesis: genesis, limits: RPCLimits(), policy: .network, engine: EngineOptions(),
+            history: history
         ) { _, _ in nil }
     }
 
     private init(
         genesis: Genesis, limits: RPCLimits, policy: PoolPolicy, engine: EngineOptions? = nil,
-        configure: (inout RPCServices) -> Void = { _ in },
+        history: HistoryRetention = .all, configure: (inout RPCServices) -> Void = { _ in },
         makeDevnet: (Blockchain, TransactionPool) throws -> Devnet?
     ) throws {
         directory = try TemporaryDirectory()
@@ -72,7 +75,7 @@ final class TestNode: Sendable {
             DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20))
         blockchain = try Blockchain.open(
             database: database, genesis: genesis,
-            options: ChainOptions(sync: .interval(milliseconds: 1_000)))
+            options: ChainOptions(sync: .interval(milliseconds: 1_000), history: history))
         pool = try TransactionPool(
             store: nil, head: PoolHead(blockchain.head, now: 2_000),
             options: PoolOptions(policy: policy))
