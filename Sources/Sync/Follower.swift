@@ -110,6 +110,8 @@ public final class Follower: Sendable {
     private static let longestPause: Duration = .seconds(15)
     /// Blocks that are asked for at once.
     private static let pageSize: UInt64 = 128
+    /// Blocks of the upstream's branch that become the chain at once: they are in memory until then.
+    private static let longestStep: UInt64 = 1_024
 
     private func meet() async throws(FollowError) -> Upstream.Dialect {
         let genesis = try await upstream.genesisHash()
@@ -231,8 +233,9 @@ public final class Follower: Sendable {
                 }
             }
             next += UInt64(batch.blocks.count)
-            // Most branches are short; a long one is taken over step by step.
-            if next > head.number { break }
+            // Most branches are short; a long one is taken over step by step. The upstream has chosen
+            // it: that ours is still longer at the first step is no reason to stay.
+            if next > head.number || next - common > Self.longestStep { break }
         }
         guard let last else { return }
         do throws(ChainError) {

@@ -150,6 +150,27 @@ final class SyncNode: Sendable {
         for node in [sealer, replica] { try await node.stop() }
     }
 
+    @Test func `a long branch is taken over in steps, also while it is the shorter one`() async throws {
+        let sealer = try await SyncNode()
+        let replica = try await SyncNode()
+        try await sealer.produce(1_300, mark: 1)
+        try await replica.produce(1_400, mark: 2)
+        let events = replica.chain.events()
+        try await follow(replica.follower(port: sealer.port)) {
+            replica.chain.head.hash == sealer.chain.head.hash
+        }
+        #expect(replica.chain.head.number == 1_300)
+        var first: BlockNumber?
+        for await event in events {
+            guard case .reverted(let reversion) = event else { continue }
+            #expect(reversion.blocks == 1...1_400)
+            first = reversion.head.number
+            break
+        }
+        #expect(try #require(first) < 1_300)
+        for node in [sealer, replica] { try await node.stop() }
+    }
+
     @Test func `a node that serves only raw blocks can be followed, but not its seals`()
         async throws
     {
