@@ -19,7 +19,7 @@ import Testing
     static let killsOfOneChain = 6
 
     @Test(arguments: [
-        ("write", "interval"), ("write", "block"), ("prune", "interval"),
+        ("write", "interval"), ("write", "block"), ("prune", "interval"), ("retain", "interval"),
         ("checkpoint", "interval"), ("reorganise", "interval"),
     ])
     func `a killed process loses nothing that it has acknowledged`(

@@ -4,7 +4,8 @@
 //     CrashWriter <directory> fill <bytes>
 //
 // Works: `write` makes blocks, takes them back and changes the state by hand; `prune` makes blocks
-// with little history; `checkpoint` makes blocks and copies of the chain; `reorganise` goes from one
+// with little history; `retain` makes blocks with all history, which is then removed in the
+// background; `checkpoint` makes blocks and copies of the chain; `reorganise` goes from one
 // branch to another; `migrate` brings a database from one layout to the next.
 //
 // Before each change of the head it prints `intent NUMBER HASH` where it knows what comes, and after
@@ -127,6 +128,19 @@ case "prune":
         try await produce(chain)
         tellHead(chain)
         if step % 11 == 0 { try await rollBack(chain, by: 3) }
+    }
+case "retain":
+    while true {
+        for _ in 0..<4 {
+            try await produce(chain)
+            tellHead(chain)
+        }
+        // As after a start with a lower retention.
+        let pruner = try Blockchain.open(
+            database: chain.database, genesis: nil,
+            options: ChainOptions(sync: .interval(milliseconds: 20), history: .blocks(2)))
+        while try await pruner.pruneHistory() != nil {}
+        try await chain.refresh()
     }
 case "checkpoint":
     for step in 1... {

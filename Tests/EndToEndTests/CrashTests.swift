@@ -65,6 +65,50 @@ import Testing
         }
     }
 
+    /// Copies are made one after the other, so that most kills fall into one.
+    @Test(.timeLimit(.minutes(5)))
+    func `a copy of the chain is whole or not there, whenever the node is killed`() throws {
+        let folder = try TemporaryFolder()
+        let data = folder.path + "/data"
+        let copies = folder.path + "/copies"
+        var generator = SeededRandom(seed: 17)
+        print("checkpoint test, seed \(generator.seed) (set APUS_TEST_SEED to change it)")
+        var acknowledged: Set<String> = []
+        for round in 0..<(Self.kills / 2) {
+            let daemon = try Daemon([
+                "dev", "--port", "0", "--datadir", data, "--checkpoint-dir", copies,
+            ])
+            let connection = try daemon.connect()
+            let moment = Double(generator.next() % 300) / 1000 + 0.02
+            let killer = Thread {
+                Thread.sleep(forTimeInterval: moment)
+                kill(daemon.process.processIdentifier, SIGKILL)
+            }
+            killer.start()
+            do {
+                for step in 0... {
+                    _ = try connection.call("evm_mine")
+                    let name = "copy-\(round)-\(step)"
+                    _ = try connection.call("admin_checkpoint", #"["\#(name)"]"#)
+                    acknowledged.insert(name)
+                }
+            } catch is Connection.Lost {
+                // The kill.
+            }
+            daemon.process.waitUntilExit()
+            #expect(try Daemon.run(["verify", "--datadir", data]).status == 0)
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: copies)) ?? []
+            #expect(acknowledged.isSubset(of: names))
+            // What a kill leaves of a copy has another name.
+            for name in names where !name.hasSuffix(".tmp") {
+                let verified = try Daemon.run(["verify", "--datadir", copies + "/" + name])
+                #expect(verified.status == 0, "\(name): \(verified)")
+            }
+            try? FileManager.default.removeItem(atPath: copies)
+            acknowledged.removeAll()
+        }
+    }
+
     /// Each kill falls anywhere in an import, which is started again until it reaches the end.
     @Test(.enabled(if: Fixtures.areAvailable, Fixtures.hint), .timeLimit(.minutes(10)))
     func `an import that is killed again and again reaches the same head`() throws {
