@@ -20,6 +20,7 @@ public struct RPCServices: Sendable {
     /// Where copies of the chain may be made; nil for nowhere.
     public var checkpoints: CheckpointFolder?
     let tips = TipCache()
+    let turnstiles = SenderTurnstiles()
     /// How a consensus client drives the node; nil: there is no Engine API.
     public var engine: EngineOptions?
     /// The seals of a private chain's blocks; nil: there are none.

@@ -1,5 +1,6 @@
 import BlockProduction
 import Chain
+import Cryptography
 import EthereumTypes
 import Execution
 import Primitives
@@ -81,16 +82,9 @@ extension EthNamespace {
         guard let from = request.from ?? services.accounts.addresses.first else {
             throw RPCError.server("unknown account")
         }
-        var request = request
-        request.from = from
-        let complete = request
         let isImpersonated = services.devnet?.isImpersonated(from) ?? false
         let key = isImpersonated ? nil : try services.accounts.key(of: from)
-        var transaction = try await context.execute {
-            try fill(complete, gasCap: context.limits.callGas)
-        }
-        if let key { transaction.sign(with: key) } else { transaction.impersonate(from) }
-        return try await submit(transaction, sidecar: nil, context)
+        return try await send(request, from: from, signingWith: key, context)
     }
 
     /// Sends a transaction of any account, on a devnet (anvil).
@@ -101,9 +95,9 @@ extension EthNamespace {
             throw RPCError.server("unknown account")
         }
         var transaction = try await context.execute {
-            try fill(request, gasCap: context.limits.callGas)
+            try fill(complete, gasCap: context.limits.callGas)
         }
-        transaction.impersonate(from)
+        if let key { transaction.sign(with: key) } else { transaction.impersonate(from) }
         return try await submit(transaction, sidecar: nil, context)
     }
 

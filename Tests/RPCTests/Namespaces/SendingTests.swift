@@ -1,3 +1,4 @@
+import BlockProduction
 import Cryptography
 import EthereumTypes
 import Primitives
