@@ -4,6 +4,7 @@ public import Primitives
 ///
 /// Sections about a consensus of proof of authority say who makes the blocks, which this node knows
 /// from elsewhere: they are left aside, and the chain has proof of stake's blocks from block 1 on.
+/// `transactionGasCap` is this node's own; other nodes keep EIP-7825's cap.
 extension ChainConfig {
     /// Reads the `config` object of a genesis file.
     public init(json: JSONValue) throws(GenesisError) {
@@ -68,7 +69,8 @@ extension ChainConfig {
             depositContractAddress: try field.optional("depositContractAddress")?.address()
                 ?? .zero,
             daoForkSupport: try field.optional("daoForkSupport")?.bool() ?? false,
-            mergeNetsplitBlock: try field.optional("mergeNetsplitBlock")?.uint64())
+            mergeNetsplitBlock: try field.optional("mergeNetsplitBlock")?.uint64(),
+            transactionGasCap: try field.optional("transactionGasCap")?.uint64())
     }
 
     /// A fork that this node does not know would silently fork it off: refuse it.
@@ -190,6 +192,9 @@ extension ChainConfig {
             object["terminalTotalDifficulty"] = .number(terminalTotalDifficulty.description)
         }
         object["depositContractAddress"] = .string(depositContractAddress.description)
+        if let transactionGasCap {
+            object["transactionGasCap"] = .number(String(transactionGasCap))
+        }
         var schedule = JSONObject()
         for (fork, parameters) in blobSchedule.sorted(by: { $0.key < $1.key }) {
             schedule[fork.name.lowercased()] = [

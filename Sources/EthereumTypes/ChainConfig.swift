@@ -38,6 +38,9 @@ public struct ChainConfig: Hashable, Sendable {
     /// Only part of the fork identifier of EIP-2124: no rule depends on it.
     public var mergeNetsplitBlock: BlockNumber?
 
+    /// The most gas of one transaction from Osaka on, where the chain has another cap than EIP-7825's.
+    public var transactionGasCap: Gas?
+
     /// The activations from the newest fork to the oldest: what ``fork(number:timestamp:isPostMerge:)``
     /// walks.
     private var newestFirst: [Step]
@@ -54,7 +57,8 @@ public struct ChainConfig: Hashable, Sendable {
         blobSchedule: [Fork: BlobParameters] = BlobParameters.mainnetSchedule,
         depositContractAddress: Address = .zero,
         daoForkSupport: Bool = false,
-        mergeNetsplitBlock: BlockNumber? = nil
+        mergeNetsplitBlock: BlockNumber? = nil,
+        transactionGasCap: Gas? = nil
     ) {
         self.chainId = chainId
         self.activations = activations
@@ -62,6 +66,7 @@ public struct ChainConfig: Hashable, Sendable {
         self.depositContractAddress = depositContractAddress
         self.daoForkSupport = daoForkSupport
         self.mergeNetsplitBlock = mergeNetsplitBlock
+        self.transactionGasCap = transactionGasCap
         newestFirst = Self.sorted(activations)
     }
 

@@ -83,7 +83,7 @@ private struct GasEstimation {
     func highestLimit(gasCap: Gas) throws(GasEstimationError) -> Gas {
         var high = context.block.gasLimit
         if let gas = request.gas, gas >= TransactionGas.base { high = gas }
-        if context.fork >= .osaka { high = min(high, TransactionGas.cap) }
+        if let cap = context.config.transactionGasCap(at: context.fork) { high = min(high, cap) }
         if !request.feeCap.isZero {
             let affordable = try availableBalance().divided(by: request.feeCap)
             high = min(high, affordable.clampedToUInt64)

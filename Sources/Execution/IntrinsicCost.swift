@@ -30,6 +30,13 @@ enum TransactionGas {
     static let maxInitCodeSize = 2 * 0x6000
 }
 
+extension ChainConfig {
+    /// The most gas that one transaction may have (EIP-7825); nil before Osaka.
+    func transactionGasCap(at fork: Fork) -> Gas? {
+        fork >= .osaka ? transactionGasCap ?? TransactionGas.cap : nil
+    }
+}
+
 /// Gas charged before a transaction runs any code: g₀ of the Yellow Paper, section 6.2, and EELS
 /// `calculate_intrinsic_cost`.
 ///

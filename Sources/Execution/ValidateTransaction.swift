@@ -31,14 +31,14 @@ public struct TransactionChecks: OptionSet, Sendable {
 /// - Returns: the intrinsic cost and the floor of the gas used, as `calculateIntrinsicCost`.
 @discardableResult
 public func validateTransaction(
-    _ transaction: Transaction, at fork: Fork, chainId: UInt64
+    _ transaction: Transaction, at fork: Fork, config: ChainConfig
 ) throws(InvalidTransaction) -> (intrinsic: Gas, floor: Gas) {
-    try validateType(of: transaction, at: fork, chainId: chainId)
+    try validateType(of: transaction, at: fork, chainId: config.chainId)
     if transaction.nonce == .max { throw .nonceOverflow }
     let gasCost = UInt256(transaction.gasLimit)
         .multipliedReportingOverflow(by: transaction.maxFeePerGas)
     if gasCost.overflow { throw .costOverflow }
-    try validateGasCap(of: transaction, at: fork)
+    try validateGasCap(of: transaction, at: fork, config: config)
     try validateFields(of: transaction, at: fork)
     return try validateIntrinsicCost(of: transaction, at: fork)
 }
@@ -72,7 +72,7 @@ func checkTransaction(
         if nonce == .max { throw .nonceOverflow }
     }
     if checks.contains(.sender) {
-        try validateGasCap(of: transaction, at: context.fork)
+        try validateGasCap(of: transaction, at: context.fork, config: context.config)
         // A devnet lets its user send as any account, a contract too. Recovery never gives such a
         // sender, so no transaction from outside comes here with one.
         if transaction.impersonatedSender != sender {
@@ -109,10 +109,10 @@ private func validateType(
 }
 
 private func validateGasCap(
-    of transaction: Transaction, at fork: Fork
+    of transaction: Transaction, at fork: Fork, config: ChainConfig
 ) throws(InvalidTransaction) {
-    if fork >= .osaka, transaction.gasLimit > TransactionGas.cap {
-        throw .gasAboveCap(have: transaction.gasLimit, cap: TransactionGas.cap)
+    if let cap = config.transactionGasCap(at: fork), transaction.gasLimit > cap {
+        throw .gasAboveCap(have: transaction.gasLimit, cap: cap)
     }
 }
 

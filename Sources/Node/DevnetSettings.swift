@@ -23,6 +23,8 @@ public struct DevnetSettings: Sendable {
     public var chainId: UInt64
     /// The fork whose rules hold from genesis on.
     public var hardfork: Fork
+    /// Whether a chain that is made now keeps the cap on the gas of one transaction (EIP-7825).
+    public var capsTransactionGas: Bool
     /// Timestamp of a genesis block that is made now.
     public var timestamp: Timestamp?
     /// Base fee of a genesis block that is made now.
@@ -77,6 +79,7 @@ public struct DevnetSettings: Sendable {
         hardfork =
             try settings.value("hardfork", expecting: "the name of a fork") { Fork(name: $0) }
             ?? .osaka
+        capsTransactionGas = try settings.flag("enable-tx-gas-limit")
         timestamp = try settings.integer("timestamp", in: 0...UInt64(UInt32.max) << 8)
         baseFee =
             try settings.value("base-fee", expecting: "a number of wei") { UInt256(decimal: $0) }

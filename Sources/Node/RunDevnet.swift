@@ -101,8 +101,11 @@ private func devnetGenesis(_ settings: DevnetSettings, folder: String) throws(St
         return genesis
     }
     if holdsChain(folder) { return nil }
+    var config = ChainConfig.single(settings.hardfork, chainId: settings.chainId)
+    // Tools give a transaction the gas of a whole block, as they may on every other devnet.
+    if !settings.capsTransactionGas { config.transactionGasCap = .max }
     var genesis = Genesis.devnet(
-        config: .single(settings.hardfork, chainId: settings.chainId),
+        config: config,
         timestamp: settings.timestamp ?? wallClock(), balances: balances,
         baseFee: settings.baseFee, gasLimit: settings.node.gasLimit ?? 30_000_000)
     if !settings.hasCreate2Deployer,

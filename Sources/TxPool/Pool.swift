@@ -126,7 +126,7 @@ package struct Pool: Sendable {
             guard transaction.gasLimit <= head.gasLimit else {
                 throw .gasLimitExceedsBlock(have: transaction.gasLimit, available: head.gasLimit)
             }
-            try validateTransaction(transaction, at: head.fork, chainId: head.config.chainId)
+            try validateTransaction(transaction, at: head.fork, config: head.config)
             try checkFees(of: transaction)
         } catch {
             throw .invalid(error)

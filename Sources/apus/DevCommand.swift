@@ -108,6 +108,11 @@ struct DevCommand: AsyncParsableCommand {
     var disableBlockGasLimit = false
 
     @Flag(
+        name: .customLong("enable-tx-gas-limit"),
+        help: "Keep the cap of 16777216 gas on one transaction, from Osaka on (EIP-7825).")
+    var enableTxGasLimit = false
+
+    @Flag(
         name: [.customLong("disable-default-create2-deployer"), .customLong("no-create2")],
         help: "Leave the CREATE2 deployer out of the genesis.")
     var disableDefaultCreate2Deployer = false
@@ -150,6 +155,7 @@ struct DevCommand: AsyncParsableCommand {
             "deterministic": deterministic ? "true" : nil,
             "disable-pool-balance-checks": disablePoolBalanceChecks ? "true" : nil,
             "disable-block-gas-limit": disableBlockGasLimit ? "true" : nil,
+            "enable-tx-gas-limit": enableTxGasLimit ? "true" : nil,
             "disable-default-create2-deployer": disableDefaultCreate2Deployer ? "true" : nil,
             "expose-dev-keys": exposeDevKeys ? "true" : nil,
         ]

@@ -81,6 +81,9 @@ import Testing
     @Test(arguments: [ChainConfig.mainnet, .sepolia, .single(.osaka, chainId: 31_337)])
     func `a configuration survives JSON`(config: ChainConfig) throws {
         #expect(try ChainConfig(json: config.json) == config)
+        var uncapped = config
+        uncapped.transactionGasCap = .max
+        #expect(try ChainConfig(json: uncapped.json) == uncapped)
     }
 
     @Test func `Petersburg begins with Constantinople if nothing else is said`() throws {

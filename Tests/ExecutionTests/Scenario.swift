@@ -19,6 +19,7 @@ struct Scenario {
     var baseFee: Wei = 7
     var gasLimit: Gas = 30_000_000
     var excessBlobGas: Gas = 0
+    var transactionGasCap: Gas?
 
     init(_ fork: Fork, code: Bytes = []) {
         self.fork = fork
@@ -33,8 +34,9 @@ struct Scenario {
             difficulty: fork >= .paris ? .zero : 131_072, number: 1, gasLimit: gasLimit,
             timestamp: 1_000, baseFeePerGas: fork >= .london ? baseFee : nil,
             excessBlobGas: fork >= .cancun ? excessBlobGas : nil)
-        return ExecutionContext(
-            header: header, config: .single(fork, chainId: 1), fork: fork)
+        var config = ChainConfig.single(fork, chainId: 1)
+        config.transactionGasCap = transactionGasCap
+        return ExecutionContext(header: header, config: config, fork: fork)
     }
 
     var state: InMemoryState { InMemoryState(accounts: accounts) }

@@ -97,6 +97,20 @@ import Execution
                 == .gasLimitExceedsBlock(have: 50_001, available: 50_000))
     }
 
+    @Test func `a chain may have another cap on the gas of a transaction, or none`() {
+        var scenario = Scenario(.osaka)
+        scenario.transactionGasCap = 50_000
+        #expect(scenario.refusal(of: scenario.transaction(gasLimit: 50_000)) == nil)
+        #expect(
+            scenario.refusal(of: scenario.transaction(gasLimit: 50_001))
+                == .gasAboveCap(have: 50_001, cap: 50_000))
+        scenario.transactionGasCap = .max
+        #expect(scenario.refusal(of: scenario.transaction(gasLimit: 1 << 24 + 1)) == nil)
+        var prague = Scenario(.prague)
+        prague.transactionGasCap = 50_000
+        #expect(prague.refusal(of: prague.transaction(gasLimit: 50_001)) == nil)
+    }
+
     @Test func `creation code has a limit from Shanghai on`() {
         let code = Bytes(repeating: 0, count: 49_153)
         let shanghai = Scenario(.shanghai)
@@ -173,7 +187,8 @@ import Execution
     ) -> (hash: Hash256, sender: Address, gas: Gas)? {
         guard let transaction = try? Transaction(encoded: bytes),
             let sender = transaction.recoverSender(at: fork),
-            let cost = try? validateTransaction(transaction, at: fork, chainId: 1)
+            let cost = try? validateTransaction(
+                transaction, at: fork, config: .single(fork, chainId: 1))
         else { return nil }
         return (transaction.hash(), sender, cost.intrinsic)
     }

@@ -27,6 +27,7 @@ import Testing
         #expect(builtIn.config.chainId == published.config.chainId)
         let fork = published.config.fork(number: 0, timestamp: 0, isPostMerge: true)
         #expect(fork == .osaka)
+        #expect(published.config.transactionGasCap == .max)
     }
 
     @Test func `a chain of an older fork has only the contracts of its time`() {

@@ -203,7 +203,7 @@ import Testing
             "deterministic": "true", "disable-pool-balance-checks": "true",
             "disable-block-gas-limit": "true", "disable-default-create2-deployer": "true",
             "fund-accounts": "\(rich):7,0x00000000000000000000000000000000000000aa",
-            "balance": "5",
+            "balance": "5", "enable-tx-gas-limit": "true",
         ]
         var settings = try Settings(flags: flags, environment: [:], file: nil)
         let devnet = try DevnetSettings(from: &settings)
@@ -215,6 +215,7 @@ import Testing
         #expect(!devnet.checksBalance)
         #expect(devnet.node.gasLimit == UInt64(Int64.max))
         #expect(!devnet.hasCreate2Deployer)
+        #expect(devnet.capsTransactionGas)
         let ether = UInt256(1_000_000_000_000_000_000)
         #expect(devnet.fundedAccounts[try #require(Address(hex: rich))] == UInt256(7) &* ether)
         #expect(devnet.fundedAccounts[Address(w0: 0, w1: 0, w2: 0xaa)] == UInt256(5) &* ether)
