@@ -24,7 +24,13 @@ extension EthNamespace {
         ]
     }
 
-    private func accounts(_: RPCContext) -> [Address] { services.accounts.addresses }
+    /// The accounts that the node can send from: those whose keys it holds, then those that a devnet
+    /// impersonates (anvil).
+    private func accounts(_: RPCContext) -> [Address] {
+        let own = services.accounts.addresses
+        guard let devnet = services.devnet else { return own }
+        return own + devnet.impersonated.subtracting(own).sorted()
+    }
 
     /// The nonce of an account; at the pending block with what waits in the pool.
     private func getTransactionCount(

@@ -101,7 +101,12 @@ import RPC
         _ = try await node.call("anvil_setBalance", #"["\#(address)", "0xde0b6b3a7640000"]"#)
         let request = #"[{"from":"\#(address)","to":"\#(TestNode.emitter)","value":"0x1"}]"#
         #expect(try await node.failure("eth_sendTransaction", request).message == "unknown account")
+        let own = try #require(try await node.call("eth_accounts").arrayValue)
         #expect(try await node.call("hardhat_impersonateAccount", #"["\#(address)"]"#) == true)
+        _ = try await node.call(
+            "anvil_impersonateAccount", #"["\#(TestNode.alice.address)"]"#)
+        #expect(
+            try await node.call("eth_accounts").arrayValue == own + [.string("\(address)")])
         let hash = try await node.call("eth_sendTransaction", request)
         #expect(
             try await node.call("eth_getTransactionReceipt", "[\(hash)]")["status"] == "0x1")
