@@ -118,12 +118,10 @@ public final class Devnet: Sendable {
 
     /// Makes blocks.
     ///
-    /// - Parameter interval: seconds from one of these blocks to the next; the clock moves along.
-    ///   Without it every block follows the clock.
     /// - Returns: the head after them.
     @discardableResult
     public func mine(
-        blocks: UInt64 = 1, interval: UInt64? = nil
+        blocks: UInt64 = 1, spacing: BlockSpacing = .clock
     ) async throws(DevnetError) -> Head {
         guard blocks <= DevnetLimits.blocksPerCall else {
             throw .tooManyBlocks(limit: DevnetLimits.blocksPerCall)
@@ -132,10 +130,25 @@ public final class Devnet: Sendable {
         defer { turnstile.leave() }
         for index in 0..<blocks {
             guard !Task.isCancelled else { throw .cancelled }
-            let spacing = index == 0 ? nil : interval
-            try await makeBlock(.always, spacing: spacing)
+            switch spacing {
+            case .clock: try await makeBlock(.always)
+            case .between(let seconds):
+                try await makeBlock(.always, spacing: index == 0 ? nil : seconds)
+            case .beforeEach(let seconds) where index == 0:
+                try await makeBlockLater(by: Int64(clamping: seconds))
+            case .beforeEach(let seconds): try await makeBlock(.always, spacing: seconds)
+            }
         }
         return chain.head
+    }
+
+    /// Moves the clock and makes a block. The clock goes back if there is none.
+    private func makeBlockLater(by seconds: Int64) async throws(DevnetError) {
+        try change { $0.clock.increase(by: seconds) }
+        do throws(DevnetError) { try await makeBlock(.always) } catch {
+            try change { $0.clock.increase(by: -seconds) }
+            throw error
+        }
     }
 
     /// Replaces the last blocks by as many others, with other transactions: a reorganisation as

@@ -33,6 +33,17 @@ public enum MiningMode: Hashable, Sendable {
     }
 }
 
+/// What lies between the timestamps of blocks that are made together.
+public enum BlockSpacing: Hashable, Sendable {
+    /// Every block follows the clock.
+    case clock
+    /// The clock moves by so many seconds before every block, the first included: `anvil_mine`.
+    case beforeEach(UInt64)
+    /// The first block follows the clock, each other one its parent by so many seconds, and the clock
+    /// moves along: `hardhat_mine`.
+    case between(UInt64)
+}
+
 /// How a devnet makes blocks.
 public struct DevnetOptions: Hashable, Sendable {
     /// When.

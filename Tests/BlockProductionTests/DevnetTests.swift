@@ -301,11 +301,22 @@ import TxPool
 
     @Test func `blocks made together lie so far apart, and the clock follows`() async throws {
         let fixture = try DevnetFixture()
-        try await fixture.devnet.mine(blocks: 4, interval: 60)
+        try await fixture.devnet.mine(blocks: 4, spacing: .between(60))
         let times = try (1...4 as ClosedRange<BlockNumber>).map {
             try fixture.head.view.header($0)?.timestamp
         }
         #expect(times == [2_000, 2_060, 2_120, 2_180])
+        fixture.clock.advance(by: 5)
+        #expect(try await fixture.devnet.mine().header.timestamp == 2_185)
+    }
+
+    @Test func `the clock moves before every block, the first included`() async throws {
+        let fixture = try DevnetFixture()
+        try await fixture.devnet.mine(blocks: 3, spacing: .beforeEach(60))
+        let times = try (1...3 as ClosedRange<BlockNumber>).map {
+            try fixture.head.view.header($0)?.timestamp
+        }
+        #expect(times == [2_060, 2_120, 2_180])
         fixture.clock.advance(by: 5)
         #expect(try await fixture.devnet.mine().header.timestamp == 2_185)
     }

@@ -16,18 +16,37 @@ extension DevnetNamespace {
                 "anvil_setIntervalMining", ["interval"], aliases: ["evm_setIntervalMining"],
                 command: setIntervalMining),
             RPCMethod("anvil_getIntervalMining", instant: getIntervalMining),
-        ] + setter("mine", ["blocks", "interval"], mine)
+            RPCMethod("anvil_mine", ["blocks", "interval"], command: anvilMine),
+            RPCMethod("hardhat_mine", ["blocks", "interval"], command: hardhatMine),
+        ]
+    }
+
+    /// Makes blocks, each so many seconds after what the clock showed before it.
+    private func anvilMine(
+        context: RPCContext, _ blocks: LenientQuantity?, _ interval: LenientQuantity?
+    ) async throws -> NullResult {
+        let spacing = try interval.map { BlockSpacing.beforeEach(try $0.uint64()) }
+        try await mine(context, blocks, spacing ?? .clock)
+        return NullResult()
     }
 
     /// Makes blocks, with so many seconds between their timestamps.
-    private func mine(
+    private func hardhatMine(
         context: RPCContext, _ blocks: LenientQuantity?, _ interval: LenientQuantity?
+    ) async throws -> Bool {
+        let spacing = try interval.map { BlockSpacing.between(try $0.uint64()) }
+        try await mine(context, blocks, spacing ?? .clock)
+        return true
+    }
+
+    private func mine(
+        _ context: RPCContext, _ blocks: LenientQuantity?, _ spacing: BlockSpacing
     ) async throws {
         let count = try blocks?.uint64() ?? 1
         guard count <= context.limits.minedBlocks else {
             throw RPCError.invalidParams("too many blocks (max \(context.limits.minedBlocks))")
         }
-        if count > 0 { _ = try await devnet.mine(blocks: count, interval: try interval?.uint64()) }
+        if count > 0 { _ = try await devnet.mine(blocks: count, spacing: spacing) }
     }
 
     private func evmMine(context: RPCContext, _ options: MineOptions?) async throws -> String {

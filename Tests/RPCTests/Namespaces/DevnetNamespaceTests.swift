@@ -30,6 +30,16 @@ import RPC
         #expect(try await node.failure("anvil_mine", "[1000000000]").code == -32_602)
     }
 
+    @Test(arguments: [("anvil_mine", 2_060), ("hardhat_mine", 2_000)] as [(String, Timestamp)])
+    func `the first of many blocks is as in each tool`(
+        method: String, first: Timestamp
+    ) async throws {
+        let node = try TestNode.devnet()
+        _ = try await node.call(method, #"["0x2", 60]"#)
+        let times = try (1...2).map { try node.blockchain.head.view.header($0)?.timestamp }
+        #expect(times == [first, first + 60])
+    }
+
     @Test func `the clock obeys`() async throws {
         let node = try TestNode.devnet()
         #expect(try await node.call("evm_setNextBlockTimestamp", "[9000]") == .null)
