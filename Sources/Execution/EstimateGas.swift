@@ -36,7 +36,7 @@ public func estimateGas(
 
     // A plain transfer most likely needs the base cost and nothing else.
     if request.data.isEmpty, let to = request.to, try !estimation.hasCode(to) {
-        if case .success? = try? estimation.run(gas: TransactionGas.base) {
+        if let succeeds = try? estimation.succeeds(gas: TransactionGas.base), succeeds {
             return TransactionGas.base
         }
     }

@@ -18,6 +18,15 @@ import Testing
         #expect(try estimate(request, in: scenario) == 21_000)
     }
 
+    @Test func `ether for a precompile needs the precompile's gas`() throws {
+        let scenario = Scenario(.osaka)
+        // The pairing check, whose price is 45,000 for no pairs.
+        let pairing = Address(lowBytesOf: 8)
+        let gas = try estimate(
+            CallRequest(from: Scenario.sender, to: pairing, value: 1), in: scenario)
+        #expect((66_000..<67_500).contains(gas))
+    }
+
     @Test func `an estimate suffices and is not much too high`() throws {
         // Writes two slots, clears one that was set.
         let code: Bytes = [
