@@ -180,7 +180,8 @@ public final class Sealer: Sendable {
         return true
     }
 
-    private func attributes(on parent: ParentBlock) -> PayloadAttributes {
+    /// What a block on a parent would be made with now.
+    public func attributes(on parent: ParentBlock) -> PayloadAttributes {
         let timestamp = max(now(), saturatingSum(parent.header.timestamp, 1))
         return PayloadAttributes(
             timestamp: timestamp, coinbase: options.coinbase,

@@ -46,6 +46,8 @@ public func runNode(_ settings: NodeSettings) async throws {
     services.checkpoints = settings.checkpointFolder.map { CheckpointFolder(path: $0) }
     services.seals = seals
     services.appearances = plugins.appearances
+    services.nextBlock = NextBlock(
+        gasLimit: settings.gasLimit, config: blockchain.config, now: wallClock)
 
     let node = NodeParts(
         settings: settings, blockchain: blockchain, pool: pool, plugins: plugins, logger: logger)
@@ -54,11 +56,13 @@ public func runNode(_ settings: NodeSettings) async throws {
         try await node.serve(services) { await pool.follow(blockchain, now: wallClock) }
     case .producer(let period):
         let sealer = try node.sealer(.interval(period))
+        services.nextBlock = NextBlock(attributes: sealer.attributes)
         try await node.serve(services) { await sealer.run() }
     case .sealer(let role):
         let sealer = try node.sealer(
             role.makesEmptyBlocks ? .interval(role.period) : .onDemand(minimum: role.period),
             extraData: role.extraData)
+        services.nextBlock = NextBlock(attributes: sealer.attributes)
         if let sealerKey {
             logger.notice("sealing blocks", metadata: ["sealer": "\(sealerKey.address)"])
         }

@@ -49,6 +49,10 @@ public struct RPCLimits: Sendable {
     /// busy for as long as its client reads.
     public var chainTraces = 4
 
+    /// Seconds for which a pending block is kept while head and pool stay the same, as in geth: its
+    /// timestamp is behind the clock by less.
+    public var pendingSeconds: UInt64 = 2
+
     /// Transactions that one subscription to receipts may name, as in geth.
     public var subscribedReceipts = 200
 

@@ -23,6 +23,8 @@ public struct RPCServices: Sendable {
     let turnstiles = SenderTurnstiles()
     /// How a consensus client drives the node; nil: there is no Engine API.
     public var engine: EngineOptions?
+    /// The pending block of a node that is no devnet; nil: there is none.
+    public var nextBlock: NextBlock?
     /// The seals of a private chain's blocks; nil: there are none.
     public var seals: SealStore?
     /// Where the transactions of addresses are searched; nil: nobody keeps an index of them.

@@ -54,6 +54,10 @@ package struct Pool: Sendable {
             promoted += later.promoted
             head = later.head ?? head
         }
+
+        var isEmpty: Bool {
+            added.isEmpty && removed.isEmpty && promoted.isEmpty && head == nil
+        }
     }
 
     package init(head: PoolHead, options: PoolOptions) {

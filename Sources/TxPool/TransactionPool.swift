@@ -15,6 +15,7 @@ public final class TransactionPool: Sendable {
     public let options: PoolOptions
 
     private let pool: Mutex<Pool>
+    private let changes = Atomic<UInt64>(0)
     private let store: PoolStore?
     private let subscribers = Mutex(Subscribers<RecoveredTransaction>())
     private let observers = Mutex(Subscribers<PoolEvent>())
@@ -191,6 +192,9 @@ public final class TransactionPool: Sendable {
 
     // MARK: - Looking
 
+    /// Goes up with each change of what the pool holds, or of the head that it goes by.
+    public var generation: UInt64 { changes.load(ordering: .acquiring) }
+
     /// How many transactions are pending and queued.
     public var status: (pending: Int, queued: Int) {
         pool.withLock { pool in
@@ -266,9 +270,11 @@ public final class TransactionPool: Sendable {
         return stream
     }
 
-    /// Tells observers what changed. Called with the pool's lock held, so that the order is that of
+    /// Counts a change and tells observers of it. Called with the pool's lock held, so that the order is that of
     /// the changes.
     private func tell(_ change: Pool.Change, of pool: Pool) {
+        if change.isEmpty { return }
+        changes.add(1, ordering: .releasing)
         let continuations = observers.withLock { Array($0.continuations.values) }
         guard !continuations.isEmpty else { return }
         var events = change.removed.map(PoolEvent.removed)

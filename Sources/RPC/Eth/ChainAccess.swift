@@ -50,15 +50,23 @@ struct ChainAccess {
         }
     }
 
-    /// The block that would be made now, and the state after it; nil where the node does not know
-    /// what the next block will be.
+    /// The block that would be made now, and the state after it; nil where the head has moved on
+    /// meanwhile, or nobody knows what a block would be made with.
     func pendingBlock() throws -> PendingBlock? {
-        guard let built = try services.devnet?.pendingBlock(),
-            built.block.header.parentHash == head.hash
-        else { return nil }
-        return PendingBlock(
-            block: built.block, senders: built.senders,
-            transactionHashes: built.block.transactions.map { $0.hash() },
+        if let devnet = services.devnet {
+            let built = try devnet.pendingBlock()
+            guard built.block.header.parentHash == head.hash else { return nil }
+            return pendingBlock(built, built.block.transactions.map { $0.hash() })
+        }
+        let content = try services.nextBlock?.content(
+            on: head, from: services.pool, keptFor: services.limits.pendingSeconds)
+        return content.map { pendingBlock($0.built, $0.transactionHashes) }
+    }
+
+    private func pendingBlock(_ built: BuiltBlock, _ hashes: [Hash256]) -> PendingBlock {
+        PendingBlock(
+            block: built.block, senders: built.senders, transactionHashes: hashes,
+            receipts: built.outcome.receipts,
             state: StateOverlay(base: view.state, diff: built.outcome.diff))
     }
 
@@ -109,6 +117,7 @@ struct PendingBlock {
     let block: Block
     let senders: [Address]
     let transactionHashes: [Hash256]
+    let receipts: [Receipt]
     /// The state after it.
     let state: any StateReader
 }

@@ -65,6 +65,9 @@ extension EthNamespace {
 
     private func getHeaderByNumber(_: RPCContext, _ tag: BlockTag) throws -> HeaderResult? {
         let chain = chain()
+        if tag == .pending, let pending = try chain.pendingBlock() {
+            return HeaderResult(header: pending.block.header, hash: nil)
+        }
         let number = try chain.number(of: tag)
         guard let header = try chain.view.header(number),
             let hash = try chain.view.canonicalHash(number)
@@ -89,7 +92,11 @@ extension EthNamespace {
     }
 
     private func getOmmerCountByNumber(_: RPCContext, _ tag: BlockTag) throws -> UInt64? {
-        try chain().block(tag).map { UInt64($0.block.ommers.count) }
+        let chain = chain()
+        if tag == .pending, let pending = try chain.pendingBlock() {
+            return UInt64(pending.block.ommers.count)
+        }
+        return try chain.block(tag).map { UInt64($0.block.ommers.count) }
     }
 
     private func getOmmerCountByHash(_: RPCContext, _ hash: Hash256) throws -> UInt64? {
@@ -117,6 +124,13 @@ extension EthNamespace {
         _: RPCContext, _ reference: BlockReference
     ) throws -> [ReceiptResult]? {
         let chain = chain()
+        if case .tag(.pending) = reference, let pending = try chain.pendingBlock() {
+            return BlockReceipts(
+                block: pending.block, hash: pending.block.header.hash(), senders: pending.senders,
+                transactionHashes: pending.transactionHashes, receipts: pending.receipts,
+                config: chain.config
+            ).results
+        }
         guard let block = try chain.block(reference) else { return nil }
         return try chain.receipts(of: block)?.results
     }

@@ -1,5 +1,6 @@
 import Chain
 import EthereumTypes
+import Foundation
 import Primitives
 
 /// What gas costs, cost, and will cost.
@@ -40,28 +41,39 @@ extension EthNamespace {
         let limits = context.limits
         let percentiles = percentiles?.map(\.value) ?? []
         guard percentiles.count <= limits.feeHistoryPercentiles else {
-            throw RPCError.server("over the query limit \(limits.feeHistoryPercentiles)")
+            throw RPCError.server(
+                "invalid reward percentile: over the query limit \(limits.feeHistoryPercentiles)")
         }
         for (index, value) in percentiles.enumerated() {
             if !(0...100).contains(value) {
-                throw RPCError.server("invalid reward percentile: \(value)")
+                throw RPCError.server("invalid reward percentile: \(Self.decimal(value))")
             }
             if index > 0, value <= percentiles[index - 1] {
                 throw RPCError.server(
-                    "invalid reward percentile: #\(index - 1):\(percentiles[index - 1]) >= "
-                        + "#\(index):\(value)")
+                    "invalid reward percentile: #\(index - 1):"
+                        + "\(Self.decimal(percentiles[index - 1])) >= "
+                        + "#\(index):\(Self.decimal(value))")
             }
         }
         let chain = chain()
-        let last = newest == .pending ? chain.head.number : try chain.number(of: newest)
-        guard last <= chain.head.number else {
+        let pending = newest == .pending ? try chain.pendingBlock() : nil
+        let last = try chain.number(of: newest)
+        guard newest == .pending || last <= chain.head.number else {
             throw RPCError.server(
                 "request beyond head block: requested \(last), head \(chain.head.number)")
         }
         let wanted = min(count.value.clampedToUInt64, limits.feeHistoryBlocks, last + 1)
+        // Without a pending block there is one block less.
+        let mined = newest == .pending ? wanted - min(wanted, 1) : wanted
         return try FeeHistory(
-            chain, first: last + 1 - wanted, count: wanted, percentiles: percentiles)
+            chain, first: last + 1 - wanted, count: mined,
+            pending: wanted > 0 ? pending : nil, percentiles: percentiles)
     }
+}
+
+extension EthNamespace {
+    /// A number with the six decimals that Go prints.
+    private static func decimal(_ value: Double) -> String { String(format: "%f", value) }
 }
 
 /// A percentile between 0 and 100.
@@ -139,10 +151,14 @@ struct FeeHistory: RPCResult {
     private var rewards: [[Wei]] = []
     private let hasRewards: Bool
 
+    /// - Parameters:
+    ///   - count: mined blocks.
+    ///   - pending: the block after them, if it is wanted.
     init(
-        _ chain: ChainAccess, first: BlockNumber, count: UInt64, percentiles: [Double]
+        _ chain: ChainAccess, first: BlockNumber, count: UInt64, pending: PendingBlock?,
+        percentiles: [Double]
     ) throws {
-        oldest = count == 0 ? 0 : first
+        oldest = count == 0 && pending == nil ? 0 : first
         hasRewards = !percentiles.isEmpty
         var last: Header?
         for number in first..<first + count {
@@ -151,8 +167,17 @@ struct FeeHistory: RPCResult {
             }
             last = header
             append(header, chain.config)
+            guard hasRewards else { continue }
+            rewards.append(
+                Self.rewards(
+                    try chain.view.block(number)?.block, try chain.view.receipts(number) ?? [],
+                    percentiles))
+        }
+        if let pending {
+            last = pending.block.header
+            append(pending.block.header, chain.config)
             if hasRewards {
-                rewards.append(try Self.rewards(chain, number, header, percentiles))
+                rewards.append(Self.rewards(pending.block, pending.receipts, percentiles))
             }
         }
         guard let last else { return }
@@ -181,15 +206,15 @@ struct FeeHistory: RPCResult {
 
     /// The tips at the percentiles of a block's gas, in the order of tips.
     private static func rewards(
-        _ chain: ChainAccess, _ number: BlockNumber, _ header: Header, _ percentiles: [Double]
-    ) throws -> [Wei] {
-        guard let block = try chain.view.block(number), !block.block.transactions.isEmpty,
-            let receipts = try chain.view.receipts(number)
-        else { return percentiles.map { _ in .zero } }
+        _ block: Block?, _ receipts: [Receipt], _ percentiles: [Double]
+    ) -> [Wei] {
+        guard let block, !block.transactions.isEmpty, !receipts.isEmpty else {
+            return percentiles.map { _ in .zero }
+        }
         var before: Gas = 0
         var paid: [(tip: Wei, gas: Gas)] = []
-        for (transaction, receipt) in zip(block.block.transactions, receipts) {
-            let tip = transaction.effectiveTip(baseFee: header.baseFeePerGas) ?? .zero
+        for (transaction, receipt) in zip(block.transactions, receipts) {
+            let tip = transaction.effectiveTip(baseFee: block.header.baseFeePerGas) ?? .zero
             paid.append((tip, receipt.cumulativeGasUsed - before))
             before = receipt.cumulativeGasUsed
         }
@@ -197,7 +222,7 @@ struct FeeHistory: RPCResult {
         var index = 0
         var sum = paid[0].gas
         return percentiles.map { percentile in
-            let threshold = Gas(Double(header.gasUsed) * percentile / 100)
+            let threshold = Gas(Double(block.header.gasUsed) * percentile / 100)
             while sum < threshold, index < paid.count - 1 {
                 index += 1
                 sum += paid[index].gas

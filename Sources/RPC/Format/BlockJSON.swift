@@ -92,11 +92,12 @@ struct OmmerResult: RPCResult {
 /// A header alone (`RPCMarshalHeader`).
 struct HeaderResult: RPCResult {
     let header: Header
-    let hash: Hash256
+    /// Nil: the block is pending.
+    let hash: Hash256?
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.headerStart(header, hash: hash, isPending: false)
+            writer.headerStart(header, hash: hash, isPending: hash == nil)
             writer.headerMiddle(header)
             writer.key("transactionsRoot")
             writer.hash(header.transactionsRoot)

@@ -98,16 +98,18 @@ enum Schema {
         "withdrawals": list(withdrawal), "transactionsRoot": hash,
     ]
 
+    /// A pending block's has no hash, no nonce and no miner yet.
     static let header = object(
         "Header",
         [
             "difficulty": quantity, "extraData": data, "gasLimit": quantity, "gasUsed": quantity,
-            "hash": hash, "logsBloom": data, "miner": address, "mixHash": hash, "nonce": data,
-            "number": quantity, "parentHash": hash, "receiptsRoot": hash, "sha3Uncles": hash,
-            "stateRoot": hash, "timestamp": quantity, "transactionsRoot": hash,
+            "hash": nullable(hash), "logsBloom": data, "miner": nullable(address),
+            "mixHash": hash, "nonce": nullable(data), "number": quantity, "parentHash": hash,
+            "receiptsRoot": hash, "sha3Uncles": hash, "stateRoot": hash, "timestamp": quantity,
+            "transactionsRoot": hash,
         ], optional: forked)
 
-    /// A pending block has no hash, no nonce and no miner yet.
+    /// The same of a pending block.
     static func block(
         _ title: String = "Block", transactions: JSONValue = list(oneOf([hash, transaction])),
         logsBloom: JSONValue = data, others: KeyValuePairs<String, JSONValue> = [:]

@@ -105,6 +105,10 @@ extension RPCLimits {
                 "hashes of one subscription to `transactionReceipts`, as geth"
             ),
             (
+                "pendingSeconds", "\(pendingSeconds)",
+                "seconds for which a pending block is kept, as geth"
+            ),
+            (
                 "subscriptionsPerConnection", "\(subscriptionsPerConnection)",
                 "subscriptions of one connection"
             ),
