@@ -12,7 +12,7 @@ import TxPool
 /// then only copied to each subscriber with its id. The hub never waits for a client; who lags too
 /// far behind is cut off by its transport. If the hub itself falls behind the chain, which would
 /// leave gaps, all subscribers are disconnected and all filters removed, so that clients notice and
-/// begin anew.
+/// begin anew; behind the pool, those that are about its transactions.
 final class SubscriptionHub: Sendable {
     struct State {
         var subscriptions: [String: Subscription] = [:]
@@ -57,7 +57,9 @@ final class SubscriptionHub: Sendable {
             let events = chainEvents.withLock { $0.take() } ?? services.blockchain.events()
             for await event in events { handle(event) }
             if Task.isCancelled { return }
-            dropAll()
+            drop { _ in true }
+            state.withLock { $0.head = services.blockchain.head.hash }
+            wakeAll()
         }
     }
 
@@ -65,6 +67,8 @@ final class SubscriptionHub: Sendable {
         while !Task.isCancelled {
             let events = poolEvents.withLock { $0.take() } ?? services.pool.pendingTransactions()
             for await transaction in events { announce(transaction) }
+            if Task.isCancelled { return }
+            drop { if case .pendingTransactions = $0 { true } else { false } }
         }
     }
 
@@ -344,17 +348,15 @@ final class SubscriptionHub: Sendable {
         }
     }
 
-    private func dropAll() {
+    /// Disconnects the subscribers of topics and removes their filters, for events that were missed.
+    private func drop(_ isConcerned: (SubscriptionTopic) -> Bool) {
         let sessions = state.withLock { state in
-            defer {
-                state.subscriptions = [:]
-                state.filters = [:]
-                state.head = services.blockchain.head.hash
-            }
-            return state.subscriptions.values.map(\.session)
+            let dropped = state.subscriptions.filter { isConcerned($0.value.topic) }
+            for id in dropped.keys { state.subscriptions[id] = nil }
+            state.filters = state.filters.filter { !isConcerned($0.value.topic) }
+            return dropped.values.map(\.session)
         }
         for session in sessions { session.disconnect() }
-        wakeAll()
     }
 
     /// A number that nobody can guess, in the form of geth's ids.

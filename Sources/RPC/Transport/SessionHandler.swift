@@ -54,14 +54,19 @@ final class SessionHandler: ChannelInboundHandler {
         guard session == nil else { return }
         let loop = context.eventLoop
         let bound = NIOLoopBound((self, context), eventLoop: loop)
-        let channel = context.channel
         session = RPCSession(
             deliver: { message, sent in
                 loop.execute {
                     let (handler, context) = bound.value
                     handler.take(Notification(message: message, sent: sent), context)
                 }
-            }, hangUp: { channel.close(promise: nil) })
+            },
+            hangUp: {
+                loop.execute {
+                    let (handler, context) = bound.value
+                    handler.cut(.eventsMissed, context)
+                }
+            })
         guard let isAdmitted = caller.isAdmitted else { return }
         let pause = TimeAmount.seconds(limits.credentialSeconds)
         check = loop.scheduleRepeatedTask(initialDelay: pause, delay: pause) { _ in
@@ -262,8 +267,12 @@ final class SessionHandler: ChannelInboundHandler {
     }
 }
 
-/// Why a client is cut off.
-enum CutReason: String {
-    case tooSlow = "too far behind with reading notifications"
-    case credentialsEnded = "the token has ended"
+/// Why a client is cut off, which a WebSocket's client is told.
+enum CutReason {
+    /// It lags too far behind with reading notifications.
+    case tooSlow
+    /// The node itself was too slow, and has lost events that the client counts on.
+    case eventsMissed
+    /// What let it in does so no longer.
+    case credentialsEnded
 }

@@ -100,8 +100,18 @@ final class WebSocketHandler: ChannelDuplexHandler {
             return
         }
         if !isClosing {
-            var payload = Self.code(.policyViolation)
-            payload.writeString(reason.rawValue)
+            var payload: ByteBuffer
+            switch reason {
+            case .tooSlow:
+                payload = Self.code(.policyViolation)
+                payload.writeString("too far behind with reading notifications")
+            case .eventsMissed:
+                payload = Self.code(.unexpectedServerError)
+                payload.writeString("events were missed: subscribe again")
+            case .credentialsEnded:
+                payload = Self.code(.policyViolation)
+                payload.writeString("the token has ended")
+            }
             sendClose(payload, context)
         }
         promise?.succeed()

@@ -17,8 +17,10 @@ import RPC
     private func follower(
         _ clock: Clock = Clock(), limits: RPCLimits = RPCLimits()
     ) throws -> TestNode {
-        try TestNode.follower(genesis: TestNode.genesis(), limits: limits) { services in
-            services.nextBlock = NextBlock(gasLimit: nil, now: { clock.time.withLock { $0 } })
+        let genesis = TestNode.genesis()
+        return try TestNode.follower(genesis: genesis, limits: limits) { services in
+            services.nextBlock = NextBlock(
+                gasLimit: nil, config: genesis.config, now: { clock.time.withLock { $0 } })
         }
     }
 

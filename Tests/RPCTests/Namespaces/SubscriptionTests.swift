@@ -3,6 +3,7 @@ import Primitives
 import Synchronization
 import TestSupport
 import Testing
+import TxPool
 
 import RPC
 
@@ -321,6 +322,32 @@ import RPC
         #expect(
             try await node.failure("eth_getFilterChanges", "[\(filter)]").message
                 == "filter not found")
+    }
+
+    @Test func `who misses pending transactions is disconnected, and no one else`() async throws {
+        var limits = PoolLimits()
+        limits.eventsPerSubscriber = 1
+        let node = try TestNode.devnet(mode: .manual, poolLimits: limits)
+        let transactions = Listener()
+        let heads = Listener()
+        _ = try await node.call(
+            "eth_subscribe", #"["newPendingTransactions"]"#, as: transactions.session())
+        _ = try await node.call("eth_subscribe", #"["newHeads"]"#, as: heads.session())
+        let filter = try await node.call("eth_newPendingTransactionFilter")
+        let blocks = try await node.call("eth_newBlockFilter")
+        // The last one makes all of them pending at once: more than a stream of one event takes.
+        for nonce in (0..<Nonce(60)).reversed() {
+            try node.pool.add(TestNode.transfer(nonce: nonce))
+        }
+        while !transactions.isDisconnected { await Task.yield() }
+        #expect(
+            try await node.failure("eth_getFilterChanges", "[\(filter)]").message
+                == "filter not found")
+        _ = try await node.call("evm_mine")
+        #expect(try await heads.results(1).count == 1)
+        #expect(!heads.isDisconnected)
+        #expect(
+            try await node.call("eth_getFilterChanges", "[\(blocks)]").arrayValue?.count == 1)
     }
 
     @Test func `filters are limited in number`() async throws {

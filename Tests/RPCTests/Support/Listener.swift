@@ -8,6 +8,7 @@ import RPC
 /// A client that keeps what it is told.
 final class Listener: Sendable {
     private let received = Mutex<[JSONValue]>([])
+    private let isCut = Mutex(false)
     private let holding = Mutex<[@Sendable () -> Void]?>(nil)
 
     /// - Parameter holds: whether what its sender waits for is kept until it is released.
@@ -26,8 +27,11 @@ final class Listener: Sendable {
                     return held != nil
                 }
                 if !isHeld { sent() }
-            }, hangUp: {})
+            }, hangUp: { self.isCut.withLock { $0 = true } })
     }
+
+    /// Whether the node has closed the connection.
+    var isDisconnected: Bool { isCut.withLock { $0 } }
 
     /// Takes what was sent so far, as a client does that reads again.
     func release() {

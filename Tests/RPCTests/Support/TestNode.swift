@@ -39,10 +39,12 @@ final class TestNode: Sendable {
     /// A devnet with two rich accounts and a few contracts.
     static func devnet(
         mode: MiningMode = .automine, limits: RPCLimits = RPCLimits(),
+        poolLimits: PoolLimits = PoolLimits(),
         configure: (inout RPCServices) -> Void = { _ in }
     ) throws -> TestNode {
         try TestNode(
-            genesis: genesis(), limits: limits, policy: .devnet, configure: configure
+            genesis: genesis(), limits: limits,
+            pool: PoolOptions(policy: .devnet, limits: poolLimits), configure: configure
         ) { chain, pool in
             try Devnet(
                 chain: chain, pool: pool, options: DevnetOptions(mode: mode),
@@ -51,8 +53,14 @@ final class TestNode: Sendable {
     }
 
     /// A node that only follows a chain.
-    static func follower(genesis: Genesis) throws -> TestNode {
-        try TestNode(genesis: genesis, limits: RPCLimits(), policy: .network) { _, _ in nil }
+    static func follower(
+        genesis: Genesis, limits: RPCLimits = RPCLimits(),
+        configure: (inout RPCServices) -> Void = { _ in }
+    ) throws -> TestNode {
+        try TestNode(
+            genesis: genesis, limits: limits, pool: PoolOptions(policy: .network),
+            configure: configure
+        ) { _, _ in nil }
     }
 
     /// A node that a consensus client drives.
@@ -60,14 +68,15 @@ final class TestNode: Sendable {
         genesis: Genesis, history: HistoryRetention = .all
     ) throws -> TestNode {
         try TestNode(
-            genesis: genesis, limits: RPCLimits(), policy: .network, engine: EngineOptions(),
-            history: history
+            genesis: genesis, limits: RPCLimits(), pool: PoolOptions(policy: .network),
+            engine: EngineOptions(), history: history
         ) { _, _ in nil }
     }
 
     private init(
-        genesis: Genesis, limits: RPCLimits, policy: PoolPolicy, engine: EngineOptions? = nil,
-        history: HistoryRetention = .all, configure: (inout RPCServices) -> Void = { _ in },
+        genesis: Genesis, limits: RPCLimits, pool options: PoolOptions,
+        engine: EngineOptions? = nil, history: HistoryRetention = .all,
+        configure: (inout RPCServices) -> Void = { _ in },
         makeDevnet: (Blockchain, TransactionPool) throws -> Devnet?
     ) throws {
         directory = try TemporaryDirectory()
@@ -77,8 +86,7 @@ final class TestNode: Sendable {
             database: database, genesis: genesis,
             options: ChainOptions(sync: .interval(milliseconds: 1_000), history: history))
         pool = try TransactionPool(
-            store: nil, head: PoolHead(blockchain.head, now: 2_000),
-            options: PoolOptions(policy: policy))
+            store: nil, head: PoolHead(blockchain.head, now: 2_000), options: options)
         devnet = try makeDevnet(blockchain, pool)
         var services = RPCServices(
             blockchain: blockchain, pool: pool, devnet: devnet,
