@@ -1,4 +1,5 @@
 public import Chain
+import Cryptography
 import EthereumTypes
 public import Primitives
 import Storage
@@ -79,7 +80,8 @@ extension Devnet {
     }
 
     /// Begins anew: the genesis block is the head, settings are those that the devnet was made with,
-    /// and the pool, snapshots and impersonations are gone.
+    /// and the pool, snapshots and impersonations are gone. By its other instance id, tools that keep
+    /// things about a chain know it for another one (anvil).
     public func reset() async throws(DevnetError) {
         await turnstile.enter()
         defer { turnstile.leave() }
@@ -88,7 +90,12 @@ extension Devnet {
         let gone = state.withLock { Array($0.snapshots.keys) }
         var items: [String: Bytes?] = [Self.settingsItem: settings.encoded()]
         for id in gone { items[Self.snapshotItem(id)] = .some(nil) }
-        do { _ = try await chain.rollback(to: 0, items: items) } catch { throw .chain(error) }
+        do throws(ChainError) {
+            try await chain.rollback(
+                to: 0, items: items, instanceId: Hash256(randomBytes(count: 32)))
+        } catch {
+            throw .chain(error)
+        }
         state.withLock { state in
             state.settings = settings
             state.snapshots = [:]

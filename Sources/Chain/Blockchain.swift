@@ -18,8 +18,6 @@ public actor Blockchain {
     public nonisolated let database: Database
     /// The chain's configuration.
     public nonisolated let config: ChainConfig
-    /// What the database was made for.
-    public nonisolated let identity: ChainIdentity
     /// Small durable items of other modules.
     public nonisolated let items: ItemStore
     /// The transactions that the pool keeps over a restart.
@@ -64,7 +62,6 @@ public actor Blockchain {
         self.options = options
         outcomes = OutcomeCache(byteLimit: options.outcomeBytes)
         config = view.config
-        identity = view.identity
         items = ItemStore(database)
         pool = PoolStore(database)
         current = Mutex(Head(view: view, generation: 0))
@@ -87,6 +84,9 @@ public actor Blockchain {
     public nonisolated var head: Head {
         current.withLock { $0 }
     }
+
+    /// What the database was made for.
+    public nonisolated var identity: ChainIdentity { head.view.identity }
 
     /// The hash of block 0.
     public nonisolated var genesisHash: Hash256 { identity.genesisHash }
@@ -280,9 +280,12 @@ public actor Blockchain {
     ///   - number: the block that becomes the head; the head itself only drops what is pending.
     ///   - overrides: what is pending afterwards: what was so when a snapshot was taken there.
     ///   - items: small items that change with it, such as a devnet's clock.
+    ///   - instanceId: what the database is called from then on, where what follows is another chain
+    ///     to its users; nil keeps the name.
     @discardableResult
     public func rollback(
-        to number: BlockNumber, overrides: [PreBlockOverride] = [], items: [String: Bytes?] = [:]
+        to number: BlockNumber, overrides: [PreBlockOverride] = [], items: [String: Bytes?] = [:],
+        instanceId: Hash256? = nil
     ) throws(ChainError) -> Head {
         let head = head
         let view = head.view
@@ -309,12 +312,17 @@ public actor Blockchain {
             throw ChainError(error)
         }
         ItemStore.write(items, to: &batch)
+        var identity = view.identity
+        if let instanceId {
+            identity.instanceId = instanceId
+            identity.write(to: &batch)
+        }
         if number < head.number {
             let reverted = try undoneBlocks((number + 1)...head.number, of: view)
             try tellParticipants(
                 HeadChange(before: view, reverted: reverted, committed: []), batch: &batch)
         }
-        let next = try write(batch) { (snapshot) throws(ChainError) in
+        let next = try write(batch) { [identity] (snapshot) throws(ChainError) in
             try ChainView(
                 snapshot, config: config, identity: identity, recordsCalls: view.recordsCalls)
         }

@@ -3,11 +3,11 @@ public import EthereumTypes
 public import Primitives
 public import State
 
-/// What a database was made for; written once, with the genesis block.
+/// What a database was made for; written with the genesis block.
 public struct ChainIdentity: Hashable, Sendable {
     /// The hash of block 0.
     public var genesisHash: Hash256
-    /// Random, to tell one devnet from another with the same genesis.
+    /// Random, to tell one devnet from another with the same genesis; another one after a reset.
     public var instanceId: Hash256
     /// The chain's configuration, JSON in geth's format.
     public var config: Bytes
@@ -30,7 +30,8 @@ public struct ChainIdentity: Hashable, Sendable {
         self.init(genesisHash: genesisHash, instanceId: instanceId, config: config)
     }
 
-    /// Writes the identity, with the genesis block or when a new configuration is accepted.
+    /// Writes the identity: with the genesis block, when a new configuration is accepted, and when the
+    /// chain begins anew.
     public func write(to batch: inout WriteBatch) {
         batch.put(.meta, MetaItem.genesis.key, Key.hash(genesisHash))
         batch.put(.meta, MetaItem.instance.key, Key.hash(instanceId))

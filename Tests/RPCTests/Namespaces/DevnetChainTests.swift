@@ -18,7 +18,10 @@ import RPC
         _ = try await node.call("evm_snapshot")
         try await node.send(TestNode.transfer(nonce: 0))
         _ = try await node.call("evm_increaseTime", "[1000]")
+        let instance = try await node.call("anvil_metadata")["instanceId"]
         #expect(try await node.call("anvil_reset") == .null)
+        let next = try await node.call("anvil_metadata")["instanceId"]
+        #expect(next != instance)
         #expect(try await number(node) == "0x0")
         #expect(try await node.call("txpool_status")["pending"] == "0x0")
         #expect(try await node.call("evm_revert", #"["0x0"]"#) == false)
