@@ -44,10 +44,7 @@ func call(
         if schedule.pointee.hasAccessLists, state.warm(account), !isPrecompile(target, schedule) {
             gas &-= schedule.pointee.coldAccountSurcharge
         }
-        if m.pointee.tracer != nil {
-            m.pointee.tracedTarget = target
-            tracer(m)?.accountAccess(target)
-        }
+        if m.pointee.tracer != nil { m.pointee.tracedTarget = target }
         if transfersValue { gas &-= schedule.pointee.callValue }
         if kind == .call, isMissing(account, value, schedule, state) {
             gas &-= schedule.pointee.newAccount
@@ -183,7 +180,6 @@ private func follow(
     guard let delegate = code._withUnsafeGuaranteedRef({ $0.delegate }) else { return gas }
     let schedule = m.pointee.schedule
     target = (state.index(of: delegate), delegate)
-    if m.pointee.tracer != nil { tracer(m)?.accountAccess(delegate) }
     let isCold = state.warm(target.account) && !isPrecompile(delegate, schedule)
     return gas &- (isCold ? schedule.pointee.coldAccountAccess : schedule.pointee.warmAccess)
 }

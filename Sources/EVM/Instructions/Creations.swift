@@ -68,7 +68,6 @@ func create(
         let address = newAddress()
         let account = state.index(of: address)
         if schedule.pointee.hasAccessLists { state.warm(account) }
-        if m.pointee.tracer != nil { tracer(m)?.accountAccess(address) }
         if isOccupied(account, state) {
             if m.pointee.tracer != nil {
                 refuseCreation(

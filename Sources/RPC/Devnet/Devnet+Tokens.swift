@@ -2,6 +2,7 @@ import Chain
 import EthereumTypes
 import Execution
 import Primitives
+import State
 import Storage
 
 /// Balances and allowances of ERC-20 tokens, set where the token keeps them.
@@ -56,18 +57,20 @@ extension DevnetNamespace {
     ) throws -> (address: Address, slot: UInt256)? {
         let gasCap = context.limits.callGas
         let tracer = AccessListTracer(ignoring: [], startingWith: [])
-        let answer = try CallScene(chain, nil).run(call, gasCap: gasCap, tracer: tracer)
+        let scene = try CallScene(chain, nil)
+        let answer = try scene.run(call, gasCap: gasCap, tracer: tracer)
         guard answer.succeeded, answer.output.count == 32 else { return nil }
         // A value that no token has by itself, and that no rounding changes by chance.
         let probe = UInt256(0x5eed_5eed_5eed_5eed)
-        for entry in tracer.accessList {
+        for entry in tracer.accesses.list {
             for key in entry.storageKeys {
                 guard .now < context.deadline else { throw RPCError.timedOut }
-                let override = StateOverridesParameter(
-                    overrides: [
-                        entry.address: StateOverride(storage: .changed([key.uint256: probe]))
-                    ], moved: [:])
-                let changed = try CallScene(chain, nil, override).run(call, gasCap: gasCap)
+                let override = StateOverride(storage: .changed([key.uint256: probe]))
+                let difference = try StateDiff(
+                    overriding: scene.state, with: [entry.address: override])
+                let changed = try CallScene(
+                    scene.context, StateOverlay(base: scene.state, diff: difference), nil, nil
+                ).run(call, gasCap: gasCap)
                 if changed.succeeded, changed.output == probe.bigEndianBytes {
                     return (entry.address, key.uint256)
                 }

@@ -15,10 +15,10 @@ extension EthNamespace {
             RPCMethod(
                 "eth_estimateGas", ["transaction", "block", "stateOverrides", "blockOverrides"],
                 execution: estimateGas),
+            RPCMethod("eth_simulateV1", ["simulation", "block"], execution: simulate),
             RPCMethod(
                 "eth_createAccessList", ["transaction", "block", "stateOverrides"],
                 execution: createAccessList),
-            RPCMethod("eth_simulateV1", ["simulation", "block"], execution: simulate),
         ]
     }
 
@@ -89,9 +89,6 @@ extension EthNamespace {
             try simulation.run(context, cancellation: $0)
         }
     }
-
-    /// A list settles in two or three runs, unless the code looks at its own gas.
-    private static let accessListRounds = 16
 }
 
 /// The block and the state that a call runs in.
@@ -169,82 +166,4 @@ struct CallScene {
             }
         }
     }
-
-    /// Accounts that are warm anyway: sender, recipient or new contract, coinbase and precompiles.
-    func ignoredInAccessList(_ call: CallRequest) throws -> Set<Address> {
-        var ignored = Set(Precompiles.addresses(at: context.fork))
-        ignored.insert(call.from)
-        if context.fork >= .shanghai { ignored.insert(context.block.coinbase) }
-        if let to = call.to {
-            ignored.insert(to)
-        } else {
-            let nonce = try state.account(call.from)?.nonce ?? 0
-            ignored.insert(contractAddress(creator: call.from, nonce: nonce))
-        }
-        return ignored
-    }
-}
-
-/// Collects the accounts and slots that code touches, in the order of the first touch.
-final class AccessListTracer: Tracer {
-    private let ignored: Set<Address>
-    private var order: [Address] = []
-    private var slots: [Address: [UInt256]] = [:]
-    private var seen: [Address: Set<UInt256>] = [:]
-
-    init(ignoring ignored: Set<Address>, startingWith list: AccessList) {
-        self.ignored = ignored
-        for entry in list {
-            accountAccess(entry.address)
-            for key in entry.storageKeys { storageAccess(entry.address, slot: key.uint256) }
-        }
-    }
-
-    func accountAccess(_ address: Address) {
-        if !ignored.contains(address) { add(address) }
-    }
-
-    func storageAccess(_ address: Address, slot: UInt256) {
-        add(address)
-        if seen[address, default: []].insert(slot).inserted {
-            slots[address, default: []].append(slot)
-        }
-    }
-
-    private func add(_ address: Address) {
-        if slots[address] == nil {
-            slots[address] = []
-            order.append(address)
-        }
-    }
-
-    var accessList: AccessList {
-        order.map { address in
-            AccessListEntry(
-                address: address, storageKeys: (slots[address] ?? []).map { Hash256($0) })
-        }
-    }
-}
-
-struct AccessListResult: RPCResult {
-    let accessList: AccessList
-    let error: String?
-    let gasUsed: Gas
-
-    func write(to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.key("accessList")
-            writer.accessList(accessList)
-            if let error {
-                writer.key("error")
-                writer.string(error)
-            }
-            writer.key("gasUsed")
-            writer.hexQuantity(gasUsed)
-        }
-    }
-
-    static let schema = Schema.object(
-        "AccessListResult", ["accessList": Schema.accessList, "gasUsed": Schema.quantity],
-        optional: ["error": Schema.text])
 }

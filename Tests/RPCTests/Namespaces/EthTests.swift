@@ -208,16 +208,6 @@ import RPC
         #expect(tight.message.hasPrefix("gas required exceeds allowance"))
     }
 
-    @Test func `an access list holds what a call touches`() async throws {
-        let node = try TestNode.devnet()
-        let result = try await node.call(
-            "eth_createAccessList",
-            #"[{"from":"\#(TestNode.alice.address)","to":"\#(TestNode.reader)"}]"#)
-        #expect(result["accessList"]?[0]?["address"]?.stringValue == TestNode.reader.description)
-        #expect(result["accessList"]?[0]?["storageKeys"]?[0]?.stringValue == "\(Hash256.zero)")
-        #expect(result["error"] == nil)
-    }
-
     // MARK: Fees
 
     @Test func `the fee history has one base fee more than blocks`() async throws {
