@@ -84,6 +84,9 @@ public final class MovedPrecompiles: Sendable {
     var schedule: UnsafePointer<GasSchedule> { UnsafePointer(memory) }
 
     func precompile(at address: Address) -> Precompile? { places[address] }
+
+    /// Where the precompile that answers at an address stands otherwise.
+    public func origin(of address: Address) -> Address? { places[address]?.address }
 }
 
 /// The precompile that answers at an address, or nil.

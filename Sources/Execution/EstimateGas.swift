@@ -7,14 +7,16 @@ public import State
 
 /// Why there is no estimate.
 public enum GasEstimationError: Error, Sendable {
-    /// The call is no valid transaction, with whatever gas.
-    case invalid(InvalidTransaction)
+    /// The call is no valid transaction, with whatever gas; `gas` is what it was tried with.
+    case invalid(InvalidTransaction, sender: Address, gas: Gas)
+    /// The balance does not cover the value and the blobs.
+    case insufficientFunds
     /// The balance does not cover the value.
     case insufficientFundsForTransfer
     /// The call fails with the most gas that it may have, because that is not enough.
     case exceedsAllowance(Gas)
-    /// The call fails for another reason; `output` is what a revert returned.
-    case failed(Halt, output: Bytes)
+    /// The call fails for another reason, which geth calls `text`; `output` is what a revert returned.
+    case failed(Halt, text: String, output: Bytes)
     case stateRead(StateReadError)
 }
 
@@ -45,7 +47,9 @@ public func estimateGas(
     }
     if let halt = first.halt {
         if halt == .outOfGas { throw .exceedsAllowance(high) }
-        throw .failed(halt, output: halt == .reverted ? first.output : [])
+        throw .failed(
+            halt, text: context.gethText(of: halt, calling: request.to, with: request.data),
+            output: halt == .reverted ? first.output : [])
     }
     // What is used is needed, unless the code looks at the gas it has.
     var low = first.gasUsed - 1
@@ -74,7 +78,7 @@ private struct GasEstimation {
 
     enum Run {
         case success(TransactionOutcome)
-        /// The gas does not cover the intrinsic cost.
+        /// The gas does not cover the intrinsic cost, as geth counts it.
         case tooLittleGas
     }
 
@@ -105,9 +109,7 @@ private struct GasEstimation {
             let blobGas = UInt256(UInt64(blobs.count) &* BlobParameters.gasPerBlob)
             let (fee, overflow) = blobGas.multipliedReportingOverflow(
                 by: request.maxFeePerBlobGas ?? .zero)
-            guard !overflow, fee < available else {
-                throw .invalid(.insufficientFunds(have: available, want: fee))
-            }
+            guard !overflow, fee < available else { throw .insufficientFunds }
             available = available &- fee
         }
         return available
@@ -134,7 +136,7 @@ private struct GasEstimation {
         } catch {
             switch error {
             case .invalid(.intrinsicGasTooLow): return .tooLittleGas
-            case .invalid(let reason): throw .invalid(reason)
+            case .invalid(let reason): throw .invalid(reason, sender: request.from, gas: gas)
             case .stateRead(let failure): throw .stateRead(failure)
             }
         }

@@ -172,7 +172,9 @@ private struct TransactionExecution {
         let used = max(beforeRefund - refund, cost.floor)
 
         state.addBalance(sender, UInt256(transaction.gasLimit - used) &* gasPrice)
-        let fee = gasPrice &- (context.baseFeePerGas ?? .zero)
+        // A simulated call that offers nothing pays less than the base fee, and the coinbase gets none.
+        let baseFee = context.baseFeePerGas ?? .zero
+        let fee = gasPrice > baseFee ? gasPrice &- baseFee : .zero
         // Also a fee of zero touches the coinbase.
         state.addBalance(context.block.coinbase, UInt256(used) &* fee)
         return (used, max(beforeRefund, cost.floor))

@@ -82,6 +82,18 @@ public func simulateCall(
         blobGasAvailable: .max, checks: [], tracer: tracer)
 }
 
+extension ExecutionContext {
+    /// What geth says when a message ends this way: where it called a precompile, the precompile's own
+    /// reason.
+    ///
+    /// - Parameter target: whom the message called; nil if it created a contract.
+    public func gethText(of halt: Halt, calling target: Address?, with input: Bytes) -> String {
+        guard halt == .precompileFailed, let target else { return halt.gethText }
+        return Precompiles.failureText(
+            of: movedPrecompiles?.origin(of: target) ?? target, input: input)
+    }
+}
+
 /// A call as the transaction that it amounts to, and the block that it sees.
 private struct SimulatedCall {
     let transaction: RecoveredTransaction

@@ -21,8 +21,11 @@ public struct TransactionChecks: OptionSet, Sendable {
     public static let nonce = TransactionChecks(rawValue: 1)
     /// The sender has no code, and the gas limit keeps the cap of one transaction.
     public static let sender = TransactionChecks(rawValue: 2)
+    /// A transaction that offers nothing for gas is refused where there is a base fee. Without this it
+    /// is executed and pays nothing.
+    public static let price = TransactionChecks(rawValue: 4)
     /// All that a signed transaction must pass.
-    public static let all: TransactionChecks = [.nonce, .sender]
+    public static let all: TransactionChecks = [.nonce, .sender, .price]
 }
 
 /// What can be said against a transaction without looking at any state: EELS
@@ -79,7 +82,8 @@ func checkTransaction(
             try checkSenderHasNoCode(sender, at: context.fork, state: state)
         }
     }
-    if let baseFee = context.baseFeePerGas {
+    let isFree = transaction.maxFeePerGas.isZero && transaction.maxPriorityFeePerGas.isZero
+    if let baseFee = context.baseFeePerGas, checks.contains(.price) || !isFree {
         try checkFees(of: transaction, baseFee: baseFee)
     }
     let blobGas = transaction.blobGas

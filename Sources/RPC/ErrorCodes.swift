@@ -136,18 +136,21 @@ extension RPCError {
     /// There is no estimate.
     init?(_ error: GasEstimationError) {
         switch error {
-        case .invalid(let reason): self.init(reason)
+        case .invalid(let reason, let sender, let gas):
+            self = .server(
+                "failed with \(gas) gas: \(reason.gethText(sender: sender, nonce: 0))")
+        case .insufficientFunds: self = .server("insufficient funds for gas * price + value")
         case .insufficientFundsForTransfer: self = .server("insufficient funds for transfer")
         case .exceedsAllowance(let gas): self = .server("gas required exceeds allowance (\(gas))")
-        case .failed(let halt, let output): self.init(halt, output: output)
+        case .failed(let halt, let text, let output): self.init(halt, text: text, output: output)
         case .stateRead: return nil
         }
     }
 
-    /// A call that did not succeed.
-    init(_ halt: Halt, output: Bytes) {
+    /// A call that did not succeed, and why in geth's words.
+    init(_ halt: Halt, text: String, output: Bytes) {
         guard halt == .reverted else {
-            self = .server(halt.gethText)
+            self = .server(text)
             return
         }
         let reason = RevertReason(output).text.map { ": " + $0 } ?? ""
@@ -195,11 +198,21 @@ extension InvalidTransaction {
         case .nonceTooHigh(let account, let transaction):
             return "nonce too high: address \(address), tx: \(transaction) state: \(account)"
         case .nonceOverflow: return "nonce has max value: address \(address), nonce: \(nonce)"
-        case .typeNotSupported, .wrongChainId, .invalidSignature, .senderNotEOA, .gasAboveCap,
+        case .priorityFeeAboveFeeCap(let priorityFee, let feeCap):
+            return "max priority fee per gas higher than max fee per gas: address \(address), "
+                + "maxPriorityFeePerGas: \(priorityFee), maxFeePerGas: \(feeCap)"
+        case .senderNotEOA(let size):
+            return "sender not an eoa: address \(address), len(code): \(size)"
+        case .costOverflow:
+            return "insufficient funds for gas * price + value: address \(address) required "
+                + "balance exceeds 256 bits"
+        case .blobFeeCapBelowBlobBaseFee(let feeCap, let blobBaseFee):
+            return "max fee per blob gas less than block blob gas fee: address \(address) "
+                + "blobGasFeeCap: \(feeCap), blobBaseFee: \(blobBaseFee)"
+        case .typeNotSupported, .wrongChainId, .invalidSignature, .gasAboveCap,
             .gasLimitExceedsBlock, .intrinsicGasTooLow, .floorDataGas, .initCodeTooLarge,
-            .priorityFeeAboveFeeCap, .costOverflow, .creationNotAllowed, .noBlobs, .tooManyBlobs,
-            .invalidBlobHashVersion, .blobFeeCapBelowBlobBaseFee, .blobGasExceedsBlock,
-            .emptyAuthorizationList:
+            .creationNotAllowed, .noBlobs, .tooManyBlobs, .invalidBlobHashVersion,
+            .blobGasExceedsBlock, .emptyAuthorizationList:
             return gethText
         }
     }

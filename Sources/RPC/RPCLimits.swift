@@ -96,6 +96,12 @@ public struct RPCLimits: Sendable {
     /// Blocks of one `eth_simulateV1`, as in geth.
     public var simulatedBlocks: UInt64 = 256
 
+    /// Calls of one block of `eth_simulateV1`, as in geth.
+    public var simulatedBlockCalls = 5_000
+
+    /// Calls of all blocks of one `eth_simulateV1`, as in geth.
+    public var simulatedCalls = 10_000
+
     /// Time for the trace of one transaction unless its caller says otherwise, as in geth.
     public var traceTime = Duration.seconds(5)
 

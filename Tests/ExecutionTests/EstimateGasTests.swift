@@ -62,7 +62,7 @@ import Testing
             _ = try estimate(CallRequest(to: Scenario.contract), in: scenario)
             Issue.record("There is an estimate.")
         } catch {
-            guard case .failed(.reverted, let output) = error else {
+            guard case .failed(.reverted, _, let output) = error else {
                 Issue.record("\(error)")
                 return
             }

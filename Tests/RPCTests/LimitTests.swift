@@ -62,6 +62,16 @@ struct CallLimit: Sendable, CustomTestStringConvertible {
             #"[{"blockStateCalls":\#(list($0) { _ in "{}" })}]"#
         },
         CallLimit(
+            "eth_simulateV1", 2, "too many calls in block: ", { $0.simulatedBlockCalls = 2 }
+        ) { #"[{"blockStateCalls":[{"calls":\#(list($0) { _ in "{}" })}]}]"# },
+        CallLimit(
+            "eth_simulateV1", 2, "too many calls: 3 > 2",
+            {
+                $0.simulatedCalls = 2
+                $0.simulatedBlocks = 1_000
+            }
+        ) { #"[{"blockStateCalls":\#(list($0) { _ in #"{"calls":[{}]}"# })}]"# },
+        CallLimit(
             "eth_feeHistory", 2, "over the query limit 2", { $0.feeHistoryPercentiles = 2 }
         ) { #"["0x1","latest",\#(list($0) { "\(Double($0) / 1000)" })]"# },
         CallLimit("eth_getProof", 2, "too many keys (max 2)", { $0.proofKeys = 2 }) {

@@ -132,13 +132,15 @@ public final class CallTree: Tracer {
 }
 
 extension Precompiles {
-    /// Why a precompile refuses an input, in geth's words as far as its length tells.
+    /// Why a precompile refuses an input, in geth's words as far as they follow without arithmetic.
     static func failureText(of address: Address, input: Bytes) -> String {
         let isFirst = address.w0 == 0 && address.w1 == 0
         switch isFirst ? address.w2 : 0 {
+        case 5: return "one or more of base/exponent/modulus length exceeded 1024 bytes"
         case 8:
-            return input.count % 192 == 0 ? "malformed point" : "bad elliptic curve pairing size"
-        case 6, 7: return "malformed point"
+            return input.count % 192 == 0
+                ? "point is not on curve" : "bad elliptic curve pairing size"
+        case 6, 7: return "point is not on curve"
         case 9: return input.count == 213 ? "invalid final flag" : "invalid input length"
         case 10: return input.count == 192 ? "mismatched versioned hash" : "invalid input length"
         case 11...17: return "invalid input length"

@@ -23,7 +23,7 @@ extension EthNamespace {
         var writer = JSONWriter()
         writer.beginArray()
         for (index, bundle) in bundles.enumerated() {
-            let scene = run.scene(ofBundle: index, bundle)
+            let scene = try run.scene(ofBundle: index, bundle)
             writer.beginArray()
             for request in bundle.transactions {
                 let result = try run.execute(request, in: scene, context)
@@ -35,7 +35,10 @@ extension EthNamespace {
                     case .success(let outcome):
                         writer.key("error")
                         let halt = outcome.halt ?? .reverted
-                        writer.string(RPCError(halt, output: outcome.output).message)
+                        let text = scene.context.gethText(
+                            of: halt, calling: request.to, with: request.data ?? [])
+                        writer.string(
+                            RPCError(halt, text: text, output: outcome.output).message)
                     case .failure(let error):
                         writer.key("error")
                         writer.string(error.message)
@@ -71,7 +74,7 @@ extension DebugNamespace {
         var writer = JSONWriter()
         writer.beginArray()
         for (index, bundle) in bundles.enumerated() {
-            let scene = run.scene(ofBundle: index, bundle)
+            let scene = try run.scene(ofBundle: index, bundle)
             writer.beginArray()
             for request in bundle.transactions {
                 let left = context.limits.traceBytes - writer.bytes.count
@@ -164,12 +167,12 @@ private struct BundleRun {
 
     /// What the calls of a bundle see: each bundle is a block after that of the one before, twelve
     /// seconds later, as in reth, unless it says otherwise.
-    func scene(ofBundle index: Int, _ bundle: CallBundle) -> CallScene {
+    func scene(ofBundle index: Int, _ bundle: CallBundle) throws(RPCError) -> CallScene {
         var scene = first
         scene.context.block.number &+= UInt64(index)
         scene.context.block.timestamp &+= 12 &* UInt64(index)
-        if let overrides = bundle.blockOverrides?.overrides {
-            scene.context = scene.context.applying(overrides)
+        if let overrides = bundle.blockOverrides {
+            scene.context = try overrides.applied(to: scene.context)
             scene.context.movedPrecompiles = first.context.movedPrecompiles
         }
         return scene

@@ -32,7 +32,11 @@ extension EthNamespace {
             scene.context.cancellation = cancellation
             return try scene.run(call, gasCap: context.limits.callGas)
         }
-        if let halt = outcome.halt { throw RPCError(halt, output: outcome.output) }
+        if let halt = outcome.halt {
+            throw RPCError(
+                halt, text: scene.context.gethText(of: halt, calling: call.to, with: call.data),
+                output: outcome.output)
+        }
         return HexData(outcome.output)
     }
 
@@ -53,31 +57,6 @@ extension EthNamespace {
     ) throws -> Gas {
         try Execution.estimateGas(
             for: try scene.call(request), in: scene.context, reader: scene.state, gasCap: gasCap)
-    }
-
-    /// The accounts and slots that a call touches, as an access list (EIP-2930). The list is found by
-    /// running the call with the list of the run before until nothing new turns up, as geth does.
-    private func createAccessList(
-        context: RPCContext, _ request: TransactionRequest, _ block: BlockReference?,
-        _ overrides: StateOverridesParameter?
-    ) throws -> AccessListResult {
-        var scene = try CallScene(chain(), block, overrides, nil)
-        var call = try scene.call(request)
-        let ignored = try scene.ignoredInAccessList(call)
-        for _ in 0..<Self.accessListRounds {
-            let tracer = AccessListTracer(ignoring: ignored, startingWith: call.accessList)
-            let outcome = try context.limited { cancellation in
-                scene.context.cancellation = cancellation
-                return try scene.run(call, gasCap: context.limits.callGas, tracer: tracer)
-            }
-            let found = tracer.accessList
-            if found == call.accessList {
-                return AccessListResult(
-                    accessList: found, error: outcome.halt?.gethText, gasUsed: outcome.gasUsed)
-            }
-            call.accessList = found
-        }
-        throw RPCError.server("the accesses of the call do not settle")
     }
 
     /// Makes blocks that might be, on top of one that is (execution-apis, `eth_simulateV1`).
@@ -109,12 +88,11 @@ struct CallScene {
         _ context: ExecutionContext, _ state: any StateReader,
         _ overrides: StateOverridesParameter?, _ blockOverrides: BlockOverridesParameter?
     ) throws {
-        var scene = blockOverrides.map { context.applying($0.overrides) } ?? context
+        var scene = try blockOverrides?.applied(to: context) ?? context
         scene.movedPrecompiles = try overrides?.movedPrecompiles(at: scene.fork)
         self.context = scene
         if let overrides {
-            let difference = try StateDiff(overriding: state, with: overrides.overrides)
-            self.state = StateOverlay(base: state, diff: difference)
+            self.state = StateOverlay(base: state, diff: try overrides.changes(of: state))
         } else {
             self.state = state
         }
@@ -122,7 +100,7 @@ struct CallScene {
 
     /// The call that a client describes.
     func call(_ request: TransactionRequest) throws -> CallRequest {
-        try request.checkFees()
+        try request.checkFeeKind()
         try request.check(chainId: context.config.chainId)
         let fees: CallRequest.Fees =
             if let price = request.gasPrice {

@@ -94,6 +94,26 @@ extension EthNamespace {
         guard services.devnet != nil, let from = request.from else {
             throw RPCError.server("unknown account")
         }
+        return try await send(request, from: from, signingWith: nil, context)
+    }
+
+    /// Completes a transaction and sends it. One without a nonce waits until those of its sender that
+    /// came before have theirs.
+    ///
+    /// - Parameter key: the sender's; nil to send as an impersonated account.
+    private func send(
+        _ request: TransactionRequest, from: Address, signingWith key: PrivateKey?,
+        _ context: RPCContext
+    ) async throws -> Hash256 {
+        if request.blobVersionedHashes != nil || request.maxFeePerBlobGas != nil {
+            throw RPCError.server("signing blob transactions not supported")
+        }
+        var request = request
+        request.from = from
+        let complete = request
+        let needsNonce = request.nonce == nil
+        if needsNonce { await services.turnstiles.enter(from) }
+        defer { if needsNonce { services.turnstiles.leave(from) } }
         var transaction = try await context.execute {
             try fill(complete, gasCap: context.limits.callGas)
         }

@@ -133,6 +133,14 @@ extension RPCLimits {
             ("logs", "\(logs)", "logs in one answer"),
             ("logBlocks", "\(logBlocks)", "blocks that one search for logs may span"),
             ("simulatedBlocks", "\(simulatedBlocks)", "blocks of one `eth_simulateV1`, as geth"),
+            (
+                "simulatedBlockCalls", "\(simulatedBlockCalls)",
+                "calls of one block of `eth_simulateV1`, as geth"
+            ),
+            (
+                "simulatedCalls", "\(simulatedCalls)",
+                "calls of all blocks of one `eth_simulateV1`, as geth"
+            ),
             ("traceTime", "\(traceTime)", "time for the trace of one transaction, as geth"),
             ("traceBytes", "\(traceBytes)", "bytes of one trace"),
             (

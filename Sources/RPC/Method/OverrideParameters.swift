@@ -3,12 +3,15 @@ import EVM
 import EthereumTypes
 import Execution
 import Primitives
+import State
 
 /// The third parameter of `eth_call`: accounts that a call finds changed (geth's `StateOverride`).
 struct StateOverridesParameter: RPCParameter {
-    let overrides: [Address: Execution.StateOverride]
+    private let accounts: [Address: Execution.StateOverride]
     /// Where precompiles are to go, by the address where they stand.
-    let moved: [Address: Address]
+    private let moved: [Address: Address]
+    /// Accounts whose storage is to be replaced and to be changed.
+    private let ambiguous: [Address]
 
     static func decode(_ text: JSONText) throws(RPCParameterError) -> StateOverridesParameter {
         guard let members = text.members else {
@@ -16,31 +19,36 @@ struct StateOverridesParameter: RPCParameter {
                 "json: cannot unmarshal \(text.goKind) into Go value of type override.StateOverride"
             )
         }
-        var overrides: [Address: Execution.StateOverride] = [:]
+        var accounts: [Address: Execution.StateOverride] = [:]
         var moved: [Address: Address] = [:]
+        var ambiguous: [Address] = []
         for (name, member) in members {
             let address = try Address.decode(JSONText(.string(name)))
             let fields = try ObjectFields(
                 member, type: "override.OverrideAccount", name: "OverrideAccount")
             moved[address] = try fields.read("movePrecompileToAddress", Address.self)
-            overrides[address] = try account(fields, address)
+            let state = try fields.read("state", StorageMap.self)?.slots
+            let difference = try fields.read("stateDiff", StorageMap.self)?.slots
+            if state != nil, difference != nil { ambiguous.append(address) }
+            accounts[address] = Execution.StateOverride(
+                nonce: try fields.read("nonce", UInt64.self),
+                balance: try fields.read("balance", UInt256.self),
+                code: try fields.read("code", HexData.self)?.bytes,
+                storage: state.map { .replaced($0) } ?? difference.map { .changed($0) })
         }
-        return StateOverridesParameter(overrides: overrides, moved: moved)
+        return StateOverridesParameter(
+            accounts: accounts, moved: moved, ambiguous: ambiguous.sorted())
     }
 
-    private static func account(
-        _ fields: ObjectFields, _ address: Address
-    ) throws(RPCParameterError) -> Execution.StateOverride {
-        let state = try fields.read("state", StorageMap.self)?.slots
-        let difference = try fields.read("stateDiff", StorageMap.self)?.slots
-        if state != nil, difference != nil {
-            throw RPCParameterError("account \(address) has both 'state' and 'stateDiff'")
+    /// The changes that make the overrides true of a state.
+    ///
+    /// - Throws: `RPCError` if an account's storage is to be replaced and to be changed.
+    func changes(of state: any StateReader) throws -> StateDiff {
+        if let address = ambiguous.first {
+            throw RPCError.server(
+                "account \(address.checksummed) has both 'state' and 'stateDiff'")
         }
-        return Execution.StateOverride(
-            nonce: try fields.read("nonce", UInt64.self),
-            balance: try fields.read("balance", UInt256.self),
-            code: try fields.read("code", HexData.self)?.bytes,
-            storage: state.map { .replaced($0) } ?? difference.map { .changed($0) })
+        return try StateDiff(overriding: state, with: accounts)
     }
 
     /// The precompiles as the overrides leave them; nil if all stay. One that is overridden in any
@@ -50,11 +58,11 @@ struct StateOverridesParameter: RPCParameter {
             guard Precompiles.contains(address, at: fork) else {
                 throw .server("account \(address.checksummed) is not a precompile")
             }
-            guard overrides[target] == nil else {
+            guard accounts[target] == nil else {
                 throw .server("account \(target.checksummed) is already overridden")
             }
         }
-        let removed = overrides.keys.filter { Precompiles.contains($0, at: fork) }
+        let removed = accounts.keys.filter { Precompiles.contains($0, at: fork) }
         if removed.isEmpty { return nil }
         return MovedPrecompiles(fork: fork, moves: moved, removed: Set(removed))
     }
@@ -95,7 +103,9 @@ private struct StorageMap: RPCParameter {
 
 /// The fourth parameter of `eth_call`: what is different about the block (geth's `BlockOverrides`).
 struct BlockOverridesParameter: RPCParameter {
-    let overrides: BlockOverrides
+    private let overrides: BlockOverrides
+    /// A member that only `eth_simulateV1` takes.
+    private let refused: String?
 
     static func decode(_ text: JSONText) throws(RPCParameterError) -> BlockOverridesParameter {
         let fields = try ObjectFields(text, type: "override.BlockOverrides", name: "BlockOverrides")
@@ -108,7 +118,21 @@ struct BlockOverridesParameter: RPCParameter {
         overrides.difficulty = try fields.read("difficulty", UInt256.self)
         overrides.baseFeePerGas = try fields.read("baseFeePerGas", UInt256.self)
         overrides.blobBaseFee = try fields.read("blobBaseFee", UInt256.self)
-        return BlockOverridesParameter(overrides: overrides)
+        var refused: String?
+        if try fields.read("beaconRoot", Hash256.self) != nil {
+            refused = "beaconRoot"
+        } else if try fields.read("withdrawals", [Withdrawal].self) != nil {
+            refused = "withdrawals"
+        }
+        return BlockOverridesParameter(overrides: overrides, refused: refused)
+    }
+
+    /// A context with the overrides.
+    func applied(to context: ExecutionContext) throws(RPCError) -> ExecutionContext {
+        if let refused {
+            throw .server("block override \"\(refused)\" is not supported for this RPC method")
+        }
+        return context.applying(overrides)
     }
 
     static let schema: JSONValue = ["type": "object", "title": "BlockOverrides"]

@@ -46,11 +46,17 @@ struct TransactionRequest: RPCParameter, Hashable {
         return request
     }
 
-    /// Checks what no transaction may be, before anything is filled in.
-    func checkFees() throws(RPCError) {
+    /// Checks that the price is of one kind.
+    func checkFeeKind() throws(RPCError) {
         if gasPrice != nil, maxFeePerGas != nil || maxPriorityFeePerGas != nil {
             throw .server("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified")
         }
+    }
+
+    /// Checks what no transaction may be, before anything is filled in. Of calls only the kind is
+    /// checked: the rest is said by who executes them.
+    func checkFees() throws(RPCError) {
+        try checkFeeKind()
         if let cap = maxFeePerGas, let tip = maxPriorityFeePerGas, cap < tip {
             throw .server("maxFeePerGas (\(cap)) < maxPriorityFeePerGas (\(tip))")
         }

@@ -46,9 +46,9 @@ struct SimulatedBody {
         let outcome: TransactionOutcome
         do throws(TransactionError) {
             outcome = try processTransaction(
-                recovered, in: context(for: transaction), state: state,
+                recovered, in: context, state: state,
                 gasAvailable: context.block.gasLimit - gasUsed, blobGasAvailable: .max,
-                checks: validates ? .nonce : [], tracer: tracer)
+                checks: validates ? [.nonce, .price] : [], tracer: tracer)
         } catch {
             guard case .invalid(let reason) = error else { throw error }
             throw RPCError(
@@ -74,14 +74,14 @@ struct SimulatedBody {
     private func complete(
         _ request: TransactionRequest, state: JournaledState, gasLeft: Gas
     ) throws(RPCError) -> Transaction {
-        try request.checkFees()
+        try request.checkFeeKind()
         try request.check(chainId: context.config.chainId)
         let blockGasLeft = context.block.gasLimit - min(gasUsed, context.block.gasLimit)
         let gas = request.gas ?? blockGasLeft
         guard gas <= blockGasLeft else {
             throw RPCError(
                 code: -38_015,
-                message: "block gas limit reached: \(gasUsed) >= \(context.block.gasLimit)")
+                message: "block gas limit reached: remaining: \(blockGasLeft), required: \(gas)")
         }
         return Transaction(
             type: request.type, chainId: context.config.chainId,
@@ -93,16 +93,6 @@ struct SimulatedBody {
             maxFeePerBlobGas: request.maxFeePerBlobGas ?? .zero,
             blobVersionedHashes: request.blobVersionedHashes ?? [],
             authorizationList: request.authorizationList ?? [])
-    }
-
-    /// Without validation a call that offers nothing for gas sees a base fee of zero.
-    private func context(for transaction: Transaction) -> ExecutionContext {
-        guard !validates, transaction.maxFeePerGas.isZero,
-            transaction.maxPriorityFeePerGas.isZero
-        else { return context }
-        var free = context
-        free.block.baseFeePerGas = .zero
-        return free
     }
 
     /// The results of the calls as JSON.
@@ -119,14 +109,15 @@ struct SimulatedBody {
                         log: log, place: place, transactionHash: hashes[index],
                         logIndex: number, isRemoved: false)
                 }
-                write(call.outcome, logs, to: &writer)
+                write(call.outcome, of: transactions[index], logs, to: &writer)
             }
         }
         return writer.bytes
     }
 
     private func write(
-        _ outcome: TransactionOutcome, _ logs: [LogResult], to writer: inout JSONWriter
+        _ outcome: TransactionOutcome, of transaction: Transaction, _ logs: [LogResult],
+        to writer: inout JSONWriter
     ) {
         writer.object { writer in
             writer.key("returnData")
@@ -143,7 +134,9 @@ struct SimulatedBody {
             guard let halt = outcome.halt else { return }
             writer.key("error")
             writer.object { writer in
-                let error = RPCError(halt, output: outcome.output)
+                let text = context.gethText(
+                    of: halt, calling: transaction.to, with: transaction.data)
+                let error = RPCError(halt, text: text, output: outcome.output)
                 writer.key("message")
                 writer.string(error.message)
                 writer.key("code")
@@ -215,10 +208,10 @@ extension InvalidTransaction {
         case .gasLimitExceedsBlock: -38_015
         case .senderNotEOA: -38_024
         case .initCodeTooLarge: -38_025
+        case .priorityFeeAboveFeeCap: RPCErrorCode.invalidParams
         case .typeNotSupported, .wrongChainId, .invalidSignature, .nonceOverflow, .gasAboveCap,
-            .floorDataGas, .priorityFeeAboveFeeCap, .creationNotAllowed, .noBlobs, .tooManyBlobs,
-            .invalidBlobHashVersion, .blobFeeCapBelowBlobBaseFee, .blobGasExceedsBlock,
-            .emptyAuthorizationList:
+            .floorDataGas, .creationNotAllowed, .noBlobs, .tooManyBlobs, .invalidBlobHashVersion,
+            .blobFeeCapBelowBlobBaseFee, .blobGasExceedsBlock, .emptyAuthorizationList:
             RPCErrorCode.internalError
         }
     }

@@ -52,7 +52,7 @@ struct Simulation {
     ) throws -> [SimulatedBlock] {
         var results: [SimulatedBlock] = []
         var parent = (header: base, hash: baseHash)
-        for calls in try completed(request.blocks, limit: rpc.limits.simulatedBlocks) {
+        for calls in try completed(request.blocks, rpc.limits) {
             guard .now < rpc.deadline else { throw RPCError.timedOut }
             let block = try simulate(calls, on: parent, cancellation)
             hashes[block.result.block.header.number] = block.hash
@@ -64,10 +64,11 @@ struct Simulation {
 
     /// The blocks with their numbers and times, and empty ones in the gaps.
     private func completed(
-        _ blocks: [SimulationRequest.BlockCalls], limit: UInt64
+        _ blocks: [SimulationRequest.BlockCalls], _ limits: RPCLimits
     ) throws(RPCError) -> [SimulationRequest.BlockCalls] {
         guard !blocks.isEmpty else { throw .invalidParams("empty input") }
-        guard UInt64(blocks.count) <= limit else { throw .tooManyBlocks }
+        guard UInt64(blocks.count) <= limits.simulatedBlocks else { throw .tooManyBlocks }
+        try checkCalls(blocks, limits)
         var result: [SimulationRequest.BlockCalls] = []
         var number = base.number
         var time = base.timestamp
@@ -78,7 +79,8 @@ struct Simulation {
                     code: -38_020,
                     message: "block numbers must be in order: \(wanted) <= \(number)")
             }
-            guard let next = wanted.asUInt64, next - base.number <= limit else {
+            guard let next = wanted.asUInt64, next - base.number <= limits.simulatedBlocks
+            else {
                 throw .tooManyBlocks
             }
             while number + 1 < next {
@@ -104,6 +106,26 @@ struct Simulation {
         return result
     }
 
+    private func checkCalls(
+        _ blocks: [SimulationRequest.BlockCalls], _ limits: RPCLimits
+    ) throws(RPCError) {
+        var total = 0
+        for block in blocks {
+            let count = block.calls.count
+            guard count <= limits.simulatedBlockCalls else {
+                throw RPCError(
+                    code: RPCErrorCode.simulationLimit,
+                    message: "too many calls in block: \(count) > \(limits.simulatedBlockCalls)")
+            }
+            total += count
+            guard total <= limits.simulatedCalls else {
+                throw RPCError(
+                    code: RPCErrorCode.simulationLimit,
+                    message: "too many calls: \(total) > \(limits.simulatedCalls)")
+            }
+        }
+    }
+
     private static func after(_ time: Timestamp) -> Timestamp {
         let (next, overflow) = time.addingReportingOverflow(secondsPerBlock)
         return overflow ? .max : next
@@ -121,7 +143,7 @@ struct Simulation {
         if let fee = calls.block.blobBaseFee { context.block.blobBaseFee = fee }
         if let overrides = calls.state {
             context.movedPrecompiles = try overrides.movedPrecompiles(at: context.fork)
-            changes.merge(try StateDiff(overriding: state(), with: overrides.overrides))
+            changes.merge(try overrides.changes(of: state()))
         }
         let executor = BlockExecutor(
             context: context, state: JournaledState(reader: state()),
@@ -166,10 +188,13 @@ struct Simulation {
         var header = Header(
             parentHash: parent.hash, coinbase: overrides.coinbase ?? parent.header.coinbase,
             stateRoot: .zero, transactionsRoot: .emptyTrieRoot, receiptsRoot: .emptyTrieRoot,
-            difficulty: overrides.difficulty ?? parent.header.difficulty,
-            number: overrides.number?.asUInt64 ?? 0,
+            difficulty: parent.header.difficulty, number: overrides.number?.asUInt64 ?? 0,
             gasLimit: overrides.gasLimit ?? parent.header.gasLimit, gasUsed: 0,
             timestamp: overrides.timestamp ?? 0, prevRandao: overrides.prevRandao ?? .zero)
+        if config.isPostMerge(number: header.number, timestamp: header.timestamp) {
+            header.difficulty = .zero
+        }
+        if let difficulty = overrides.difficulty { header.difficulty = difficulty }
         let fork = config.fork(of: header)
         if fork >= .london {
             header.baseFeePerGas =
@@ -236,6 +261,21 @@ private struct SimulatedState: StateReader {
     }
 }
 
+extension ChainConfig {
+    /// Whether a block surely has proof of stake, whatever its parent: geth's `IsPostMerge`.
+    fileprivate func isPostMerge(number: BlockNumber, timestamp: Timestamp) -> Bool {
+        terminalTotalDifficulty?.isZero ?? false
+            || mergeNetsplitBlock.map { number >= $0 } ?? false
+            || self.timestamp(of: .shanghai).map { timestamp >= $0 } ?? false
+    }
+}
+
 extension RPCError {
-    fileprivate static let tooManyBlocks = RPCError(code: -38_026, message: "too many blocks")
+    fileprivate static let tooManyBlocks = RPCError(
+        code: RPCErrorCode.simulationLimit, message: "too many blocks")
+}
+
+extension RPCErrorCode {
+    /// execution-apis, `eth_simulateV1`: the client asks for too much.
+    fileprivate static let simulationLimit = -38_026
 }

@@ -165,7 +165,13 @@ import RPC
         (#"{"gasPrice":"0x1","maxFeePerGas":"0x1"}"#, -32_000, "both gasPrice and"),
         (
             #"{"maxFeePerGas":"0x1","maxPriorityFeePerGas":"0x2"}"#, -32_000,
-            "maxFeePerGas (1) < maxPriorityFeePerGas (2)"
+            "err: max priority fee per gas higher than max fee per gas: address "
+                + "0x0000000000000000000000000000000000000000, maxPriorityFeePerGas: 2, "
+                + "maxFeePerGas: 1 (supplied gas 50000000)"
+        ),
+        (
+            #"{"to":"0x0000000000000000000000000000000000000008","data":"0x01"}"#, -32_000,
+            "bad elliptic curve pairing size"
         ),
         (#"{"chainId":"0x5"}"#, -32_000, "chainId does not match node's (have=5, want=31337)"),
         (
@@ -191,6 +197,31 @@ import RPC
         #expect(error.message.contains(message), "\(error.message)")
     }
 
+    @Test(arguments: [
+        (
+            #""latest",{"0x00000000000000000000000000000000000000aa":{"state":{},"stateDiff":{}}}"#,
+            "account 0x00000000000000000000000000000000000000AA has both 'state' and 'stateDiff'"
+        ),
+        (
+            #""latest",{},{"beaconRoot":"0x\#(String(repeating: "0", count: 64))"}"#,
+            #"block override "beaconRoot" is not supported for this RPC method"#
+        ),
+        (
+            #""latest",{},{"withdrawals":[]}"#,
+            #"block override "withdrawals" is not supported for this RPC method"#
+        ),
+    ]) func `overrides that make no sense are refused`(
+        parameters: String, message: String
+    ) async throws {
+        let node = try TestNode.devnet()
+        for method in ["eth_call", "eth_estimateGas"] {
+            let error = try await node.failure(
+                method, #"[{"to":"\#(TestNode.receiver)"},\#(parameters)]"#)
+            #expect(error.code == -32_000)
+            #expect(error.message == message)
+        }
+    }
+
     @Test func `gas is estimated, or it is said why not`() async throws {
         let node = try TestNode.devnet()
         let alice = TestNode.alice.address
@@ -201,7 +232,14 @@ import RPC
         let poor = try await node.failure(
             "eth_estimateGas",
             #"[{"from":"\#(TestNode.receiver)","to":"\#(alice)","value":"0x1"}]"#)
-        #expect(poor.message.contains("insufficient funds"))
+        #expect(
+            poor.message
+                == "failed with 30000000 gas: insufficient funds for gas * price + value: address "
+                + "\(TestNode.receiver.checksummed) have 0 want 1")
+        let precompile = try await node.failure(
+            "eth_estimateGas",
+            #"[{"to":"0x0000000000000000000000000000000000000008","data":"0x01"}]"#)
+        #expect(precompile.message == "bad elliptic curve pairing size")
         let tight = try await node.failure(
             "eth_estimateGas",
             #"[{"to":"\#(TestNode.emitter)","data":"0x01","gas":"0x5300"}]"#)
@@ -223,8 +261,11 @@ import RPC
         #expect(
             try await node.call("eth_feeHistory", #"["0x0", "latest", []]"#)["gasUsedRatio"] == [])
         for (params, message) in [
-            (#"["0x1", "latest", [101]]"#, "invalid reward percentile: 101.0"),
-            (#"["0x1", "latest", [5, 4]]"#, "invalid reward percentile: #0:5.0 >= #1:4.0"),
+            (#"["0x1", "latest", [101]]"#, "invalid reward percentile: 101.000000"),
+            (
+                #"["0x1", "latest", [5, 4]]"#,
+                "invalid reward percentile: #0:5.000000 >= #1:4.000000"
+            ),
             (#"["0x1", "0x64"]"#, "request beyond head block: requested 100, head 3"),
         ] {
             #expect(try await node.failure("eth_feeHistory", params).message == message)

@@ -57,6 +57,40 @@ import RPC
         let unknown = try await node.failure(
             "eth_sendTransaction", #"[{"from":"\#(TestNode.receiver)","to":"\#(alice)"}]"#)
         #expect(unknown.message == "unknown account")
+        for blob in [#""maxFeePerBlobGas":"0x1""#, #""blobVersionedHashes":[]"#] {
+            let error = try await node.failure(
+                "eth_sendTransaction",
+                #"[{"from":"\#(alice)","to":"\#(TestNode.receiver)",\#(blob)}]"#)
+            #expect(error.message == "signing blob transactions not supported")
+        }
+    }
+
+    @Test(arguments: [MiningMode.automine, .manual])
+    func `transactions that come at once get nonces of their own`(mode: MiningMode) async throws {
+        let node = try TestNode.devnet(mode: mode)
+        _ = try await node.call("anvil_impersonateAccount", #"["\#(TestNode.receiver)"]"#)
+        _ = try await node.call(
+            "anvil_setBalance", #"["\#(TestNode.receiver)", "0xde0b6b3a7640000"]"#)
+        let senders = [TestNode.alice.address, TestNode.bob.address, TestNode.receiver]
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for sender in senders {
+                for index in 0..<50 {
+                    let method =
+                        index.isMultiple(of: 5)
+                        ? "eth_sendUnsignedTransaction" : "eth_sendTransaction"
+                    group.addTask {
+                        _ = try await node.call(
+                            method, #"[{"from":"\#(sender)","to":"\#(TestNode.emitter)"}]"#)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        for sender in senders {
+            #expect(
+                try await node.call("eth_getTransactionCount", #"["\#(sender)", "pending"]"#)
+                    == "0x32")
+        }
     }
 
     @Test func `a transaction can be filled in and signed without being sent`() async throws {
