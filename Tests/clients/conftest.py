@@ -50,10 +50,10 @@ OWN_FAILURES = {
     "TestAdmin::test_admin_peers": "wants a node to be its own peer; web3.py expects it to fail on geth",
     "TestAsyncAdmin::test_admin_peers": "the same",
     "TestAsyncAdmin::test_async_node_info": "wants the name Geth",
-    "TestAdmin::test_admin_start_stop_http": "stops the server that it speaks to; so on geth",
-    "TestAdmin::test_admin_start_stop_ws": "the same",
-    "TestAsyncAdmin::test_admin_start_stop_http": "the same",
-    "TestAsyncAdmin::test_admin_start_stop_ws": "the same",
+    "TestAdmin::test_admin_start_stop_http": "wants admin_startHTTP and admin_stopHTTP: listeners are settings here",
+    "TestAdmin::test_admin_start_stop_ws": "the same of admin_startWS and admin_stopWS",
+    "TestAsyncAdmin::test_admin_start_stop_http": "the same of admin_startHTTP and admin_stopHTTP",
+    "TestAsyncAdmin::test_admin_start_stop_ws": "the same of admin_startWS and admin_stopWS",
     "TestRPCBackend::test_get_fee_history": "wants the answers of eth-tester's own backend: oldest block 1 whatever is"
     " asked for, and no fee of the next block",
 }

@@ -22,9 +22,9 @@ public enum MethodReference {
     private static let introduction = [
         "# JSON-RPC methods",
         "",
-        "Made from the table of methods by `make docs`; a test compares the names. How they are",
-        "served, and what is as elsewhere, is in [json-rpc.md](json-rpc.md). `rpc_discover` answers with",
-        "the same as an OpenRPC document, for what the caller may use. The Engine API, the checkpoint",
+        "Made from the table of methods by `make docs`; a test compares it. How they are served,",
+        "and what is as elsewhere, is in [json-rpc.md](json-rpc.md). `rpc_discover` answers with the same",
+        "as an OpenRPC document, for what the caller may use. The Engine API, the checkpoint",
         "method of `admin`, and what plugins and the feed of events add stand in json-rpc.md,",
         "operations.md and plugins.md.",
         "",
