@@ -53,6 +53,8 @@ public indirect enum TraceKind: Hashable, Sendable {
     case selectors
     /// `keccak256PreimageTracer`.
     case keccak256Preimages
+    /// `erc7562Tracer`.
+    case userOperations(UserOperationTracer.Options)
     /// `noopTracer`.
     case nothing
     /// `muxTracer`: several by their names.
@@ -70,6 +72,7 @@ public indirect enum TraceKind: Hashable, Sendable {
         case .prestate(let options): return PrestateTracer(options, limit: limit)
         case .selectors: return FourByteTracer(limit: limit)
         case .keccak256Preimages: return Keccak256PreimageTracer(limit: limit)
+        case .userOperations(let options): return UserOperationTracer(options, limit: limit)
         case .nothing: return NoopTracer()
         case .several(let kinds):
             return MuxTracer(kinds.mapValues { $0.recorder(of: subject, limit: limit) })

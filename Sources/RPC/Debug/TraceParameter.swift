@@ -72,6 +72,15 @@ struct TraceParameter: RPCParameter {
             return .success(.prestate(options))
         case "4byteTracer": return .success(.selectors)
         case "keccak256PreimageTracer": return .success(.keccak256Preimages)
+        case "erc7562Tracer":
+            // How much of the stack geth keeps for itself, `stackTopItemsSize`, changes no answer.
+            let ignored = try fields.read("ignoredOpcodes", [UInt64].self)
+            return .success(
+                .userOperations(
+                    UserOperationTracer.Options(
+                        includesLogs: try has("withLog"),
+                        ignored: ignored.map { Set($0.map { UInt8(truncatingIfNeeded: $0) }) }
+                            ?? UserOperationTracer.Options.harmless)))
         case "noopTracer": return .success(.nothing)
         default: return .failure(unknown(name))
         }

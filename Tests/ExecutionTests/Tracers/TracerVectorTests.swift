@@ -14,6 +14,7 @@ struct TracerVectorTests {
         ("call_tracer", "callTracer", 15), ("call_tracer_withLog", "callTracer", 10),
         ("call_tracer_flat", "flatCallTracer", 32), ("prestate_tracer", "prestateTracer", 11),
         ("prestate_tracer_with_diff_mode", "prestateTracer", 13),
+        ("erc7562_tracer", "erc7562Tracer", 3),
     ])
     func `a tracer answers as geth's`(folder: String, tracer: String, count: Int) throws {
         let vectors = try TracerVectors.all(in: folder)
@@ -140,6 +141,8 @@ private struct TracerVectors {
                 FlatCallTracer.Options(
                     hasParityErrors: has("convertParityErrors"),
                     includesPrecompiles: has("includePrecompiles")))
+        case "erc7562Tracer":
+            .userOperations(UserOperationTracer.Options(includesLogs: has("withLog")))
         default:
             .prestate(
                 PrestateTracer.Options(

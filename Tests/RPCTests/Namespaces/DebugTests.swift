@@ -94,6 +94,12 @@ import RPC
         #expect(try await trace("4byteTracer") == ["0x01020304-1": 1])
         #expect(try await trace("noopTracer") == [:])
         #expect(try await trace("keccak256PreimageTracer") == [:])
+        let operation = try await trace("erc7562Tracer", #"{"withLog":true}"#)
+        #expect(operation["usedOpcodes"] == ["0x0": 1, "0x35": 1, "0xa1": 1])
+        #expect(operation["logs"]?.arrayValue?.count == 1)
+        #expect(
+            try await trace("erc7562Tracer", #"{"ignoredOpcodes":["0x0","0x5f"]}"#)["usedOpcodes"]
+                == ["0x35": 1, "0xa1": 1])
         let prestate = try await trace("prestateTracer")
         #expect(prestate[TestNode.emitter.description]?["code"] == "0x5f355f5fa100")
         #expect(prestate[TestNode.alice.address.description]?["nonce"] == 1)
