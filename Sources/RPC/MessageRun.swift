@@ -178,6 +178,20 @@ struct MessageRun: Sendable {
         return writer.bytes
     }
 
+    /// The text of an answer in which every call has failed.
+    func refusal(_ error: RPCError) -> Bytes {
+        var writer = JSONWriter(capacity: 256)
+        if isBatch { writer.beginArray() }
+        for call in calls where !call.request.isNotification {
+            Self.writeAnswer(id: call.request.id.map { text[$0] }, to: &writer) { writer in
+                writer.key("error")
+                error.write(to: &writer)
+            }
+        }
+        if isBatch { writer.endArray() }
+        return writer.bytes
+    }
+
     static func writeAnswer(
         id: ArraySlice<UInt8>?, to writer: inout JSONWriter, _ outcome: (inout JSONWriter) -> Void
     ) {

@@ -14,6 +14,7 @@ public final class RPCDispatcher: Sendable {
     /// The limits of the server.
     public let limits: RPCLimits
     private let pool: ExecutionPool
+    private let budget: AnswerBudget
     private let logger: Logger
     private let observe: (@Sendable (RPCObservation) -> Void)?
 
@@ -27,17 +28,18 @@ public final class RPCDispatcher: Sendable {
         self.table = table
         self.pool = pool
         self.limits = limits
+        budget = AnswerBudget(limit: limits.largeAnswersBytes)
         self.logger = logger
         self.observe = observe
     }
 
-    /// The answer to a message: at once, or when the future completes. Nil bytes mean that none is
-    /// sent, because the message held only notifications.
+    /// The answer to a message: at once, or when the future completes. Nil means that none is sent,
+    /// because the message held only notifications.
     package enum Reply {
-        case now(Bytes?)
-        case later(EventLoopFuture<Bytes?>)
+        case now(RPCAnswer?)
+        case later(EventLoopFuture<RPCAnswer?>)
         /// As `later`, and the answer tells the ids of subscriptions: their notifications follow it.
-        case subscribing(EventLoopFuture<Bytes?>)
+        case subscribing(EventLoopFuture<RPCAnswer?>)
     }
 
     package func reply(
@@ -48,7 +50,7 @@ public final class RPCDispatcher: Sendable {
             message = try RPCMessage(text, limits: limits)
         } catch {
             _ = caller.limit?([])
-            return .now(answer(to: error, in: text))
+            return .now(RPCAnswer(text: answer(to: error, in: text), room: nil))
         }
         let context = RPCContext(
             session: session, access: caller.access,
@@ -64,20 +66,20 @@ public final class RPCDispatcher: Sendable {
         switch calls.lazy.map(\.rank).max() {
         case nil, .inline:
             advance(&run, upTo: .inline, isBusy: false)
-            return .now(run.finish())
+            return .now(finish(run))
         case .pooled:
             let start = run
             let job = pool.submit(on: loop) {
                 var run = start
                 self.advance(&run, upTo: .pooled, isBusy: false)
-                return run.finish()
+                return self.finish(run)
             }
             if let job { return start.subscribes ? .subscribing(job) : .later(job) }
             advance(&run, upTo: .pooled, isBusy: true)
-            return .now(run.finish())
+            return .now(finish(run))
         case .awaited:
             let start = run
-            let job = loop.makeFutureWithTask { await self.complete(start) }
+            let job = loop.makeFutureWithTask { self.finish(await self.complete(start)) }
             return start.subscribes ? .subscribing(job) : .later(job)
         }
     }
@@ -93,11 +95,12 @@ public final class RPCDispatcher: Sendable {
         let context = RPCContext(
             session: nil, access: access,
             deadline: .now + .seconds(limits.messageSeconds), limits: limits, pool: pool)
-        return await complete(
+        var run = await complete(
             MessageRun(
                 text: text,
                 calls: message.requests.map { PendingCall($0, in: text, table, access) },
                 isBatch: message.isBatch, context: context))
+        return run.finish()
     }
 
     /// Calls one method from within the process, as a transport would.
@@ -118,7 +121,16 @@ public final class RPCDispatcher: Sendable {
             message: answer["error"]?["message"]?.stringValue ?? "", data: answer["error"]?["data"])
     }
 
-    private func complete(_ start: MessageRun) async -> Bytes? {
+    /// The answer of a run; errors in its place if it is large and too many others are on their way.
+    private func finish(_ run: MessageRun) -> RPCAnswer? {
+        var run = run
+        guard let text = run.finish() else { return nil }
+        guard text.count > limits.smallAnswerBytes else { return RPCAnswer(text: text, room: nil) }
+        if let room = budget.room(for: text.count) { return RPCAnswer(text: text, room: room) }
+        return RPCAnswer(text: run.refusal(.tooManyLargeAnswers), room: nil)
+    }
+
+    private func complete(_ start: MessageRun) async -> MessageRun {
         var run = start
         while let call = run.next {
             switch call.rank {
@@ -138,7 +150,7 @@ public final class RPCDispatcher: Sendable {
             case .awaited: await answerCommand(call, &run)
             }
         }
-        return run.finish()
+        return run
     }
 
     /// Answers calls as long as they may be run on this thread.

@@ -71,6 +71,9 @@ extension RPCError {
             code: RPCErrorCode.limitExceeded,
             message: "too many requests: try again in \(seconds) s")
     }
+    static let tooManyLargeAnswers = RPCError(
+        code: RPCErrorCode.limitExceeded,
+        message: "busy: too many large answers are on their way, try again")
     static let internalError = RPCError(
         code: RPCErrorCode.internalError, message: "internal error")
     package static let notificationsUnsupported = RPCError(

@@ -14,6 +14,16 @@ public struct RPCLimits: Sendable {
     /// Bytes of the answer to a batch, as in geth (`BatchResponseMaxSize`).
     public var batchResponseBytes = 25_000_000
 
+    /// Bytes of an answer that counts as small: no matter how many of them there are, it is a matter of
+    /// ``connections``.
+    public var smallAnswerBytes = 1 << 20
+
+    /// Bytes of all larger answers that clients have not read yet. One alone may be larger.
+    public var largeAnswersBytes = 1 << 30
+
+    /// Bytes of an answer that are given to the socket at a time; the rest waits until they have left.
+    public var answerPieceBytes = 256 << 10
+
     /// Open connections of all listeners together. Each costs a descriptor and some kilobytes.
     public var connections = 4_096
 

@@ -268,8 +268,8 @@ private final class Follower: NodePlugin {
             let reply = dispatcher.reply(
                 to: request.encoded(), session: session, caller: RPCCaller(.all),
                 on: MultiThreadedEventLoopGroup.singleton.any())
-            guard case .now(let bytes?) = reply else { return .null }
-            return try JSONValue(parsing: bytes)
+            guard case .now(let answer?) = reply else { return .null }
+            return try JSONValue(parsing: answer.text)
         }
         let sessions = (0..<2).map { _ in RPCSession(deliver: { $1?() }, hangUp: {}) }
         let id = try #require(try call("apus_subscribe", "events", sessions[0])["result"])

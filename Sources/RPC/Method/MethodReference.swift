@@ -74,6 +74,15 @@ extension RPCLimits {
                 "batchResponseBytes", "\(batchResponseBytes)",
                 "bytes of the answer to a batch, as geth"
             ),
+            ("smallAnswerBytes", "\(smallAnswerBytes)", "bytes of an answer that counts as small"),
+            (
+                "largeAnswersBytes", "\(largeAnswersBytes)",
+                "bytes of all larger answers on their way"
+            ),
+            (
+                "answerPieceBytes", "\(answerPieceBytes)",
+                "bytes of an answer that a socket gets at a time"
+            ),
             ("connections", "\(connections)", "open connections of all listeners"),
             ("jsonDepth", "\(jsonDepth)", "nesting of arrays and objects"),
             (

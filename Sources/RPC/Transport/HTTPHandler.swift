@@ -19,6 +19,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         case discarding
         /// The call is being worked on.
         case working
+        /// The answer is being sent, the last piece of it since then.
+        case sending(since: NIODeadline)
         /// The last answer was given, and the connection is being closed.
         case closed
     }
@@ -29,6 +31,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     private let servesCalls: Bool
     private let health: @Sendable () -> JSONValue
     private let maxBodyBytes: Int
+    private let pieceBytes: Int
+    private let idleTime: TimeAmount
     private var state = State.idle
     /// The `Host` header of this connection that was let through last.
     private var trustedHost: String?
@@ -44,6 +48,8 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         servesCalls = listener.http != nil
         self.health = health
         maxBodyBytes = dispatcher.limits.messageBytes
+        pieceBytes = dispatcher.limits.answerPieceBytes
+        idleTime = .seconds(dispatcher.limits.idleSeconds)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -120,7 +126,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func receiveEnd(_ context: ChannelHandlerContext) {
         switch state {
-        case .idle, .working, .closed: break
+        case .idle, .working, .sending, .closed: break
         case .discarding: state = .idle
         case .reading(let head, let granted, let origin, let body):
             state = .working
@@ -151,17 +157,41 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func respond(
-        _ head: HTTPRequestHead, _ origin: String?, _ answer: Bytes?,
+        _ head: HTTPRequestHead, _ origin: String?, _ answer: RPCAnswer?,
         _ context: ChannelHandlerContext
     ) {
         state = .idle
-        if let answer {
-            write(
-                .ok, ByteBuffer(bytes: answer), head, context,
-                [("Content-Type", "application/json")] + Self.originHeaders(origin))
-        } else {
-            write(.noContent, nil, head, context, Self.originHeaders(origin))
+        guard let answer else {
+            return write(.noContent, nil, head, context, Self.originHeaders(origin))
         }
+        let headers = [("Content-Type", "application/json")] + Self.originHeaders(origin)
+        guard answer.text.count > pieceBytes else {
+            return write(.ok, ByteBuffer(bytes: answer.text), head, context, headers)
+        }
+        let keepsAlive = writeHead(.ok, bodyBytes: answer.text.count, head, context, headers)
+        send(answer, from: 0, keepsAlive: keepsAlive, context)
+    }
+
+    /// Sends the rest of an answer, a piece whenever the socket has taken the one before: of what a slow
+    /// client does not read there is no second copy.
+    private func send(
+        _ answer: RPCAnswer, from start: Int, keepsAlive: Bool, _ context: ChannelHandlerContext
+    ) {
+        let end = min(start + pieceBytes, answer.text.count)
+        let piece = ByteBuffer(bytes: answer.text[start..<end])
+        guard end < answer.text.count else {
+            state = keepsAlive ? .idle : .closed
+            context.write(wrapOutboundOut(.body(.byteBuffer(piece))), promise: nil)
+            return writeEnd(keepsAlive: keepsAlive, context)
+        }
+        state = .sending(since: .now())
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        promise.futureResult.whenSuccess {
+            let (handler, context) = bound.value
+            handler.send(answer, from: end, keepsAlive: keepsAlive, context)
+        }
+        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(piece))), promise: promise)
     }
 
     private func answerGet(
@@ -227,14 +257,30 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
         _ status: HTTPResponseStatus, _ body: ByteBuffer?, _ request: HTTPRequestHead,
         _ context: ChannelHandlerContext, _ headers: [(String, String)]
     ) {
-        let keepsAlive = request.isKeepAlive && !isQuiescing
+        let keepsAlive = writeHead(
+            status, bodyBytes: body?.readableBytes, request, context, headers)
         // Writing the end of an answer may bring the next request.
         if !keepsAlive { state = .closed }
+        if let body { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        writeEnd(keepsAlive: keepsAlive, context)
+    }
+
+    private func writeEnd(keepsAlive: Bool, _ context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        if !keepsAlive { context.close(promise: nil) }
+    }
+
+    /// - Returns: whether the connection stays open after the answer.
+    private func writeHead(
+        _ status: HTTPResponseStatus, bodyBytes: Int?, _ request: HTTPRequestHead,
+        _ context: ChannelHandlerContext, _ headers: [(String, String)]
+    ) -> Bool {
+        let keepsAlive = request.isKeepAlive && !isQuiescing
         var head = HTTPResponseHead(version: request.version, status: status)
         head.headers.reserveCapacity(headers.count + 2)
         for (name, value) in headers { head.headers.add(name: name, value: value) }
-        if let body {
-            head.headers.add(name: "Content-Length", value: String(body.readableBytes))
+        if let bodyBytes {
+            head.headers.add(name: "Content-Length", value: String(bodyBytes))
         }
         if !keepsAlive {
             head.headers.add(name: "Connection", value: "close")
@@ -242,9 +288,7 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             head.headers.add(name: "Connection", value: "keep-alive")
         }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
-        if let body { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-        if !keepsAlive { context.close(promise: nil) }
+        return keepsAlive
     }
 
     private static func originHeaders(_ origin: String?) -> [(String, String)] {
@@ -263,8 +307,12 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is IdleStateHandler.IdleStateEvent:
-            if case .working = state { return }
-            context.close(promise: nil)
+            switch state {
+            case .working: return
+            // The client reads, if slowly.
+            case .sending(let since) where NIODeadline.now() - since < idleTime: return
+            case .idle, .reading, .discarding, .sending, .closed: context.close(promise: nil)
+            }
         case is ChannelShouldQuiesceEvent:
             isQuiescing = true
             context.fireUserInboundEventTriggered(event)

@@ -106,7 +106,7 @@ final class SessionHandler: ChannelInboundHandler {
     ///
     /// - Parameter afterwards: what is done once it is written.
     private func send(
-        _ future: EventLoopFuture<Bytes?>, _ context: ChannelHandlerContext,
+        _ future: EventLoopFuture<RPCAnswer?>, _ context: ChannelHandlerContext,
         _ afterwards: @escaping (SessionHandler, ChannelHandlerContext) -> Void
     ) {
         workingCount += 1
@@ -141,9 +141,13 @@ final class SessionHandler: ChannelInboundHandler {
         }
     }
 
-    private func send(_ answer: Bytes?, _ context: ChannelHandlerContext) {
+    private func send(_ answer: RPCAnswer?, _ context: ChannelHandlerContext) {
         guard let answer, !isEnded else { return }
-        write(answer, promise: nil, context)
+        guard let room = answer.room else { return write(answer.text, promise: nil, context) }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        // Held until the answer has left, or never will.
+        promise.futureResult.whenComplete { _ in withExtendedLifetime(room) {} }
+        write(answer.text, promise: promise, context)
     }
 
     /// Writes a notification, but not before an answer that tells its subscriber what it is about.

@@ -66,7 +66,7 @@ extension TestNode {
         let text = #"{"jsonrpc":"2.0","id":1,"method":"\#(method)","params":\#(params)}"#
         let reply = rpc.dispatcher.reply(
             to: Bytes(text.utf8), session: session, caller: RPCCaller(.all), on: TestLoop.any)
-        guard case .now(let bytes?) = reply else { return .null }
-        return try JSONValue(parsing: bytes)
+        guard case .now(let answer?) = reply else { return .null }
+        return try JSONValue(parsing: answer.text)
     }
 }

@@ -21,6 +21,21 @@ import RPC
         }
     }
 
+    @Test func `a large answer goes out in pieces, and the connection goes on`() async throws {
+        var limits = RPCLimits()
+        limits.answerPieceBytes = 1_000
+        try await withServer(limits: limits) { _, port in
+            let client = try await RawClient(port: port)
+            for count in [999_999, 10, 2_000] {
+                let answer = try await client.post(
+                    #"{"jsonrpc":"2.0","id":1,"method":"test_large","params":[\#(count)]}"#)
+                let text = String(repeating: "x", count: count)
+                #expect(answer.status == 200)
+                #expect(answer.body == #"{"jsonrpc":"2.0","id":1,"result":"\#(text)"}"#)
+            }
+        }
+    }
+
     @Test(arguments: ["test_work", "test_command"])
     func `a call that leaves the event loop is answered`(method: String) async throws {
         try await withServer { _, port in
