@@ -61,7 +61,7 @@ public final class RPCDispatcher: Sendable {
             observe: caller.observe)
         if let seconds = caller.limit?(calls.compactMap(\.cost)) {
             while let call = run.next { run.answer(call, .failure(.tooMany(retryAfter: seconds))) }
-            return .now(run.finish())
+            return .now(finish(run))
         }
         switch calls.lazy.map(\.rank).max() {
         case nil, .inline:

@@ -21,7 +21,7 @@ import RPC
     private func answer(of count: Int) throws -> RPCAnswer {
         let text = #"[{"jsonrpc":"2.0","id":4,"method":"test_large","params":[\#(count)]}]"#
         let reply = dispatcher.reply(
-            to: Bytes(text.utf8), session: nil, access: .all,
+            to: Bytes(text.utf8), session: nil, caller: RPCCaller(.all),
             on: MultiThreadedEventLoopGroup.singleton.any())
         guard case .now(let answer?) = reply else { throw Missing() }
         return answer
