@@ -1,5 +1,5 @@
 import BlockProduction
-public import Chain
+import Chain
 public import EthereumTypes
 public import Execution
 public import Primitives
