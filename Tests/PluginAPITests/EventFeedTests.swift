@@ -178,8 +178,8 @@ private final class Follower: NodePlugin {
         let reply = dispatcher.reply(
             to: request.encoded(), session: session, caller: RPCCaller(.all),
             on: MultiThreadedEventLoopGroup.singleton.any())
-        guard case .now(let bytes?) = reply else { return .null }
-        let answer = try JSONValue(parsing: bytes)
+        guard case .now(let message?) = reply else { return .null }
+        let answer = try JSONValue(parsing: message.text)
         return answer["result"] ?? answer["error"] ?? .null
     }
 
