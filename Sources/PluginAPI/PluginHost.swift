@@ -12,7 +12,8 @@ public import TxPool
 ///     open        opens them on the chain; gives their methods and routes
 ///     run         starts them, catches up with the chain where an index is behind, stops them
 ///
-/// Nothing that a plugin throws gets further than here, unless the policy is to stop.
+/// Nothing that a plugin throws gets further than here, unless the policy is to stop: then no block
+/// is committed any more.
 public final class PluginHost: Sendable {
     /// The figures of the node and its plugins.
     public let metrics: MetricsRegistry
@@ -61,7 +62,9 @@ public final class PluginHost: Sendable {
             try section.refuseUnknown()
             let index = PluginIndex(plugin, policy: policy, metrics: figures) { reason in
                 logger.error(
-                    "a plugin has failed and is disabled",
+                    policy == .stop
+                        ? "a plugin has failed and the chain is stopped"
+                        : "a plugin has failed and is disabled",
                     metadata: ["plugin": "\(manifest.name)", "error": "\(reason)"])
                 figures.failures.add(1, manifest.name)
             }
@@ -77,7 +80,7 @@ public final class PluginHost: Sendable {
 
     /// Who takes part in the commits of the chain.
     public var participants: [any CommitParticipant] {
-        [feed] + entries.filter { !$0.manifest.tables.isEmpty }.map(\.index)
+        [feed] + entries.map(\.index).filter(\.takesPart)
     }
 
     /// The names of the plugins that are enabled: the namespaces of their methods.

@@ -36,7 +36,8 @@ public enum IndexProgress: Sendable, Hashable {
 public enum PluginFailurePolicy: String, Sendable {
     /// The plugin is disabled, the node goes on.
     case disable
-    /// The chain stops to be written.
+    /// The chain stops to be written, until the next start of the node: every commit is refused,
+    /// wherever the plugin failed, and whether it keeps tables or not.
     case stop
 }
 
@@ -69,7 +70,10 @@ final class PluginIndex: CommitParticipant {
     private let entryCount: Counter
     private let state = Mutex(State())
 
-    var needsCalls: Bool { manifest.needsCalls }
+    var needsCalls: Bool { manifest.needsCalls && !manifest.tables.isEmpty }
+
+    /// Whether commits have to ask it: it writes into them, or may refuse them.
+    var takesPart: Bool { !manifest.tables.isEmpty || policy == .stop }
 
     /// - Parameter report: told of a failure, once.
     init(
@@ -95,7 +99,7 @@ final class PluginIndex: CommitParticipant {
     /// The places of the tables, after ``open(_:)``.
     var columns: PluginColumns? { state.withLock { $0.columns } }
 
-    /// Ends the plugin's part in the chain.
+    /// Ends the plugin's part in the chain, and with the policy to stop the chain's writing.
     func fail(_ reason: String) {
         let isFirst = state.withLock { state in
             guard state.failure == nil else { return false }
@@ -144,7 +148,7 @@ final class PluginIndex: CommitParticipant {
     func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
         let clock = ContinuousClock.now
         let failure = state.withLock { state -> String? in
-            guard state.failure == nil, let columns = state.columns else { return nil }
+            guard state.failure == nil, let columns = state.columns else { return state.failure }
             do {
                 try carry(change, columns, &state, to: &batch)
                 return nil
@@ -155,8 +159,14 @@ final class PluginIndex: CommitParticipant {
         timing.observe(clock.duration(to: .now).seconds, manifest.name)
         guard let failure else { return }
         fail(failure)
-        if policy == .stop {
-            throw .participantFailed("the plugin \(manifest.name) failed: \(failure)")
+        try refuse(failure)
+    }
+
+    /// Refuses a commit after a failure, if that is the policy.
+    private func refuse(_ failure: String) throws(ChainError) {
+        switch policy {
+        case .disable: return
+        case .stop: throw .participantFailed("the plugin \(manifest.name) failed: \(failure)")
         }
     }
 

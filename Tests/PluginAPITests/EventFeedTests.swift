@@ -10,6 +10,23 @@ import Synchronization
 import TestSupport
 import Testing
 
+/// Follows the feed, and stands still in its first event until it is told to go on.
+private final class StandingFollower: NodePlugin {
+    static let manifest = PluginManifest(name: "standing", summary: "Stands still.")
+
+    let seen = Mutex<[BlockNumber]>([])
+    let gate = AsyncStream.makeStream(of: Void.self)
+
+    init(_ configuration: inout PluginConfiguration) throws(PluginError) {}
+
+    func run(_ handle: PluginHandle) async throws {
+        try await handle.followEvents { event, _ in
+            self.seen.withLock { $0.append(event.block.number) }
+            for await _ in self.gate.stream {}
+        }
+    }
+}
+
 /// Follows the feed, and keeps what it has seen.
 private final class Follower: NodePlugin {
     static let manifest = PluginManifest(name: "follower", summary: "Follows.")
@@ -130,8 +147,7 @@ private final class Follower: NodePlugin {
             return try #require(test.chain.database.column(family))
         }
         do {
-            let test = try PluginFixture(
-                directory, plugins: [RefusingPlugin.self], policy: .stop)
+            let test = try PluginFixture(directory, plugins: [])
             try await test.produce()
             // As after so many that the first are to go.
             let last = 2 * EventFeed.retained
@@ -146,7 +162,7 @@ private final class Follower: NodePlugin {
             try database.write(batch, durability: .buffered)
             try await test.chain.shutDown()
         }
-        let test = try PluginFixture(directory, plugins: [RefusingPlugin.self], policy: .stop)
+        let test = try PluginFixture(directory, plugins: [], participants: [PairRefusal()])
         let events = try column("events", test)
         func first() throws -> Bytes {
             let cursor = test.chain.database.snapshot().cursor(events)
@@ -253,6 +269,27 @@ private final class Follower: NodePlugin {
         try await test.produce()
         try await test.run { heard.withLock { $0.count } >= 2 }
         #expect(heard.withLock { $0 } == ["reset", "committed"])
+    }
+
+    @Test func `blocks do not wait for an observer that stands still`() async throws {
+        let test = try PluginFixture(directory, plugins: [StandingFollower.self], policy: .stop)
+        let follower = try #require(test.host.plugin(StandingFollower.self))
+        let task = Task { await test.host.run() }
+        while test.host.feed.cursor(of: "standing") == nil { await Task.yield() }
+        try await test.produce()
+        while follower.seen.withLock({ $0.isEmpty }) { await Task.yield() }
+        for _ in 0..<100 { try await test.produce() }
+        try await test.chain.rollback(to: 50)
+        for _ in 0..<10 { try await test.produce() }
+        #expect(test.chain.head.number == 60)
+        #expect(follower.seen.withLock { $0 } == [1])
+        // And it has missed nothing.
+        follower.gate.continuation.finish()
+        let expected = Array(1...101) + (51...101).reversed() + (51...60)
+        while follower.seen.withLock({ $0.count }) < expected.count { await Task.yield() }
+        task.cancel()
+        await task.value
+        #expect(follower.seen.withLock { $0 } == expected.map(UInt64.init))
     }
 
     @Test func `a subscription is ended by its own connection alone`() async throws {

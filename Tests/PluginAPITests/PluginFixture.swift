@@ -84,15 +84,34 @@ final class LaterCountingPlugin: NodePlugin {
     }
 }
 
-/// Refuses blocks with a number of transactions.
-final class RefusingPlugin: NodePlugin {
-    static let manifest = PluginManifest(
-        name: "refusing", summary: "Refuses.", tables: [PluginTable(0, "none", .point)])
+/// Fails where its settings say, and keeps nothing.
+final class FailingPlugin: NodePlugin {
+    static let manifest = PluginManifest(name: "failing", summary: "Fails.")
 
-    init(_ configuration: inout PluginConfiguration) throws(PluginError) {}
+    private let phase: String?
 
-    func blockCommitted(_ block: CommittingBlock, _ batch: PluginBatch) throws {
-        if block.stored.senders.count == 2 { throw PluginError("not two") }
+    init(_ configuration: inout PluginConfiguration) throws(PluginError) {
+        phase = configuration.text("phase")
+    }
+
+    func open(_ handle: PluginHandle) throws -> PluginOffer {
+        if phase == "open" { throw PluginError("cannot open") }
+        return PluginOffer()
+    }
+
+    func run(_ handle: PluginHandle) async throws {
+        if phase == "run" { throw PluginError("cannot run") }
+    }
+}
+
+/// Takes part after the plugins, and refuses batches with a block of two transactions.
+final class PairRefusal: CommitParticipant {
+    let needsCalls = false
+
+    func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
+        if change.committed.contains(where: { $0.stored.senders.count == 2 }) {
+            throw .participantFailed("not two")
+        }
     }
 }
 
@@ -106,7 +125,7 @@ struct PluginFixture {
     init(
         _ directory: TemporaryDirectory, plugins: [any NodePlugin.Type] = [CountingPlugin.self],
         settings: [String: [String: String]] = [:], policy: PluginFailurePolicy = .disable,
-        history: HistoryRetention = .all
+        history: HistoryRetention = .all, participants: [any CommitParticipant] = []
     ) throws {
         self.directory = directory
         host = try PluginHost(
@@ -116,7 +135,7 @@ struct PluginFixture {
         var options = DatabaseOptions(path: directory.path + "/chain", cacheBytes: 8 << 20)
         options.pluginFamilies = host.families
         var chainOptions = ChainOptions(sync: .interval(milliseconds: 1000), history: history)
-        chainOptions.participants = host.participants
+        chainOptions.participants = host.participants + participants
         var genesis = Genesis(config: .single(.shanghai, chainId: 1337))
         genesis.gasLimit = 30_000_000
         genesis.difficulty = .zero

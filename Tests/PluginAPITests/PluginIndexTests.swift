@@ -120,11 +120,58 @@ import Testing
     }
 
     @Test func `a plugin that fails stops the chain if that is the policy`() async throws {
+        do {
+            let test = try PluginFixture(directory, policy: .stop)
+            try await test.produce(1)
+            let plugin = try #require(test.host.plugin(CountingPlugin.self))
+            plugin.failsAt.withLock { $0 = 2 }
+            await #expect(throws: ChainError.self) { try await test.produce(1) }
+            // Also where it would not fail again: its index has ended.
+            plugin.failsAt.withLock { $0 = nil }
+            for _ in 0..<2 {
+                await #expect(throws: ChainError.self) { try await test.produce(1) }
+            }
+            await #expect(throws: ChainError.self) { try await test.chain.rollback(to: 0) }
+            #expect(test.chain.head.number == 1)
+            #expect(progress(test) == .failing)
+            try await test.chain.shutDown()
+        }
+        // The next start tries again.
+        let test = try PluginFixture(directory, policy: .stop)
+        try await test.produce(1)
+        #expect(try test.contents()["counts"]?[FixedKeys.alice.address.bytes] == [2])
+    }
+
+    @Test(arguments: ["open", "run"])
+    func `where a plugin fails makes no difference`(phase: String) async throws {
+        let stopped = try PluginFixture(
+            directory, plugins: [FailingPlugin.self], settings: ["failing": ["phase": phase]],
+            policy: .stop)
+        try await stopped.run { stopped.host.health[0].health.status == .failing }
+        await #expect(throws: ChainError.self) { try await stopped.produce(1) }
+        await #expect(throws: ChainError.self) { try await stopped.produce(1) }
+        #expect(stopped.chain.head.number == 0)
+
+        let disabled = try PluginFixture(
+            TemporaryDirectory(), plugins: [FailingPlugin.self],
+            settings: ["failing": ["phase": phase]])
+        try await disabled.run { disabled.host.health[0].health.status == .failing }
+        try await disabled.produce(1)
+        #expect(disabled.chain.head.number == 1)
+    }
+
+    @Test func `a plugin that fails while it catches up stops the chain, too`() async throws {
+        do {
+            let without = try PluginFixture(directory, plugins: [])
+            for _ in 0..<3 { try await without.produce(1) }
+            try await without.chain.shutDown()
+        }
         let test = try PluginFixture(directory, policy: .stop)
         let plugin = try #require(test.host.plugin(CountingPlugin.self))
-        plugin.failsAt.withLock { $0 = 1 }
+        plugin.failsAt.withLock { $0 = 2 }
+        try await test.run { test.host.health[0].health.status == .failing }
         await #expect(throws: ChainError.self) { try await test.produce(1) }
-        #expect(test.chain.head.number == 0)
+        #expect(test.chain.head.number == 3)
     }
 
     @Test func `a table that a later version has no more is emptied`() async throws {
@@ -151,10 +198,9 @@ import Testing
     }
 
     @Test func `a batch that was not written leaves nothing behind`() async throws {
-        let test = try PluginFixture(
-            directory, plugins: [CountingPlugin.self, RefusingPlugin.self], policy: .stop)
+        let test = try PluginFixture(directory, participants: [PairRefusal()])
         try await test.produce(1)
-        // The first plugin is done with the block when the second refuses it.
+        // The plugin is done with the block when somebody else refuses it.
         await #expect(throws: ChainError.self) { try await test.produce(2) }
         #expect(test.chain.head.number == 1)
         try await test.produce(1)
