@@ -27,8 +27,10 @@ import Testing
         #expect(training.status == 0, "\(training.error)")
         #expect(training.output.contains("skill"))
 
-        let call =
-            #"{"jsonrpc":"2.0","id":1,"method":"prediction_predict","params":[{"volume":0.3}]}"#
+        func call(_ features: String) -> String {
+            #"{"jsonrpc":"2.0","id":1,"method":"prediction_predict","params":[\#(features)]}"#
+        }
+        let whole = call(#"{"volume":0.3,"tvl":0.1}"#)
         let arguments = [
             "dev", "--port", "0", "--datadir", folder.path + "/data", "--set",
             "prediction.directory=\(models)",
@@ -36,15 +38,20 @@ import Testing
         var answers: [String] = []
         for _ in 0..<2 {
             let daemon = try Daemon(arguments)
-            answers.append(try daemon.connect().post(call).text)
+            answers.append(try daemon.connect().post(whole).text)
+            // Nothing to go by is nothing to buy.
+            let none = try daemon.connect().post(call("{}")).text
+            #expect(none.contains(#""predicted_change":null,"confidence":null"#))
+            #expect(none.contains(#""recommendation":"HOLD""#))
+            #expect(none.contains(#""missing":["volume","tvl"]"#))
             #expect(daemon.stop() == 0)
         }
         #expect(answers[0] == answers[1])
         #expect(answers[0].contains(#""recommendation":"BUY""#))
-        #expect(answers[0].contains(#""missing":["tvl"]"#))
+        #expect(answers[0].contains(#""missing":[]"#))
 
         let without = try Daemon(["dev", "--port", "0"])
-        #expect(try without.connect().post(call).text.contains("there is no model"))
+        #expect(try without.connect().post(whole).text.contains("there is no model"))
         #expect(without.stop() == 0)
     }
 

@@ -13,7 +13,9 @@ struct ChangeAnswer: RPCResult {
                 "predicted_change", "confidence", "recommendation", "risk_level", "features_used",
             ],
             "properties": [
-                "predicted_change": ["type": "number"], "confidence": ["type": "number"],
+                // Null where a feature that the model looks at is missing.
+                "predicted_change": ["type": ["number", "null"]],
+                "confidence": ["type": ["number", "null"]],
                 "recommendation": ["enum": ["BUY", "SELL", "HOLD"]],
                 "risk_level": ["enum": ["LOW", "MEDIUM", "HIGH"]],
                 "features_used": ["type": "array", "items": ["type": "string"]],
@@ -28,12 +30,13 @@ struct ChangeAnswer: RPCResult {
         let record = model.record
         writer.value([
             "predicted_change": .rounded(forecast.change),
-            "confidence": .rounded(record.coverage),
+            "confidence": .rounded(forecast.confidence),
             "recommendation": .string(forecast.recommendation.rawValue),
             "risk_level": .string(forecast.riskLevel.rawValue),
             "features_used": list(forecast.featuresUsed), "reason": .string(forecast.reason),
             "interval": [
-                "low": .rounded(forecast.low), "high": .rounded(forecast.high),
+                "low": .rounded(forecast.interval?.lowerBound),
+                "high": .rounded(forecast.interval?.upperBound),
                 "target_coverage": .number("\(record.target)"),
                 "measured_coverage": .rounded(record.coverage),
                 "outcomes": .number("\(record.outcomes)"), "from": .string(record.from),

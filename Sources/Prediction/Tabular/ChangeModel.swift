@@ -44,8 +44,10 @@ public struct ChangeModel: Sendable, Hashable, Codable {
         public let lowest: Double
         /// The highest value in training.
         public let highest: Double
-        /// How often a tree asks for it.
+        /// How often a tree asks for it, of those of the middle and of both ends.
         public internal(set) var splits: Int
+
+        var range: ClosedRange<Double> { lowest...max(lowest, highest) }
     }
 
     /// What the walk forward measured.
@@ -75,7 +77,7 @@ public struct ChangeModel: Sendable, Hashable, Codable {
     }
 
     /// The form of the file.
-    static let currentVersion = 1
+    static let currentVersion = 2
     /// The share of outcomes that an interval is to hold.
     static let target = 0.8
 
@@ -170,12 +172,12 @@ public struct ChangeModel: Sendable, Hashable, Codable {
         let trees = try ChangeTrees(
             set.features, set.changes, algorithm: walk.algorithm, progress: progress)
         let ordered = set.changes.map(Double.init).sorted()
-        let splits = trees.middle.splitCounts
+        let splits = [trees.middle, trees.low, trees.high].map(\.splitCounts)
         let features = set.names.indices.map { column in
             let values = set.column(column).filter { !$0.isNaN }
             return Feature(
                 name: set.names[column], lowest: values.min() ?? 0, highest: values.max() ?? 0,
-                splits: splits[column])
+                splits: splits.reduce(0) { $0 + $1[column] })
         }
         return ChangeModel(
             version: currentVersion, targetColumn: request.targetColumn, horizon: request.horizon,
