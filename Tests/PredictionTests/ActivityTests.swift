@@ -62,6 +62,7 @@ import Testing
             model.parts.first { $0.quantity == .transactions && $0.horizon == 1 })
         #expect(next.record.hasWon)
         #expect(next.record.skill > 0.3)
+        #expect(next.record.pinballSkill > 0.3)
         #expect(abs(next.record.coverage - 0.8) < 0.03)
     }
 
@@ -77,6 +78,12 @@ import Testing
             let model = try ActivityModel.train([.blocks: blocks], parameters: Self.quick)
             #expect(model.parts.count == 6)
             #expect(model.parts.allSatisfy { !$0.record.hasWon })
+            // Not the spread that a point does not have: the rules have intervals, too.
+            for part in model.parts {
+                #expect(
+                    (-0.15...0.03).contains(part.record.pinballSkill),
+                    "\(part.name), seed \(seed): \(part.record.pinballSkill)")
+            }
         }
     }
 

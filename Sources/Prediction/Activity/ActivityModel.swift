@@ -41,7 +41,8 @@ public struct ActivityModel: Sendable, Hashable, Codable {
         public let skillLow: Double?
         /// The upper end.
         public let skillHigh: Double?
-        /// One minus the mean pinball loss over that of the best rule's point.
+        /// One minus the mean pinball loss of the model's quantiles over that of the best rule's:
+        /// the middle and the ends of the interval, both as corrected by what they missed.
         public let pinballSkill: Double
         /// The share of outcomes in the model's corrected intervals.
         public let coverage: Double

@@ -102,8 +102,9 @@ struct ActivityWalk {
 private struct ActivityRecord {
     private var errors: [Double] = []
     private var ruleErrors = [[Double]](repeating: [], count: ActivityRule.allCases.count)
-    private var pinball = 0.0
-    private var rulePinball = [Double](repeating: 0, count: ActivityRule.allCases.count)
+    /// The losses of the model's quantiles and of each rule's, over the outcomes of which both spoke.
+    private var pinball = [(model: Double, rule: Double)](
+        repeating: (0, 0), count: ActivityRule.allCases.count)
     private var hits = 0
     private var servedHits = 0
     private var width = 0.0
@@ -113,18 +114,14 @@ private struct ActivityRecord {
             model.high.isFinite
         else { return }
         errors.append((outcome - model.middle).magnitude)
+        let modelPinball = model.pinball(outcome)
         for (index, call) in calls.calls.dropFirst().enumerated() {
             // A rule whose past is not there is as bad as knowing nothing.
             let miss = call.map { (outcome - $0.middle).magnitude } ?? outcome.magnitude
             ruleErrors[index].append(miss)
-            for level in ActivityModel.levels {
-                rulePinball[index] += Scores.pinball(outcome, call?.middle ?? 0, level: level)
-            }
-        }
-        for (level, quantile) in zip(
-            ActivityModel.levels, [model.rawLow, model.middle, model.rawHigh])
-        {
-            pinball += Scores.pinball(outcome, quantile, level: level)
+            guard let call, call.high.isFinite else { continue }
+            pinball[index].model += modelPinball
+            pinball[index].rule += call.pinball(outcome)
         }
         hits += (model.low...model.high).contains(outcome) ? 1 : 0
         servedHits += (served.low...served.high).contains(outcome) ? 1 : 0
@@ -143,8 +140,18 @@ private struct ActivityRecord {
             ruleError: sums[best] / count, error: errors.reduce(0, +) / count,
             skill: Scores.skill(errors, over: ruleErrors[best]) ?? 0,
             skillLow: interval?.lowerBound, skillHigh: interval?.upperBound,
-            pinballSkill: rulePinball[best] > 0 ? 1 - pinball / rulePinball[best] : 0,
+            pinballSkill: pinball[best].rule > 0
+                ? 1 - pinball[best].model / pinball[best].rule : 0,
             coverage: Double(hits) / count, servedCoverage: Double(servedHits) / count,
             width: width / count)
+    }
+}
+
+extension ForecastTrack.Call {
+    /// The loss of the three quantiles, as they are corrected.
+    fileprivate func pinball(_ outcome: Double) -> Double {
+        zip(ActivityModel.levels, [low, middle, high]).reduce(0) {
+            $0 + Scores.pinball(outcome, $1.1, level: $1.0)
+        }
     }
 }
