@@ -8,7 +8,7 @@ import Storage
 /// What it knows is a function of the model and the chain alone: it begins at a block that follows
 /// from the head's number, takes in every block since, and begins anew where that block changes or
 /// blocks have left the chain. So a node says the same before a restart and after it.
-struct ChainTracker: Sendable {
+package struct ChainTracker: Sendable {
     /// How often the beginning moves, in blocks.
     private static let epoch: BlockNumber = 4_096
     /// Blocks that are taken in while someone waits for an answer.
@@ -30,12 +30,12 @@ struct ChainTracker: Sendable {
     var tipBlocks: Int { tips.blocks }
 
     /// What was learned.
-    let models: ChainModels
+    package let models: ChainModels
 
     private var tips = TipHistory()
     private var start: BlockNumber?
 
-    init(models: ChainModels) {
+    package init(models: ChainModels) {
         self.models = models
         forecaster = FeeForecaster(model: models.fees)
     }
@@ -109,9 +109,11 @@ struct ChainTracker: Sendable {
 }
 
 /// What was learned of a chain: each part perhaps missing.
-struct ChainModels: Sendable {
-    var fees: FeeModel?
-    var activity: ActivityModel?
+package struct ChainModels: Sendable {
+    package var fees: FeeModel?
+    package var activity: ActivityModel?
+
+    package init() {}
 
     /// The head when a node last trained one of them.
     var trainedAt: BlockNumber? {

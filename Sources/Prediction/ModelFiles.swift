@@ -4,6 +4,8 @@ import PluginAPI
 /// The folder that a node's models are kept in: `fees.json`, `activity.json` and
 /// `change.json`, each perhaps missing.
 public struct ModelFiles: Sendable {
+    /// The folder.
+    private let directory: String
     /// The base-fee model's file.
     public let fees: String
     /// The activity model's file.
@@ -13,6 +15,7 @@ public struct ModelFiles: Sendable {
 
     /// The files of a folder.
     public init(directory: String) {
+        self.directory = directory
         fees = directory + "/fees.json"
         activity = directory + "/activity.json"
         change = directory + "/change.json"
@@ -37,6 +40,23 @@ public struct ModelFiles: Sendable {
             throw PluginError("\(path) is a model of another version: train it anew")
         }
         return model
+    }
+
+    /// Makes the folder if it is not there, and a file in it for a moment.
+    ///
+    /// - Throws: `PluginError` if a model could not be written.
+    func checkWritable() throws(PluginError) {
+        let folder = URL(fileURLWithPath: directory)
+        let probe = folder.appendingPathComponent(".\(UUID().uuidString)")
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try Data().write(to: probe)
+            try FileManager.default.removeItem(at: probe)
+        } catch {
+            throw PluginError(
+                "prediction.train-every keeps its models in \(directory), where nothing can be "
+                    + "written: \(error.localizedDescription)")
+        }
     }
 
     /// Writes a model: whole, or not at all.

@@ -4,6 +4,7 @@ import PluginAPI
 /// not known is not a number.
 final class PredictionMetrics: Sendable {
     let trainingShare: Gauge
+    let unwritten: Counter
     private let feeSkill: Gauge
     private let feeCoverage: Gauge
     private let fallSkill: Gauge
@@ -57,6 +58,10 @@ final class PredictionMetrics: Sendable {
             "apus_prediction_inclusion_watched", "Transactions whose wait is watched.")
         trainingShare = metrics.gauge(
             "apus_prediction_training_progress_ratio", "Share of the last training that is done.")
+        unwritten = metrics.counter(
+            "apus_prediction_model_write_failures_total",
+            "Models whose file could not be written, and that are in memory alone.",
+            label: MetricLabel("model", ["fees", "activity"]))
         trainings = metrics.counter(
             "apus_prediction_trainings_total", "Models that were trained, and that were not.",
             label: MetricLabel("model", ["fees", "activity", "refused"]))

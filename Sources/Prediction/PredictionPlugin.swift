@@ -23,31 +23,8 @@ public final class PredictionPlugin: NodePlugin {
         name: "prediction", summary: "Forecasts of fees, activity and trained quantities.",
         tables: [SlotTable.table])
 
-    /// What is known now; each part is brought forward in a copy, so that nobody waits for it.
-    struct Knowledge: Sendable {
-        /// Answers bring this part forward, too.
-        var chain: ChainTracker
-        /// The block that all parts were last brought forward to.
-        var kept: BlockReference?
-        /// The same at earlier blocks, the newest last: where to go on when blocks leave the chain.
-        var earlier: [ChainTracker] = []
-        var slots: SlotTracker
-        var curves: InclusionCurves?
-        var training = TrainingState.never
-    }
-
-    /// How the training of models on the own chain stands.
-    enum TrainingState: Sendable, Hashable {
-        case never
-        case running(share: Double)
-        case ended(at: BlockNumber, refusals: [String])
-    }
-
     let knowledge: Mutex<Knowledge>
     let change: ChangeModel?
-    /// Blocks between two earlier stories that are kept: a reorganisation of a devnet's test is short.
-    private static let checkpointStep: BlockNumber = 64
-
     private let files: ModelFiles?
     /// Blocks after which new models are trained on this chain; 0 never.
     private let trainEvery: UInt64
@@ -64,6 +41,7 @@ public final class PredictionPlugin: NodePlugin {
             throw PluginError(
                 "prediction.train-every needs prediction.directory to keep the models in")
         }
+        if trainEvery > 0 { try files?.checkWritable() }
         var models = ChainModels()
         if let files {
             models.fees = try ModelFiles.read(FeeModel.self, at: files.fees) { $0.isUsable }
@@ -75,8 +53,7 @@ public final class PredictionPlugin: NodePlugin {
             change = nil
         }
         trainedAt = Mutex(models.trainedAt)
-        knowledge = Mutex(
-            Knowledge(chain: ChainTracker(models: models), slots: SlotTracker(models: models)))
+        knowledge = Mutex(Knowledge(models: models))
     }
 
     /// Offers the methods and routes.
@@ -103,7 +80,8 @@ public final class PredictionPlugin: NodePlugin {
         }
     }
 
-    /// Whether there are models, and what they were worth where they were trained.
+    /// Whether there are models, and what they were worth where they were trained. Degraded while new
+    /// ones are in memory alone: the next start would not find them.
     public func health() -> PluginHealth {
         let (models, training) = knowledge.withLock { ($0.chain.models, $0.training) }
         var facts = [
@@ -111,13 +89,16 @@ public final class PredictionPlugin: NodePlugin {
             "activity_model": models.activity?.verdict ?? "none: rules answer",
             "change_model": change == nil ? "none" : "loaded",
         ]
+        var status = PluginHealth.Status.ok
         switch training {
         case .never: facts["training"] = trainEvery == 0 ? "off" : "not yet"
         case .running(let share): facts["training"] = "\(Int(share * 100)) %"
-        case .ended(let number, let refusals):
-            facts["training"] = (["at block \(number)"] + refusals).joined(separator: "; ")
+        case .ended(let number, let refusals, let unwritten):
+            facts["training"] = (["at block \(number)"] + refusals + unwritten)
+                .joined(separator: "; ")
+            if !unwritten.isEmpty { status = .degraded }
         }
-        return PluginHealth(.ok, facts)
+        return PluginHealth(status, facts)
     }
 
     // MARK: - Following
@@ -138,37 +119,20 @@ public final class PredictionPlugin: NodePlugin {
         // forward the chain's part alone.
         guard knowledge.withLock({ $0.kept?.hash }) != view.chain.hash else { return }
         try await onOwnThread(.usual) { _ in
-            var slots = self.knowledge.withLock { $0.slots }
-            var chain = try self.followed(by: view.chain)
-            try chain.advance(to: view.chain)
-            try slots.advance(to: view)
-            self.keep(chain, slots)
-        }
-    }
-
-    /// The newest story that a view goes on with; if there is none, the one of another chain.
-    private func followed(by view: ChainView) throws(ChainError) -> ChainTracker {
-        let (chain, earlier) = knowledge.withLock { ($0.chain, $0.earlier) }
-        for tracker in [chain] + earlier.reversed() where try tracker.isFollowed(by: view) {
-            return tracker
-        }
-        return chain
-    }
-
-    private func keep(_ chain: ChainTracker, _ slots: SlotTracker) {
-        knowledge.withLock { known in
-            known.chain = chain
-            known.kept = chain.position
-            known.slots = slots
-            let number = chain.position?.number ?? 0
-            known.earlier.removeAll { $0.position.map { $0.number > number } ?? true }
-            let last = known.earlier.last?.position?.number
-            if last.map({ number - $0 >= Self.checkpointStep }) ?? true {
-                known.earlier.append(chain)
-                if known.earlier.count > 2 { known.earlier.removeFirst() }
+            var isKept = false
+            // Once more if new models came meanwhile.
+            while !isKept {
+                let known = self.knowledge.withLock { $0 }
+                var chain = try known.story(followedBy: view.chain)
+                try chain.advance(to: view.chain)
+                var slots = known.slots
+                try slots.advance(to: view)
+                isKept = self.knowledge.withLock {
+                    $0.keep(chain, slots, of: known.generation)
+                }
+                if isKept { self.metrics.withLock { $0 }?.show(chain, slots) }
             }
         }
-        metrics.withLock { $0 }?.show(chain, slots)
     }
 
     private func followPool(_ pool: PoolHandle, _ handle: PluginHandle) async throws {
@@ -216,12 +180,12 @@ public final class PredictionPlugin: NodePlugin {
             } catch LearningError.cancelled {
                 return
             }
-            if let fees = training.models.fees { try ModelFiles.write(fees, to: files.fees) }
-            if let activity = training.models.activity {
-                try ModelFiles.write(activity, to: files.activity)
-            }
+            let unwritten = write(training.models, to: files, handle.logger)
             try await replaceModels(with: training.models, at: handle.view)
-            knowledge.withLock { $0.training = .ended(at: number, refusals: training.refusals) }
+            knowledge.withLock {
+                $0.training = .ended(
+                    at: number, refusals: training.refusals, unwritten: unwritten)
+            }
             metrics.withLock { $0 }?.countTraining(training)
             handle.logger.info(
                 "models were trained",
@@ -234,6 +198,30 @@ public final class PredictionPlugin: NodePlugin {
         }
     }
 
+    /// Keeps models in their files. One that cannot be written is still heard, until the next start.
+    ///
+    /// - Returns: why some could not be written.
+    private func write(
+        _ models: ChainModels, to files: ModelFiles, _ logger: Logger
+    ) -> [String] {
+        var unwritten: [String] = []
+        func write(_ model: (some Encodable)?, to path: String, _ name: String) {
+            guard let model else { return }
+            do {
+                try ModelFiles.write(model, to: path)
+            } catch {
+                unwritten.append("\(path) cannot be written")
+                metrics.withLock { $0 }?.unwritten.add(1, name)
+                logger.error(
+                    "a model cannot be written and is kept in memory alone",
+                    metadata: ["file": "\(path)", "error": "\(error)"])
+            }
+        }
+        write(models.fees, to: files.fees, "fees")
+        write(models.activity, to: files.activity, "activity")
+        return unwritten
+    }
+
     /// Takes new models up; where none could be learned, the old one stays.
     private func replaceModels(with new: ChainModels, at view: PluginView) async throws {
         try await onOwnThread(.usual) { _ in
@@ -244,9 +232,8 @@ public final class PredictionPlugin: NodePlugin {
             try chain.advance(to: view.chain)
             var slots = SlotTracker(models: models)
             try slots.advance(to: view)
-            // Earlier stories were told with the old models.
-            self.knowledge.withLock { $0.earlier = [] }
-            self.keep(chain, slots)
+            self.knowledge.withLock { $0.replace(chain, slots) }
+            self.metrics.withLock { $0 }?.show(chain, slots)
         }
     }
 
@@ -257,19 +244,18 @@ public final class PredictionPlugin: NodePlugin {
     ///
     /// - Parameter head: the chain as it is now.
     func chain(at view: ChainView, head: ChainView) throws(ChainError) -> ChainTracker {
-        var tracker = knowledge.withLock { $0.chain }
+        let known = knowledge.withLock { $0 }
+        var tracker = known.chain
         if tracker.position?.hash == view.hash { return tracker }
         let before = tracker.position
         if before != nil, try tracker.isFollowed(by: head) {
             // A whole story, if not the newest.
             guard try tracker.goOn(to: view) else { return tracker }
         } else {
-            tracker = try followed(by: view)
+            tracker = try known.story(followedBy: view)
             try tracker.advance(to: view)
         }
-        knowledge.withLock { known in
-            if known.chain.position == before { known.chain = tracker }
-        }
+        knowledge.withLock { $0.keep(tracker, insteadOf: before, of: known.generation) }
         return tracker
     }
 

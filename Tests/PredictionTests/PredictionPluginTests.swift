@@ -292,6 +292,51 @@ private struct PredictionFixture {
                 == ["fees 0.0", "activity 0.0", "refused 2.0"])
     }
 
+    @Test func `a model that cannot be written is heard from memory, and the node goes on`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        let files = ModelFiles(directory: directory.path + "/models")
+        let section = ["directory": directory.path + "/models", "train-every": "1000"]
+        let test = try PredictionFixture(directory, section: section)
+        // Nothing is learned from empty blocks, and that is a model, too.
+        for _ in 0..<1_000 { try await test.produce(0) }
+        try FileManager.default.createDirectory(
+            atPath: files.activity + "/in the way", withIntermediateDirectories: true)
+        try await test.run { test.health["training"]?.hasPrefix("at block") == true }
+        #expect(test.health["training"]?.hasSuffix("activity.json cannot be written") == true)
+        #expect(test.health["activity_model"] == "no skill: rules answer")
+        #expect(test.host.health.first?.health.status == .degraded)
+        let failures = try #require(
+            test.host.metrics.snapshot().first {
+                $0.name == "apus_prediction_model_write_failures_total"
+            })
+        #expect(
+            failures.samples.map { "\($0.labels["model"] ?? "") \($0.value)" }
+                == ["fees 0.0", "activity 1.0"])
+        // The chain goes on, even where a plugin that fails stops it.
+        try await test.produce(1)
+        #expect(try test.json("/api/ai/activity")["as_of"]?["number"]?.doubleValue == 1_001)
+    }
+
+    @Test func `a folder in which no model can be kept stops the start`() throws {
+        let directory = try TemporaryDirectory()
+        let file = directory.path + "/file"
+        try Data().write(to: URL(fileURLWithPath: file))
+        let section = ["directory": file + "/models", "train-every": "60"]
+        #expect {
+            try PredictionFixture(directory, section: section)
+        } throws: {
+            ($0 as? PluginError)?.description.contains("nothing can be written") == true
+        }
+        // To read models from a folder that is not there is no fault.
+        _ = try PredictionFixture(directory, section: ["directory": file + "/models"])
+        let models = directory.path + "/models"
+        _ = try PredictionFixture(
+            TemporaryDirectory(), section: ["directory": models, "train-every": "60"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: models).isEmpty)
+    }
+
     @Test func `models of a chain are loaded at the start, and one without skill is not heard`()
         async throws
     {

@@ -61,7 +61,7 @@ enum SlotTable {
 ///
 /// Like ``ChainTracker`` a function of the chain and the model: it begins at a week that follows from the
 /// head's time, and begins anew where a block of a whole slot has left the chain.
-struct SlotTracker: Sendable {
+package struct SlotTracker: Sendable {
     private static let week: UInt64 = 1_008
     /// Whole weeks before the present one that forecasts look back.
     private static let weeks: UInt64 = 5
@@ -72,11 +72,11 @@ struct SlotTracker: Sendable {
     private(set) var forecaster = ActivityForecaster(scale: .tenMinutes)
     /// The slot of the head, which is not whole yet; the hour to come begins with it.
     private(set) var current: UInt64?
-    let models: ChainModels
+    package let models: ChainModels
 
     private var start: UInt64?
 
-    init(models: ChainModels) {
+    package init(models: ChainModels) {
         self.models = models
     }
 
