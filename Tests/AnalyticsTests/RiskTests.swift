@@ -64,6 +64,37 @@ import Testing
         for index in 0..<4 { #expect(try points(index, test) == 0) }
     }
 
+    @Test func `a reason says which way the value went, and when`() async throws {
+        let test = try fixture(labels: [flagged])
+        try await test.produce([])
+        try await test.produce([
+            Step(deed: .transfer, sender: 0, recipient: flagged, amount: 5),
+            Step(deed: .transfer, sender: 1, recipient: 0, amount: 4),
+        ])
+        try await test.produce([Step(deed: .transfer, sender: 0, recipient: 1, amount: 2)])
+        try await test.produce([Step(deed: .transfer, sender: 0, recipient: flagged, amount: 6)])
+        func contact(_ index: Int) throws -> JSONValue {
+            let address = AnalyticsFixture.recipient(index).checksummed
+            let reasons = try test.get("/api/analytics/\(address)")["risk"]?["reasons"]
+            return try #require(reasons?.arrayValue?.first?["contact"])
+        }
+        func name(_ index: Int) -> JSONValue {
+            .string(AnalyticsFixture.recipient(index).checksummed)
+        }
+        #expect(
+            try contact(0) == [
+                "address": name(flagged), "value_out": "11", "value_in": "0",
+                "first_block": 2, "last_block": 4,
+            ])
+        // Bob has to do with it through Alice, whom he paid and who paid him.
+        #expect(
+            try contact(1) == [
+                "address": name(0), "value_out": "4", "value_in": "2",
+                "first_block": 2, "last_block": 3,
+            ])
+        #expect(try contact(flagged).isNull)
+    }
+
     @Test func `more value from or to a flagged address never means fewer points`() async throws {
         var last = 0.0
         for amount in [1, 2, 5, 50, 5_000] as [UInt64] {
@@ -111,9 +142,11 @@ import Testing
 
     /// Forty addresses, each paid by one of two: of the flagged ones by the first, of the others by
     /// the second or by the first as well.
-    private func evaluation(othersPaidBy other: Int) async throws -> JSONValue {
+    private func evaluation(
+        othersPaidBy other: Int, withPayer payer: [Int] = []
+    ) async throws -> JSONValue {
         let all = Array(100..<140)
-        let test = try fixture(labels: all.filter { $0 % 2 == 0 })
+        let test = try fixture(labels: payer + all.filter { $0 % 2 == 0 })
         for first in stride(from: 0, to: 40, by: 4) {
             try await test.produce(
                 all[first..<(first + 4)].map {
@@ -126,11 +159,12 @@ import Testing
         return answer
     }
 
-    private func figure(_ answer: JSONValue, _ threshold: Int, _ name: String) -> Double? {
+    private func figure(
+        _ answer: JSONValue, _ threshold: Int, _ name: String, _ part: String = "value"
+    ) -> Double? {
         let rates = answer["thresholds"]?.arrayValue?[threshold]
         let figure = rates?[name] ?? rates?["precision_by_prevalence"]?[name]
-        guard case .number(let text)? = figure?["value"] else { return nil }
-        return Double(text)
+        return figure?[part]?.doubleValue
     }
 
     @Test func `an evaluation finds what hidden flags have in common with known ones`() async throws
@@ -152,6 +186,59 @@ import Testing
         // A contact of a contact is no medium risk.
         #expect(figure(answer, 1, "recall") == 0)
         #expect(answer["protocol"]?["hold_outs"] == .number("20"))
+    }
+
+    @Test func `no false positive among few controls is no proof of precision`() async throws {
+        // Who pays the flagged ones is flagged, too: nobody else has to do with them.
+        let answer = try await evaluation(othersPaidBy: 1, withPayer: [0])
+        #expect(answer["flagged_in_index"] == .number("21"))
+        let controls = try #require(answer["controls"]?.doubleValue)
+        #expect(figure(answer, 0, "recall") == 1)
+        #expect(figure(answer, 0, "false_positive_rate") == 0)
+        #expect(figure(answer, 0, "false_positive_rate", "low") == 0)
+        let most = try #require(figure(answer, 0, "false_positive_rate", "high"))
+        #expect(abs(most - (1 - pow(0.025, 1 / controls))) < 1e-9)
+        #expect(figure(answer, 0, "0.001") == 1)
+        #expect(figure(answer, 0, "0.001", "high") == 1)
+        let least = try #require(figure(answer, 0, "0.001", "low"))
+        #expect((0.001..<0.01).contains(least))
+    }
+
+    @Test func `the bounds of a precision are those of its rates, of which neither is sure`()
+        async throws
+    {
+        let answer = try await evaluation(othersPaidBy: 1)
+        let controls = try #require(answer["controls"]?.doubleValue)
+        let wrong = try #require(figure(answer, 0, "false_positive_rate"))
+        for (name, share) in [("precision", 0.5), ("0.001", 0.001), ("0.01", 0.01), ("0.1", 0.1)] {
+            let low = try #require(figure(answer, 0, name, "low"))
+            let value = try #require(figure(answer, 0, name))
+            let high = try #require(figure(answer, 0, name, "high"))
+            #expect(low < value && value <= high)
+            // All of 20 were found, and one or none of the controls.
+            let recall = pow(0.0125, 1.0 / 20)
+            let mostWrong =
+                wrong == 0
+                ? 1 - pow(0.0125, 1 / controls)
+                : BinomialBounds(hits: 1, cases: controls, confidence: 0.975).high
+            let worst = recall * share / (recall * share + mostWrong * (1 - share))
+            #expect(abs(low - worst) < 1e-9, "\(name)")
+        }
+        #expect(try #require(figure(answer, 0, "0.001", "low")) < 0.01)
+    }
+
+    @Test func `without controls nothing is said of false positives`() async throws {
+        let test = try fixture(labels: [0] + Array(100..<112))
+        try await test.produce(
+            (100..<112).map { Step(deed: .transfer, sender: 0, recipient: $0, amount: 1) })
+        let answer = try test.get("/api/analytics/risk/evaluation")
+        #expect(answer["controls"]?.intValue == 0)
+        let rates = try #require(answer["thresholds"]?.arrayValue?[0])
+        #expect(rates["recall"]?["value"]?.doubleValue != nil)
+        for name in ["false_positive_rate", "precision", "lift"] {
+            #expect(rates[name]?.isNull == true, "\(name)")
+        }
+        #expect(rates["precision_by_prevalence"]?["0.001"]?.isNull == true)
     }
 
     @Test func `an evaluation finds nothing where the flags tell nothing`() async throws {

@@ -17,8 +17,8 @@ struct RiskEvaluation: RPCResult {
     static let rounds = 20
     /// Parts of the time by which controls are matched.
     static let eras = 10
-    /// Resamples of the addresses for the intervals, which hold 95 % of them.
-    static let resamples = 1_000
+    /// How often the bounds of a figure are to hold what it would be for all addresses.
+    static let confidence = 0.95
     /// Flagged addresses that take part, chosen at random if there are more.
     static let most = 2_000
     /// Fewer tell nothing.
@@ -46,26 +46,77 @@ struct RiskEvaluation: RPCResult {
         }
     }
 
-    /// The rates at a threshold.
+    /// A figure between its bounds.
+    struct Figure: Equatable {
+        let value: Double
+        let low: Double
+        let high: Double
+
+        /// The mean share of times that an address was found; `nil` if there is no address.
+        ///
+        /// The addresses are the cases: the times of one are no independent ones.
+        init?(_ outcomes: [Outcome], _ threshold: Int, confidence: Double) {
+            let times = outcomes.reduce(0) { $0 + $1.times }
+            guard times > 0 else { return nil }
+            value = Double(outcomes.reduce(0) { $0 + $1.found[threshold] }) / Double(times)
+            let cases = Double(outcomes.count { $0.times > 0 })
+            let bounds = BinomialBounds(
+                hits: value * cases, cases: cases, confidence: confidence)
+            (low, high) = (bounds.low, bounds.high)
+        }
+
+        /// The share of flagged ones among those found, where so many of all are flagged; `nil` if
+        /// none is found. It lies between what the worst and the best bounds of both rates make of it.
+        init?(recall: Figure, falsePositives: Figure, prevalence: Double) {
+            func precision(_ recall: Double, _ falsePositives: Double) -> Double? {
+                let (hits, misses) = (recall * prevalence, falsePositives * (1 - prevalence))
+                return hits + misses > 0 ? hits / (hits + misses) : nil
+            }
+            guard let value = precision(recall.value, falsePositives.value) else { return nil }
+            self.value = value
+            low = precision(recall.low, falsePositives.high) ?? 0
+            high = precision(recall.high, falsePositives.low) ?? 1
+        }
+
+        private init(value: Double, low: Double, high: Double) {
+            (self.value, self.low, self.high) = (value, low, high)
+        }
+
+        static func / (figure: Figure, divisor: Double) -> Figure {
+            Figure(
+                value: figure.value / divisor, low: figure.low / divisor,
+                high: figure.high / divisor)
+        }
+    }
+
+    /// The figures of a threshold; those that need controls are `nil` without any.
     struct Rates {
-        let recall: Double
-        let falsePositives: Double
+        let recall: Figure?
+        let falsePositives: Figure?
+        /// Both with bounds that are left half as often, so that what is made of both keeps its own.
+        private let joint: (recall: Figure, falsePositives: Figure)?
 
         init(_ flagged: [Outcome], _ controls: [Outcome], _ threshold: Int) {
-            func rate(_ outcomes: [Outcome]) -> Double {
-                let times = outcomes.reduce(0) { $0 + $1.times }
-                guard times > 0 else { return 0 }
-                return Double(outcomes.reduce(0) { $0 + $1.found[threshold] }) / Double(times)
-            }
-            recall = rate(flagged)
-            falsePositives = rate(controls)
+            recall = Figure(flagged, threshold, confidence: confidence)
+            falsePositives = Figure(controls, threshold, confidence: confidence)
+            let each = 1 - (1 - confidence) / 2
+            joint =
+                if let recall = Figure(flagged, threshold, confidence: each),
+                    let falsePositives = Figure(controls, threshold, confidence: each)
+                {
+                    (recall, falsePositives)
+                } else {
+                    nil
+                }
         }
 
         /// The share of flagged ones among those found, where so many of all are flagged; `nil` if
         /// none is found.
-        func precision(at prevalence: Double) -> Double? {
-            let (hits, misses) = (recall * prevalence, falsePositives * (1 - prevalence))
-            return hits + misses > 0 ? hits / (hits + misses) : nil
+        func precision(at prevalence: Double) -> Figure? {
+            joint.flatMap {
+                Figure(
+                    recall: $0.recall, falsePositives: $0.falsePositives, prevalence: prevalence)
+            }
         }
     }
 
@@ -171,31 +222,6 @@ struct RiskEvaluation: RPCResult {
 
     func rates(_ threshold: Int) -> Rates { Rates(flagged, controls, threshold) }
 
-    /// The figures of resampled addresses that 95 % lie between, for each of several functions.
-    func intervals(
-        _ threshold: Int, _ figures: [(Rates) -> Double?]
-    ) -> [ClosedRange<Double>?] {
-        var random = SplitMix(seed: seed &+ UInt64(threshold) &+ 1)
-        var samples: [[Double]] = Array(repeating: [], count: figures.count)
-        for _ in 0..<Self.resamples {
-            let resampled = Rates(
-                flagged.indices.map { _ in flagged[Int.random(in: flagged.indices, using: &random)]
-                },
-                controls.indices.map { _ in
-                    controls[Int.random(in: controls.indices, using: &random)]
-                }, threshold)
-            for (index, figure) in figures.enumerated() {
-                if let value = figure(resampled) { samples[index].append(value) }
-            }
-        }
-        return samples.map { values in
-            guard !values.isEmpty else { return nil }
-            let sorted = values.sorted()
-            let tail = sorted.count / 40
-            return sorted[tail]...sorted[sorted.count - 1 - tail]
-        }
-    }
-
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
             scope.writeBlock(to: &writer)
@@ -209,7 +235,8 @@ struct RiskEvaluation: RPCResult {
                 writer.key("hidden_share")
                 writer.number(0.5)
                 writer.count("eras", UInt64(Self.eras))
-                writer.count("resamples", UInt64(Self.resamples))
+                writer.key("confidence")
+                writer.number(Self.confidence)
                 writer.count("seed", seed)
             }
             writer.count("flagged_in_index", UInt64(flagged.count))
@@ -223,42 +250,35 @@ struct RiskEvaluation: RPCResult {
 
     private func write(_ threshold: Int, to writer: inout JSONWriter) {
         let rates = rates(threshold)
-        // One control for each flagged address: half of them are flagged.
-        let named: [(name: String, figure: (Rates) -> Double?)] = [
-            ("recall", { $0.recall }), ("false_positive_rate", { $0.falsePositives }),
-            ("precision", { $0.precision(at: 0.5) }),
-            ("lift", { $0.precision(at: 0.5).map { $0 / 0.5 } }),
-        ]
-        let ppv: [(name: String, figure: (Rates) -> Double?)] = Self.prevalences.map { prevalence in
-            (prevalence.name, { $0.precision(at: prevalence.share) })
-        }
-        let intervals = intervals(threshold, (named + ppv).map(\.figure))
-        func write(
-            _ figures: [(name: String, figure: (Rates) -> Double?)],
-            _ intervals: ArraySlice<ClosedRange<Double>?>, to writer: inout JSONWriter
-        ) {
-            for (entry, interval) in zip(figures, intervals) {
-                writer.key(entry.name)
-                guard let value = entry.figure(rates), let interval else {
-                    writer.null()
-                    continue
-                }
-                writer.object { writer in
-                    writer.key("value")
-                    writer.number(value)
-                    writer.key("low")
-                    writer.number(interval.lowerBound)
-                    writer.key("high")
-                    writer.number(interval.upperBound)
-                }
-            }
-        }
         writer.object { writer in
             writer.key(Self.thresholds[threshold] == 0 ? "points_above" : "points_from")
             writer.number(Self.thresholds[threshold])
-            write(named, intervals[..<named.count], to: &writer)
+            Self.write("recall", rates.recall, to: &writer)
+            Self.write("false_positive_rate", rates.falsePositives, to: &writer)
+            // One control for each flagged address: half of them are flagged.
+            let precision = rates.precision(at: 0.5)
+            Self.write("precision", precision, to: &writer)
+            Self.write("lift", precision.map { $0 / 0.5 }, to: &writer)
             writer.key("precision_by_prevalence")
-            writer.object { writer in write(ppv, intervals[named.count...], to: &writer) }
+            writer.object { writer in
+                for prevalence in Self.prevalences {
+                    Self.write(
+                        prevalence.name, rates.precision(at: prevalence.share), to: &writer)
+                }
+            }
+        }
+    }
+
+    private static func write(_ name: String, _ figure: Figure?, to writer: inout JSONWriter) {
+        writer.key(name)
+        guard let figure else { return writer.null() }
+        writer.object { writer in
+            writer.key("value")
+            writer.number(figure.value)
+            writer.key("low")
+            writer.number(figure.low)
+            writer.key("high")
+            writer.number(figure.high)
         }
     }
 

@@ -26,6 +26,9 @@ struct RiskEvidence {
         let rule: Rule
         let points: Double
         let flagged: Address
+        /// What the address had to do with the flagged one, or with the peer in between; `nil` if it
+        /// is flagged itself.
+        let contact: (peer: Address, totals: PeerTotals)?
         let places: [Place]
     }
 
@@ -90,7 +93,8 @@ struct RiskEvidence {
         var findings: [Finding] = []
         if isFlagged, isKnown(address) {
             findings.append(
-                Finding(rule: .flagged, points: Self.most, flagged: address, places: []))
+                Finding(
+                    rule: .flagged, points: Self.most, flagged: address, contact: nil, places: []))
         }
         var left = Self.secondLimit
         for contact in contacts {
@@ -99,7 +103,8 @@ struct RiskEvidence {
                     Finding(
                         rule: contact.isHub ? .directContactWithHub : .directContact,
                         points: (20 + 40 * contact.share) * (contact.isHub ? 0.5 : 1),
-                        flagged: contact.peer, places: contact.totals.places))
+                        flagged: contact.peer, contact: (contact.peer, contact.totals),
+                        places: contact.totals.places))
                 continue
             }
             guard left > 0 else { continue }
@@ -110,7 +115,7 @@ struct RiskEvidence {
             findings.append(
                 Finding(
                     rule: .contactOfContact, points: 15 * contact.share,
-                    flagged: flagged.address,
+                    flagged: flagged.address, contact: (contact.peer, contact.totals),
                     places: contact.totals.places + flagged.totals.places))
         }
         return findings.sorted { ($1.points, $0.flagged) < ($0.points, $1.flagged) }

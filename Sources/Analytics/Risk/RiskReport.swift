@@ -24,6 +24,8 @@ struct RiskReport: Sendable {
         let points: Double
         let address: Address
         let label: String
+        /// See ``RiskEvidence/Finding/contact``.
+        let contact: (peer: Address, totals: PeerTotals)?
         let transactions: [Hash256]
     }
 
@@ -54,7 +56,7 @@ struct RiskReport: Sendable {
             let places = shown <= Self.shownContacts ? finding.places : []
             return Reason(
                 rule: finding.rule.rawValue, points: finding.points, address: finding.flagged,
-                label: list.labels[finding.flagged] ?? "",
+                label: list.labels[finding.flagged] ?? "", contact: finding.contact,
                 transactions: try places.compactMap { place in
                     try view.chain.block(place.block)?.transactionHashes[
                         checked: Int(place.transaction)]
@@ -95,6 +97,7 @@ struct RiskReport: Sendable {
                         writer.string(reason.address.checksummed)
                         writer.key("label")
                         writer.string(reason.label)
+                        Self.write(reason.contact, to: &writer)
                         writer.key("transactions")
                         writer.array { writer in
                             for hash in reason.transactions { writer.hash(hash) }
@@ -102,6 +105,22 @@ struct RiskReport: Sendable {
                     }
                 }
             }
+        }
+    }
+
+    /// With whom, which way, and when.
+    private static func write(
+        _ contact: (peer: Address, totals: PeerTotals)?, to writer: inout JSONWriter
+    ) {
+        writer.key("contact")
+        guard let (peer, totals) = contact else { return writer.null() }
+        writer.object { writer in
+            writer.key("address")
+            writer.string(peer.checksummed)
+            writer.amount("value_out", totals.valueOut)
+            writer.amount("value_in", totals.valueIn)
+            writer.count("first_block", totals.first.block)
+            writer.count("last_block", totals.last.block)
         }
     }
 }
