@@ -75,7 +75,7 @@ public enum ChainLimits {
     /// Invalid blocks that are refused at once when they, or children of theirs, come again.
     static let badHashes = 4096
     /// Changed keys that are gone through for a proof of an earlier block: seconds of work at most,
-    /// and some megabytes.
+    /// and some tens of megabytes.
     public static let changesPerProof = 500_000
     /// Events that a subscriber may fall behind. Each holds a view of the database.
     public static let eventsPerSubscriber = 1024

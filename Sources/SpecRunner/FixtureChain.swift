@@ -95,7 +95,8 @@ extension Refusal {
             self = .block(.transaction(index: index, .invalidSignature))
         case .unknownParent, .invalidAncestor: self = .unknownParent
         case .storage, .stateRead, .notChildOfHead, .alreadyKnown, .unknownBlock, .unknownHash,
-            .notCanonical, .stateUnavailable, .proofUnavailable, .branchTooLong, .tooManyLogs, .tooManyChanges, .genesisMismatch,
+            .notCanonical, .stateUnavailable, .proofUnavailable, .branchTooLong, .tooManyLogs,
+            .tooManyChanges, .genesisMismatch,
             .configConflict, .chainIdMismatch, .notInitialised, .readOnly, .participantFailed:
             self = .failed("\(error)")
         }

@@ -351,9 +351,8 @@ func expectSame(
         await #expect {
             try await test.chain.insertBlock(next)
         } throws: { error in
-            if case .unknownParent(next.header.parentHash) = error as? ChainError { true } else {
-                false
-            }
+            guard case .unknownParent(let parent) = error as? ChainError else { return false }
+            return parent == next.header.parentHash
         }
         #expect(try await test.chain.setHead(kept).number == 6)
         #expect(try contents(of: test.chain.database)[.sideBlocks] == nil)

@@ -163,6 +163,23 @@ private enum IndependentVerifier {
         #expect(values > 20)
     }
 
+    @Test func `an account has the storage root of its block, whatever is pending`() async throws {
+        let test = try TestChain()
+        for _ in 0..<3 { try await test.produce() }
+        try await test.chain.setOverrides([.storage(TestChain.counter, slot: 0, value: 90)])
+        let view = test.chain.head.view
+        var roots: Set<Hash256> = []
+        for number in 0...3 as ClosedRange<BlockNumber> {
+            let account = try view.builtAccount(TestChain.counter, at: number)
+            #expect(
+                try account == view.proof(of: TestChain.counter, slots: [0], at: number).account)
+            roots.insert(try #require(account).storageRoot)
+        }
+        #expect(roots.count == 4)
+        #expect(throws: ChainError.self) { try view.builtAccount(TestChain.counter, at: 4) }
+        #expect(try view.oldestProof() == 0)
+    }
+
     @Test func `the verifier refuses a proof of something else`() async throws {
         let test = try TestChain()
         try await test.produce()

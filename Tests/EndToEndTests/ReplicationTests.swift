@@ -143,7 +143,7 @@ import RPC
             return (answer.status, answer.text)
         }
         let good = key.bearer(issuedAt: now)
-        #expect(try answer("eth_chainId", good) == (200, #"{"jsonrpc":"2.0","id":1,"result":"0x7"}"#))
+        #expect(try answer("eth_chainId", good).body.contains(#""result":"0x7""#))
         #expect(try answer("eth_blockNumber", good).body.contains(#""result":"0x0""#))
         #expect(try answer("engine_exchangeCapabilities", good).status == 200)
         let stale = key.bearer(issuedAt: now - 120)

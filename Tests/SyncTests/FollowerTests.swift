@@ -150,7 +150,9 @@ final class SyncNode: Sendable {
         for node in [sealer, replica] { try await node.stop() }
     }
 
-    @Test func `a long branch is taken over in steps, also while it is the shorter one`() async throws {
+    @Test func `a long branch is taken over in steps, also while it is the shorter one`()
+        async throws
+    {
         let sealer = try await SyncNode()
         let replica = try await SyncNode()
         try await sealer.produce(1_300, mark: 1)

@@ -34,6 +34,28 @@ import RPC
         #expect(full["transactions"]?[0] == transaction)
     }
 
+    @Test func `what can be proven is told, and an account is as its proof says`() async throws {
+        let node = try TestNode.devnet()
+        for nonce in 0..<2 as Range<Nonce> {
+            try await node.send(TestNode.transfer(nonce: nonce))
+        }
+        let capabilities = try await node.call("eth_capabilities")
+        for part in ["state", "stateproofs"] {
+            #expect(capabilities[part]?["oldestBlock"] == "0x0")
+        }
+        let alice = TestNode.alice.address
+        for block in ["0x0", "0x1", "0x2", "latest"] {
+            let account = try await node.call("eth_getAccount", #"["\#(alice)", "\#(block)"]"#)
+            let proof = try await node.call("eth_getProof", #"["\#(alice)", [], "\#(block)"]"#)
+            for (member, proven) in [
+                ("balance", "balance"), ("nonce", "nonce"), ("codeHash", "codeHash"),
+                ("storageRoot", "storageHash"),
+            ] {
+                #expect(account[member] == proof[proven])
+            }
+        }
+    }
+
     @Test func `state is read at any block`() async throws {
         let node = try TestNode.devnet()
         try await node.send(TestNode.transfer(nonce: 0, value: 5))
