@@ -138,7 +138,8 @@ private func startupError(_ error: ChainError, path: String) -> StartupError {
             .configuration,
             "\(path) holds another chain: its id is \(stored), the one of the genesis is \(given)")
     case .configConflict(let conflict):
-        StartupError(.configuration, "the genesis does not fit the chain in \(path): it \(conflict)")
+        StartupError(
+            .configuration, "the genesis does not fit the chain in \(path): it \(conflict)")
     case .notInitialised:
         StartupError(
             .configuration,

@@ -9,7 +9,8 @@ public final class ProgressReport {
     /// A report with a line after each interval.
     ///
     /// - Parameter start: when the work began.
-    public init(every interval: Duration = .seconds(2), since start: ContinuousClock.Instant = .now) {
+    public init(every interval: Duration = .seconds(2), since start: ContinuousClock.Instant = .now)
+    {
         self.interval = interval
         self.start = start
         last = start

@@ -76,7 +76,8 @@ extension BlockTestCase {
                 case .refused(let names):
                     if error.isExpected(by: names) { continue }
                     result.failures.append(
-                        "block \(index) refused with \(error), but expected \(names ?? "a refusal")")
+                        "block \(index) refused with \(error), but expected \(names ?? "a refusal")"
+                    )
                 }
             }
         }

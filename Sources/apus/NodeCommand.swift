@@ -119,7 +119,8 @@ struct RoleOptions: ParsableArguments {
         [
             "sealer": sealer ? "true" : nil, "period": period, "empty-blocks": emptyBlocks,
             "sealer-key": sealerKey, "extra-data": extraData, "follow": follow,
-            "sealers": sealers, "unsealed": unsealed ? "true" : nil, "engine": engine ? "true" : nil, "engine-host": engineHost,
+            "sealers": sealers, "unsealed": unsealed ? "true" : nil,
+            "engine": engine ? "true" : nil, "engine-host": engineHost,
             "engine-port": enginePort, "engine-jwt-secret": engineSecret,
         ].compactMapValues { $0 }
     }

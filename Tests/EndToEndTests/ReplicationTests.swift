@@ -238,7 +238,8 @@ final class Load: Sendable {
         let next = count.stringValue.flatMap { UInt256(hex: $0)?.asUInt64 } ?? 0
         let calls = (next..<next + UInt64(Self.burst)).map { nonce in
             let transfer = ReplicationTests.transfer(of: key, nonce: nonce, to: Self.receiver)
-            return #"{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["\#(transfer)"]}"#
+            return #"{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","#
+                + #""params":["\#(transfer)"]}"#
         }
         _ = try connection.post("[" + calls.joined(separator: ",") + "]")
     }

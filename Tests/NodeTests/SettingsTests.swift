@@ -148,7 +148,8 @@ import Testing
         #expect(period == .milliseconds(1_500))
     }
 
-    @Test func `blocks that come faster than their timestamps are refused with the reason`() throws {
+    @Test func `blocks that come faster than their timestamps are refused with the reason`() throws
+    {
         var settings = try Settings(
             flags: ["datadir": "d", "sealer": "true", "period": "0.5"], environment: [:], file: nil)
         let error = #expect(throws: StartupError.self) { try NodeSettings(from: &settings) }

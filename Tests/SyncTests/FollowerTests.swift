@@ -285,9 +285,9 @@ final class SyncNode: Sendable {
         try await sealer.produce(1)
         #expect(await other.sealEarlierBlocks(of: sealer.chain, logger: SyncNode.quiet) == 1)
         let view = sealer.chain.head.view
-        for (number, key) in [(1_006, SyncNode.key(78)), (1_005, SyncNode.sealer)] as [
-            (BlockNumber, PrivateKey)
-        ] {
+        for (number, key) in [(1_006, SyncNode.key(78)), (1_005, SyncNode.sealer)]
+            as [(BlockNumber, PrivateKey)]
+        {
             let hash = try #require(try view.canonicalHash(number))
             #expect(try seals.seal(of: hash, in: view)?.signer(of: hash) == key.address)
         }
