@@ -6,7 +6,6 @@ import PluginAPI
 import Primitives
 import RPC
 import Storage
-import Synchronization
 import Testing
 
 /// From a request to its answer, over a devnet with its plugins.
@@ -567,14 +566,14 @@ import Testing
         let reply = try await test.get("/slow?parts=1")
         let held = DispatchSemaphore(value: 0)
         let more = 2_048
-        let refused = Mutex(0)
+        let (refusals, refused) = AsyncStream.makeStream(of: Void.self)
         try await withThrowingDiscardingTaskGroup { group in
             for _ in 0..<more {
                 group.addTask { [rpc = test.rpc] in
-                    if await rpc.pool.run({ held.wait() }) == nil { refused.withLock { $0 += 1 } }
+                    if await rpc.pool.run({ held.wait() }) == nil { refused.yield() }
                 }
             }
-            while refused.withLock({ $0 }) == 0 { await Task.yield() }
+            for await _ in refusals { break }
             group.addTask {
                 let bytes = try await reply.bytes()
                 #expect(bytes == Bytes("end".utf8))
