@@ -31,13 +31,15 @@ package struct BinomialBounds {
         return (low + high) / 2
     }
 
+    /// I_x(a, b). The fraction converges fast below the mean; above it, the other side is computed.
+    private static func regularisedBeta(_ x: Double, _ a: Double, _ b: Double) -> Double {
+        x < (a + 1) / (a + b + 2) ? lowerTail(x, a, b) : 1 - lowerTail(1 - x, b, a)
+    }
+
     /// I_x(a, b), by the continued fraction of Abramowitz and Stegun 26.5.8, evaluated from its front
     /// (Lentz).
-    private static func regularisedBeta(_ x: Double, _ a: Double, _ b: Double) -> Double {
+    private static func lowerTail(_ x: Double, _ a: Double, _ b: Double) -> Double {
         guard x > 0 else { return 0 }
-        guard x < 1 else { return 1 }
-        // The fraction converges fast below the mean; above it, the other side is computed.
-        guard x < (a + 1) / (a + b + 2) else { return 1 - regularisedBeta(1 - x, b, a) }
         let logBeta: Double = lgamma(a) + lgamma(b) - lgamma(a + b)
         let logPowers: Double = a * log(x) + b * log(1 - x)
         func nonZero(_ value: Double) -> Double { value.magnitude < 1e-300 ? 1e-300 : value }
