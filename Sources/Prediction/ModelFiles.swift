@@ -55,7 +55,7 @@ public struct ModelFiles: Sendable {
         } catch {
             throw PluginError(
                 "prediction.train-every keeps its models in \(directory), where nothing can be "
-                    + "written: \(error.localizedDescription)")
+                    + "written")
         }
     }
 
