@@ -208,8 +208,13 @@ if not GENESIS:
 # ------------------------------------------------------------------------- what the chain says
 head = int(rpc("eth_blockNumber"), 16)
 if GENESIS:
-    # The blocks were imported: the index reads them beside.
-    while rpc("analytics_getNetwork", 1)["as_of"]["number"] < head:
+    # The blocks were imported: the index begins, and reads them beside.
+    for _ in range(600):
+        try:
+            if rpc("analytics_getNetwork", 1)["as_of"]["number"] == head:
+                break
+        except RuntimeError:
+            pass
         clock.sleep(0.1)
 
 
