@@ -155,14 +155,26 @@ public actor Blockchain {
         let begin = ContinuousClock.now
         defer { spent.withLock { $0.execution += ContinuousClock.now - begin } }
         let parent = try view.parentBlock(withAncestors: !block.ommers.isEmpty)
+        let first = try firstHeader(on: view, or: block.header)
         executedBlocks += 1
         do {
             return try executeBlock(
                 block, senders: recovered.senders, on: parent, config: config,
-                isSealed: options.seal.isSealed)
+                isSealed: { options.seal.isSealed($0, in: first) })
         } catch {
             throw remembering(ChainError(error), recovered, on: view)
         }
+    }
+
+    /// The header of block 1, which says whether the chain has proof of work. A branch does not bring
+    /// its own.
+    private func firstHeader(
+        on view: ChainView, or header: Header
+    ) throws(ChainError) -> Header {
+        // After the merge nobody asks.
+        if header.isPostMerge { return header }
+        if let own = try head.view.header(1) { return own }
+        return try view.header(1) ?? header
     }
 
     // MARK: - Blocks from here

@@ -8,14 +8,26 @@ public enum SealRule: Hashable, Sendable {
     case unchecked
     /// The work that the difficulty of a block before the merge asks for.
     case proofOfWork
+    /// The same, unless the first block of the chain has no seal at all: then nobody ever did any
+    /// work for it. For blocks whose giver need not be mistrusted, such as those of a file.
+    case proofOfWorkIfAny
 
     /// Whether a header, whose other fields are valid, has the seal that it needs.
-    func isSealed(_ header: Header) -> Bool {
+    ///
+    /// - Parameter first: the header of the chain's block 1.
+    func isSealed(_ header: Header, in first: Header) -> Bool {
         switch self {
         case .unchecked: true
         case .proofOfWork: header.isPostMerge || EthashCaches.isSealed(header)
+        case .proofOfWorkIfAny:
+            header.isPostMerge || first.hasNoSeal || EthashCaches.isSealed(header)
         }
     }
+}
+
+extension Header {
+    /// Whether it claims no work, as headers of chains that are made for tests.
+    fileprivate var hasNoSeal: Bool { prevRandao == .zero && nonce == 0 }
 }
 
 /// The caches of the newest epochs that were asked for: each takes a second and tens of megabytes.

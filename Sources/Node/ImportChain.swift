@@ -181,8 +181,7 @@ private struct ImportRun {
                 throw StartupError(
                     .data,
                     "\(path): block \(header.number) (\(block.hash)) has not the proof of work that "
-                        + "its difficulty asks for; a chain that never had any is imported with "
-                        + "--unsealed")
+                        + "its difficulty asks for; --unsealed imports it all the same")
             default:
                 throw StartupError(
                     .data, "\(path): block \(header.number) (\(block.hash)): \(error)")

@@ -83,7 +83,7 @@ public struct NodeSettings: Sendable {
     /// - Throws: `StartupError` for the first value that does not parse.
     public init(forFolder settings: inout Settings) throws(StartupError) {
         try self.init(sharedFrom: &settings, plugins: [], rest: .node)
-        if try settings.flag("unsealed") { seal = .unchecked }
+        seal = try settings.flag("unsealed") ? .unchecked : .proofOfWorkIfAny
     }
 
     /// The key of a node that seals its blocks.

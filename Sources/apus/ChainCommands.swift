@@ -14,7 +14,7 @@ struct ImportCommand: AsyncParsableCommand {
             and executed. Blocks that the chain has are passed over: an import that was interrupted is \
             started again by the same command. The first invalid block ends the import with its \
             reason and status 65; what came before it is kept. Blocks before the merge must prove \
-            their work, unless --unsealed says that the chain never had any.
+            their work, unless the first of the chain has no seal at all.
 
               apus init --datadir chain genesis.json && apus import --datadir chain chain.rlp
               apus import --datadir chain --genesis genesis.json part1.rlp.gz part2.rlp.gz
@@ -25,7 +25,7 @@ struct ImportCommand: AsyncParsableCommand {
     @Option(help: "Genesis file in geth's format; begins the chain in a new folder.")
     var genesis: String?
 
-    @Flag(help: "Import blocks before the merge without proof of work: a chain made for tests.")
+    @Flag(help: "Look at no block's proof of work.")
     var unsealed = false
 
     @Option(

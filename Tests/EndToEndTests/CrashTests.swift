@@ -122,7 +122,7 @@ import Testing
             // One chain is killed three times, and then finished.
             let data = folder.path + "/data-\(number / 3)"
             let arguments = [
-                "import", "--unsealed", "--datadir", data, "--genesis", genesis, chain,
+                "import", "--datadir", data, "--genesis", genesis, chain,
             ]
             let process = Process()
             process.executableURL = Daemon.binary

@@ -170,7 +170,7 @@ import Testing
         #expect(try seal(["follow": "http://a", "sealers": address]) == .unchecked)
 
         var settings = try Settings(flags: [:], environment: [:], file: nil)
-        #expect(try NodeSettings(forFolder: &settings).seal == .proofOfWork)
+        #expect(try NodeSettings(forFolder: &settings).seal == .proofOfWorkIfAny)
         settings = try Settings(
             flags: [:], environment: ["APUS_UNSEALED": "true"], file: nil)
         #expect(try NodeSettings(forFolder: &settings).seal == .unchecked)
