@@ -33,6 +33,8 @@ final class FakeNode: Sendable {
         var number: UInt64 = 10
         var instance: UInt64 = 1
         var isReady = true
+        /// Whether a connection outlives its answer.
+        var keepsConnections = true
         var genesisHash = FakeNode.hash(7)
         /// What it does when it is asked whether it is ready; `nil`: it says so.
         var readiness: Reaction?
@@ -178,6 +180,9 @@ final class FakeNode: Sendable {
                     "Apus-State": node.state.withLock { node.tag($0) },
                 ]
                 for (name, value) in headers { fields.replaceOrAdd(name: name, value: value) }
+                if !node.state.withLock({ $0.keepsConnections }) {
+                    fields.replaceOrAdd(name: "Connection", value: "close")
+                }
                 write(status, fields, body, context)
                 context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
             case .close: context.close(promise: nil)

@@ -305,6 +305,8 @@ import Testing
             try await Self.node { _ in .answer(200, "sent") },
             try await Self.node { _ in .answer(200, "sent") },
         ]
+        // An order on a connection that breaks just then may have arrived.
+        nodes[0].state.withLock { $0.keepsConnections = false }
         try await Self.withFleet(nodes) { backend in
             try await nodes[0].kill()
             for _ in 0..<4 {
