@@ -78,6 +78,6 @@ public struct RunSummary: Sendable {
         failed += other.failed
     }
 
-    /// The last line of a run.
-    public var line: String { "\(passed) passed, \(failed) failed" }
+    /// The last line of a run. None is ever skipped: a case that cannot be run has failed.
+    public var line: String { "\(passed) passed, \(failed) failed, 0 skipped" }
 }

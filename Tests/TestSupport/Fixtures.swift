@@ -65,6 +65,20 @@ public enum Fixtures {
         return Array(object)
     }
 
+    /// How many cases an archive has, as the index beside it says; nil if that does not know this
+    /// archive.
+    public static func caseCount(of archive: String) throws -> Int? {
+        guard let root else { throw FixtureError.notConfigured }
+        let index = root.appending(path: "INDEX.json")
+        guard FileManager.default.fileExists(atPath: index.path) else { return nil }
+        let packed = root.appending(path: archive + ".tar.zst").path
+        let facts = try? FileManager.default.attributesOfItem(atPath: packed)
+        guard let entry = try json(index)[archive],
+            let size = facts?[.size] as? UInt64, entry["packed_bytes"]?.uint64Value == size
+        else { return nil }
+        return entry["cases"]?.intValue
+    }
+
     private static let root: URL? = {
         guard let path = ProcessInfo.processInfo.environment["APUS_FIXTURES"], !path.isEmpty else {
             return nil
