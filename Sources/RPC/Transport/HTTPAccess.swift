@@ -30,17 +30,22 @@ struct HTTPAccess: Sendable {
         authorize = listener.authorize
     }
 
-    func decide(_ head: HTTPRequestHead, from address: SocketAddress?) -> Decision {
+    func decide(
+        _ head: HTTPRequestHead, from address: @autoclosure () -> SocketAddress?
+    ) -> Decision {
         var trustedHost: String?
-        return decide(head, from: address, trusting: &trustedHost)
+        return decide(head, from: address(), trusting: &trustedHost)
     }
 
     /// The same for one of many requests of a connection.
     ///
-    /// - Parameter trustedHost: the `Host` header that was let through last; a client repeats it with
-    ///   each request, and taking it apart costs more than the rest of the decision.
+    /// - Parameters:
+    ///   - address: asked of the kernel, and only where credentials are looked at.
+    ///   - trustedHost: the `Host` header that was let through last; a client repeats it with each
+    ///     request, and taking it apart costs more than the rest of the decision.
     func decide(
-        _ head: HTTPRequestHead, from address: SocketAddress?, trusting trustedHost: inout String?
+        _ head: HTTPRequestHead, from address: @autoclosure () -> SocketAddress?,
+        trusting trustedHost: inout String?
     ) -> Decision {
         let named = head.headers["host"]
         let host = named.first ?? ""
@@ -62,7 +67,7 @@ struct HTTPAccess: Sendable {
         }
         let values = head.headers["authorization"]
         let credentials = RPCCredentials(
-            authorization: values.first, address: address?.ipAddress,
+            authorization: values.first, address: address()?.ipAddress,
             forwardedFor: head.headers["x-forwarded-for"])
         guard values.count <= 1 else {
             return .unauthorized(credentials, RPCRefusal("the token is given twice"))
