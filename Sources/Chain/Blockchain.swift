@@ -171,8 +171,8 @@ public actor Blockchain {
     private func firstHeader(
         on view: ChainView, or header: Header
     ) throws(ChainError) -> Header {
-        // After the merge nobody asks.
-        if header.isPostMerge { return header }
+        // Nobody else asks.
+        guard options.seal == .proofOfWorkIfAny, !header.isPostMerge else { return header }
         if let own = try head.view.header(1) { return own }
         return try view.header(1) ?? header
     }

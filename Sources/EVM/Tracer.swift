@@ -158,6 +158,13 @@ public protocol Tracer: AnyObject {
     /// The frame entered last of those that did not yet end, ends.
     func callExit(_ exit: CallExit)
 
+    /// An instruction names an account other than the one whose code it is: BALANCE, EXTCODE*,
+    /// SELFDESTRUCT and the calls.
+    func accountAccess(_ address: Address)
+
+    /// SLOAD or SSTORE.
+    func storageAccess(_ address: Address, slot: UInt256)
+
     /// LOG0 to LOG4; the frame may still be reverted.
     func log(_ log: Log)
 }
@@ -178,6 +185,10 @@ extension Tracer {
     public func callEnter(_ entry: CallEntry) {}
     /// Does nothing.
     public func callExit(_ exit: CallExit) {}
+    /// Does nothing.
+    public func accountAccess(_ address: Address) {}
+    /// Does nothing.
+    public func storageAccess(_ address: Address, slot: UInt256) {}
     /// Does nothing.
     public func log(_ log: Log) {}
 }

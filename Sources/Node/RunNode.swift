@@ -70,6 +70,8 @@ public func runNode(_ settings: NodeSettings) async throws {
             await withDiscardingTaskGroup { group in
                 group.addTask { await seals.sealEarlierBlocks(of: blockchain, logger: logger) }
                 await sealer.run()
+                // The node does not wait for it: the next start goes on where it is.
+                group.cancelAll()
             }
         }
     case .engine(let role):

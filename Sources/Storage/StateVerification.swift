@@ -92,7 +92,7 @@ extension WorldState {
     ///
     /// - Throws: `corrupted` with the first difference.
     public func verifyHistory(head: BlockNumber) throws(StorageError) {
-        var next = try oldestState() + 1
+        var next = try oldestState() &+ 1
         var accounts = 0
         var slots = 0
         try snapshot.forEach(.changes, prefix: []) { (key, value) throws(StorageError) in
@@ -103,11 +103,11 @@ extension WorldState {
                 accounts += 1
                 slots += account.slots.count
             }
-            next += 1
+            next &+= 1
             return true
         }
-        guard next == head + 1 else {
-            throw .corrupted("the changes end with block \(next - 1), the chain with \(head)")
+        guard next == head &+ 1 else {
+            throw .corrupted("the changes end with block \(next &- 1), the chain with \(head)")
         }
         for (family, count) in [(Family.accountHistory, accounts), (.storageHistory, slots)] {
             let found = try snapshot.count(of: family)

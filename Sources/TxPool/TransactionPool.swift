@@ -270,8 +270,8 @@ public final class TransactionPool: Sendable {
         return stream
     }
 
-    /// Counts a change and tells observers of it. Called with the pool's lock held, so that the order is that of
-    /// the changes.
+    /// Counts a change and tells observers of it. Called with the pool's lock held, so that the order
+    /// is that of the changes.
     private func tell(_ change: Pool.Change, of pool: Pool) {
         if change.isEmpty { return }
         changes.add(1, ordering: .releasing)

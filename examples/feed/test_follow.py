@@ -2,6 +2,7 @@
 """Tests follow.py against a real node: test_follow.py --apus .build/release/apus"""
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -16,14 +17,21 @@ parser.add_argument("--apus", required=True)
 apus = parser.parse_args().apus
 
 
-def start(folder):
+@contextlib.contextmanager
+def running(folder):
+    """The port of a node on a folder, which is killed in the end."""
     node = subprocess.Popen(
         [apus, "dev", "--port", "0", "--quiet", "--datadir", folder], stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True)
-    for line in node.stdout:
-        if line.startswith("Listening on "):
-            return node, line.rsplit(":", 1)[1].strip()
-    raise SystemExit("the node did not start")
+    try:
+        for line in node.stdout:
+            if line.startswith("Listening on "):
+                yield line.rsplit(":", 1)[1].strip()
+                return
+        raise SystemExit("the node did not start")
+    finally:
+        node.kill()
+        node.wait()
 
 
 def call(port, method, *params):
@@ -38,48 +46,36 @@ follow.handle = lambda event: seen.append((event["type"], int(event["number"], 1
 
 
 async def main(folder):
-    path = os.path.join(folder, "cursor")
-    node, port = start(os.path.join(folder, "data"))
-    try:
+    path, data, backup = (os.path.join(folder, name) for name in ("cursor", "data", "backup"))
+
+    async def follow_on(port, count):
+        await asyncio.wait_for(follow.follow(f"ws://127.0.0.1:{port}", path, count), 10)
+
+    with running(data) as port:
         for _ in range(3):
             call(port, "evm_mine")
         # Two from the past, and after an interruption the third and what comes meanwhile.
-        await follow.follow(f"ws://127.0.0.1:{port}", path, 2)
-        following = asyncio.create_task(follow.follow(f"ws://127.0.0.1:{port}", path, 4))
+        await follow_on(port, 2)
+        following = asyncio.create_task(follow_on(port, 4))
         await asyncio.sleep(0.3)
         await asyncio.to_thread(call, port, "anvil_rollback", 2)
         await asyncio.to_thread(call, port, "evm_mine")
-        await asyncio.wait_for(following, 10)
-    finally:
-        node.kill()
-        node.wait()
+        await following
     # The node was killed and is back.
-    node, port = start(os.path.join(folder, "data"))
-    try:
+    with running(data) as port:
         call(port, "evm_mine")
-        await asyncio.wait_for(follow.follow(f"ws://127.0.0.1:{port}", path, 1), 10)
-    finally:
-        node.kill()
-        node.wait()
+        await follow_on(port, 1)
     # A backup, and what comes after it.
-    shutil.copytree(os.path.join(folder, "data"), os.path.join(folder, "backup"))
-    node, port = start(os.path.join(folder, "data"))
-    try:
+    shutil.copytree(data, backup)
+    with running(data) as port:
         call(port, "evm_mine")
-        await asyncio.wait_for(follow.follow(f"ws://127.0.0.1:{port}", path, 1), 10)
-    finally:
-        node.kill()
-        node.wait()
+        await follow_on(port, 1)
     # It is restored, and goes on with as many blocks, but others.
-    node, port = start(os.path.join(folder, "backup"))
-    try:
+    with running(backup) as port:
         call(port, "evm_increaseTime", "0x64")
         for _ in range(2):
             call(port, "evm_mine")
-        await asyncio.wait_for(follow.follow(f"ws://127.0.0.1:{port}", path, 1), 10)
-    finally:
-        node.kill()
-        node.wait()
+        await follow_on(port, 1)
 
 
 with tempfile.TemporaryDirectory() as folder:

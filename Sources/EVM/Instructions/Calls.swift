@@ -44,7 +44,10 @@ func call(
         if schedule.pointee.hasAccessLists, state.warm(account), !isPrecompile(target, schedule) {
             gas &-= schedule.pointee.coldAccountSurcharge
         }
-        if m.pointee.tracer != nil { m.pointee.tracedTarget = target }
+        if m.pointee.tracer != nil {
+            m.pointee.tracedTarget = target
+            tracer(m)?.accountAccess(target)
+        }
         if transfersValue { gas &-= schedule.pointee.callValue }
         if kind == .call, isMissing(account, value, schedule, state) {
             gas &-= schedule.pointee.newAccount

@@ -32,6 +32,7 @@ func selfDestruct(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ 
         {
             gas &-= schedule.pointee.coldAccountAccess
         }
+        if m.pointee.tracer != nil { tracer(m)?.accountAccess(address) }
         let balance = state.balance(account)
         if schedule.pointee.selfDestructChargesNewAccount,
             isMissing(beneficiary, balance, schedule, state)

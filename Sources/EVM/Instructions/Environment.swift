@@ -17,6 +17,7 @@ private func access(
     let address = Address(lowBytesOf: address)
     let account = state.index(of: address)
     let schedule = m.pointee.schedule
+    if m.pointee.tracer != nil { tracer(m)?.accountAccess(address) }
     if schedule.pointee.hasAccessLists, !state.isWarm(account) {
         if !isPrecompile(address, schedule) { gas &-= schedule.pointee.coldAccountSurcharge }
         if gas >= 0 { state.warm(account) }

@@ -10,6 +10,7 @@ func storageLoad(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ g
         var gas = gas
         let slot = state.slot(f.pointee.account, sp[0])
         let schedule = m.pointee.schedule
+        if m.pointee.tracer != nil { traceStorage(m, f, sp[0]) }
         if schedule.pointee.hasAccessLists, !state.isWarm(slot) {
             gas &-= schedule.pointee.coldSlotSurcharge
             if gas < 0 { return gas }
@@ -36,6 +37,7 @@ func storageStore(_ m: MachinePointer, _ f: FramePointer, _ sp: StackPointer, _ 
     return m.pointee.state._withUnsafeGuaranteedRef { state in
         var gas = gas
         let slot = state.slot(f.pointee.account, sp[0])
+        if m.pointee.tracer != nil { traceStorage(m, f, sp[0]) }
         if schedule.pointee.hasAccessLists, state.warm(slot) {
             gas &-= schedule.pointee.coldSlotSurcharge &+ schedule.pointee.warmAccess
         }
@@ -130,4 +132,8 @@ func log(
     m.pointee.state._withUnsafeGuaranteedRef { $0.append(log) }
     if m.pointee.tracer != nil { tracer(m)?.log(log) }
     return gas
+}
+
+private func traceStorage(_ m: MachinePointer, _ f: FramePointer, _ slot: UInt256) {
+    tracer(m)?.storageAccess(Address(lowBytesOf: f.pointee.addressWord), slot: slot)
 }

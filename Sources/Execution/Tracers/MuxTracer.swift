@@ -52,6 +52,16 @@ public final class MuxTracer: TraceRecorder {
     }
 
     /// Tells all of them.
+    public func accountAccess(_ address: Address) {
+        for (_, recorder) in recorders { recorder.accountAccess(address) }
+    }
+
+    /// Tells all of them.
+    public func storageAccess(_ address: Address, slot: UInt256) {
+        for (_, recorder) in recorders { recorder.storageAccess(address, slot: slot) }
+    }
+
+    /// Tells all of them.
     public func log(_ log: Log) {
         for (_, recorder) in recorders { recorder.log(log) }
     }

@@ -144,25 +144,13 @@ final class AccessListTracer: Tracer {
         accesses = Accesses(list, ignoring: ignored)
     }
 
-    func step(_ step: borrowing Step) {
-        switch step.opcode {
-        case .sload, .sstore:
-            guard let slot = step.stack(fromTop: 0) else { return }
-            // Also those of accounts that are ignored otherwise: their slots are cold.
-            accesses.insert(step.address, slot: slot)
-        case .extcodecopy, .extcodehash, .extcodesize, .balance, .selfdestruct:
-            insert(step.stack(fromTop: 0))
-        case .call, .callcode, .delegatecall, .staticcall:
-            guard step.stackCount >= 5 else { return }
-            insert(step.stack(fromTop: 1))
-        default: return
-        }
+    func accountAccess(_ address: Address) {
+        if !ignored.contains(address) { accesses.insert(address) }
     }
 
-    private func insert(_ word: UInt256?) {
-        guard let word else { return }
-        let address = Address(lowBytesOf: word)
-        if !ignored.contains(address) { accesses.insert(address) }
+    func storageAccess(_ address: Address, slot: UInt256) {
+        // Also those of accounts that are ignored otherwise: their slots are cold.
+        accesses.insert(address, slot: slot)
     }
 }
 
