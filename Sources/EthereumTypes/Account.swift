@@ -37,6 +37,7 @@ public struct Account: Hashable, Sendable {
     /// The value of the account's leaf in the state trie.
     public func encoded() -> Bytes {
         var encoder = RLPEncoder()
+        encoder.reserveCapacity(Self.usualBytes)
         encoder.list { list in
             list.append(nonce)
             list.append(balance)
@@ -45,6 +46,9 @@ public struct Account: Hashable, Sendable {
         }
         return encoder.bytes
     }
+
+    /// More than what the encoding of an account takes as long as there is less ether than 2^80 wei.
+    private static let usualBytes = 96
 
     /// Reads what ``encoded()`` writes.
     public init(encoded: Bytes) throws(RLPError) {

@@ -11,6 +11,11 @@ public struct RLPEncoder: Sendable {
         bytes = []
     }
 
+    /// An encoder that writes behind bytes of something else.
+    public init(after bytes: consuming Bytes) {
+        self.bytes = bytes
+    }
+
     /// The encoding of one list.
     public static func list(_ body: (inout RLPEncoder) -> Void) -> Bytes {
         var encoder = RLPEncoder()
@@ -123,11 +128,15 @@ public struct RLPEncoder: Sendable {
         let count = bytes.count - start
         if count <= 55 {
             bytes.insert(0xc0 + UInt8(truncatingIfNeeded: count), at: start)
-            return
+        } else if count <= 255 {
+            // Accounts and most transactions: without an array for the header.
+            bytes.insert(0xf8, at: start)
+            bytes.insert(UInt8(truncatingIfNeeded: count), at: start + 1)
+        } else {
+            var header = RLPEncoder()
+            header.appendListHeader(count: count)
+            bytes.insert(contentsOf: header.bytes, at: start)
         }
-        var header = RLPEncoder()
-        header.appendHeader(count: count, offset: 0xc0)
-        bytes.insert(contentsOf: header.bytes, at: start)
     }
 
     /// Writes one or more items that are encoded already.
@@ -156,9 +165,14 @@ public struct RLPEncoder: Sendable {
         count <= 55 ? 1 : 9 - count.leadingZeroBitCount / 8
     }
 
+    /// Writes the lowest bytes of a word, one to eight of them.
     private mutating func appendLowBytes(of word: UInt64, count: Int) {
-        for position in stride(from: count - 1, through: 0, by: -1) {
-            bytes.append(UInt8(truncatingIfNeeded: word &>> UInt64(position * 8)))
+        bytes.append(addingCapacity: 8) { span in
+            span.append(repeating: 0, count: 8)
+            var item = span.mutableSpan
+            precondition(item.count == 8)
+            store(bigEndian: word &<< UInt64((8 - count) * 8), in: &item, at: 0)
+            span.removeLast(8 - count)
         }
     }
 }

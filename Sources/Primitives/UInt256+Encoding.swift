@@ -26,12 +26,17 @@ extension UInt256 {
     public var bigEndianBytes: Bytes {
         var bytes = Bytes(repeating: 0, count: 32)
         var span = bytes.mutableSpan
-        precondition(span.count == 32)
-        store(bigEndian: l3, in: &span, at: 0)
-        store(bigEndian: l2, in: &span, at: 8)
-        store(bigEndian: l1, in: &span, at: 16)
-        store(bigEndian: l0, in: &span, at: 24)
+        store(in: &span)
         return bytes
+    }
+
+    /// Writes the 32 big-endian bytes of the number over a span of so many.
+    package func store(in span: inout MutableSpan<UInt8>) {
+        precondition(span.count == 32)
+        Primitives.store(bigEndian: l3, in: &span, at: 0)
+        Primitives.store(bigEndian: l2, in: &span, at: 8)
+        Primitives.store(bigEndian: l1, in: &span, at: 16)
+        Primitives.store(bigEndian: l0, in: &span, at: 24)
     }
 
     /// The number in big-endian bytes without leading zeros; 0 has none.
