@@ -142,8 +142,8 @@ private final class TrieStep {
 
     /// Notes changed nodes; an empty value stands for one that is gone.
     func write(_ update: TrieUpdate, _ family: Family, prefix: Bytes) {
-        for (path, node) in update.nodes {
-            nodes.append((family, prefix + path.storageKey, node ?? []))
+        for change in update.changes {
+            nodes.append((family, change.path.storageKey(after: prefix), change.node ?? []))
         }
     }
 
@@ -162,7 +162,7 @@ private struct EarlierTrie: TrieNodeReader {
     func node(at path: NibblePath) throws(TrieError) -> Bytes? {
         let node: Bytes?
         do {
-            node = try earlier.value(latest.family, latest.prefix + path.storageKey)
+            node = try earlier.value(latest.family, path.storageKey(after: latest.prefix))
         } catch {
             throw .unreadable(path: path, reason: error.description)
         }

@@ -60,7 +60,6 @@ public func orderedTrieRoot(_ items: [Bytes]) -> Hash256 {
         key.append(UInt64(index))
         return (NibblePath(key.bytes), items[index])
     }
-    var tries = [MerkleTrie(sorted: entries)]
-    MerkleTrie.hash(&tries) { _, _, _ in }
-    return tries[0].rootHash
+    var trie = MerkleTrie(sorted: entries)
+    return trie.hashed()
 }

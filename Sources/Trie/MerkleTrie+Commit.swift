@@ -9,12 +9,25 @@ public import Primitives
 public struct TrieUpdate: Hashable, Sendable {
     /// The root hash of the trie.
     public var root: Hash256
-    /// The nodes to write at their positions; nil where there is none any more.
-    public var nodes: [NibblePath: Bytes?]
+    /// What changes at which positions, in their order.
+    public var changes: [TrieChange]
 
-    package init(root: Hash256, nodes: [NibblePath: Bytes?]) {
+    package init(root: Hash256, changes: [TrieChange]) {
         self.root = root
-        self.nodes = nodes
+        self.changes = changes
+    }
+}
+
+/// What a commit changes at one position.
+public struct TrieChange: Hashable, Sendable {
+    /// The position.
+    public var path: NibblePath
+    /// The encoded node; nil where there is none any more.
+    public var node: Bytes?
+
+    package init(_ path: NibblePath, _ node: Bytes?) {
+        self.path = path
+        self.node = node
     }
 }
 
@@ -30,45 +43,97 @@ extension MerkleTrie {
 
     /// Hashes what has changed in many tries at once.
     public static func commit(_ tries: inout [MerkleTrie]) -> [TrieUpdate] {
-        var nodes = [[NibblePath: Bytes?]](repeating: [:], count: tries.count)
-        hash(&tries) { trie, path, encoded in
-            nodes[trie].updateValue(encoded.map { Bytes($0) }, forKey: path)
+        let changed = ChangedNodes(of: tries)
+        var written = changed.counts.map { [TrieChange?](repeating: nil, count: $0) }
+        hash(changed, in: &tries) { node, encoded in
+            written[node.trie][node.place] = TrieChange(node.path, encoded.map { Bytes($0) })
         }
-        return tries.indices.map { TrieUpdate(root: tries[$0].rootHash, nodes: nodes[$0]) }
+        return tries.indices.map { index in
+            var changes = written[index].compactMap { $0 }
+            let vacated = tries[index].takeVacated()
+            if !vacated.isEmpty {
+                // A position that was left may have a node again.
+                let taken = Set(changes.map(\.path))
+                for path in vacated where !taken.contains(path) {
+                    changes.append(TrieChange(path, nil))
+                }
+                changes.sort { $0.path < $1.path }
+            }
+            return TrieUpdate(root: tries[index].rootHash, changes: changes)
+        }
+    }
+
+    /// The root hash after what has changed since the last commit, for who stores nothing.
+    mutating func hashed() -> Hash256 {
+        var tries = [MerkleTrie(reader: nil, root: .emptyTrieRoot)]
+        swap(&tries[0], &self)
+        defer { swap(&tries[0], &self) }
+        Self.hash(ChangedNodes(of: tries), in: &tries) { _, _ in }
+        return tries[0].rootHash
     }
 
     /// The root hash of a trie without pending changes.
-    package var rootHash: Hash256 {
-        switch root {
-        case .none: .emptyTrieRoot
-        case .stored(let hash): hashes[Int(hash)]
-        case .loaded(let index):
-            switch nodes[Int(index)].form {
-            case .hashed(let hash): hashes[Int(hash)]
-            case .changed, .embedded: preconditionFailure("The trie has pending changes.")
+    package var rootHash: Hash256 { memory.rootHash }
+
+    /// A changed node and where it is.
+    private struct ChangedNode {
+        let trie: Int
+        let node: UInt32
+        let path: NibblePath
+        /// Its place among the changed nodes of the trie by their positions.
+        let place: Int
+    }
+
+    /// The changed nodes of some tries.
+    private struct ChangedNodes {
+        /// By how many nodes are above them.
+        private(set) var levels: [[ChangedNode]] = []
+        /// How many there are in each trie.
+        private(set) var counts: [Int] = []
+
+        init(of tries: [MerkleTrie]) {
+            for index in tries.indices {
+                counts.append(0)
+                list(tries[index].root, NibblePath(), in: tries[index], depth: 0)
+            }
+        }
+
+        /// Lists the changed nodes at and below a reference. A node that has not changed has nothing
+        /// changed below it.
+        private mutating func list(
+            _ reference: TrieReference, _ path: NibblePath, in trie: borrowing MerkleTrie,
+            depth: Int
+        ) {
+            guard case .loaded(let index) = reference,
+                case .changed = trie.nodes[Int(index)].form
+            else { return }
+            if depth == levels.count { levels.append([]) }
+            let number = counts.count - 1
+            levels[depth].append(
+                ChangedNode(trie: number, node: index, path: path, place: counts[number]))
+            counts[number] += 1
+            switch trie.nodes[Int(index)].content {
+            case .leaf:
+                break
+            case .extension(let nibbles, let child):
+                list(child, path.appending(nibbles), in: trie, depth: depth + 1)
+            case .branch(let children, _):
+                let changed = trie.nodes[Int(index)].changedBelow
+                for nibble in children.indices where changed >> UInt16(nibble) & 1 != 0 {
+                    list(
+                        children[nibble], path.appending(UInt8(nibble)), in: trie, depth: depth + 1)
+                }
             }
         }
     }
 
-    /// A changed node and where it is.
-    private struct Change {
-        let trie: Int
-        let node: UInt32
-        let path: NibblePath
-    }
-
-    /// Hashes all changed nodes. `store` gets what to write: the number of the trie, the position,
-    /// the encoding or nil.
-    static func hash(
-        _ tries: inout [MerkleTrie],
-        store: (_ trie: Int, _ path: NibblePath, _ encoded: ArraySlice<UInt8>?) -> Void
+    /// Hashes changed nodes, the deepest first. `store` gets what to write: the encoding, or nil for a
+    /// position that has no node of its own any more.
+    private static func hash(
+        _ changed: ChangedNodes, in tries: inout [MerkleTrie],
+        store: (_ node: ChangedNode, _ encoded: ArraySlice<UInt8>?) -> Void
     ) {
-        var levels: [[Change]] = []
-        for index in tries.indices {
-            for path in tries[index].takeVacated() { store(index, path, nil) }
-            tries[index].collect(tries[index].root, NibblePath(), trie: index, depth: 0, &levels)
-        }
-        for level in levels.reversed() {
+        for level in changed.levels.reversed() {
             var encoder = RLPEncoder()
             var ends: [Int] = []
             ends.reserveCapacity(level.count)
@@ -83,40 +148,12 @@ extension MerkleTrie {
                 let bytes = encoded[start..<ends[place]]
                 start = ends[place]
                 if bytes.count >= 32 || change.path.isEmpty {
-                    let index = tries[change.trie].append(hashes[place])
-                    tries[change.trie].settle(change.node, as: .hashed(index))
-                    store(change.trie, change.path, bytes)
+                    tries[change.trie].settle(change.node, as: hashes[place])
+                    store(change, bytes)
                     continue
                 }
-                if tries[change.trie].nodes[Int(change.node)].isStored {
-                    store(change.trie, change.path, nil)
-                }
-                tries[change.trie].settle(change.node, as: .embedded(Bytes(bytes)))
-            }
-        }
-    }
-
-    /// Lists the changed nodes at and below a reference by level. A node that has not changed has
-    /// nothing changed below it.
-    private func collect(
-        _ reference: TrieReference, _ path: NibblePath, trie: Int, depth: Int,
-        _ levels: inout [[Change]]
-    ) {
-        guard case .loaded(let index) = reference, case .changed = nodes[Int(index)].form else {
-            return
-        }
-        if depth == levels.count { levels.append([]) }
-        levels[depth].append(Change(trie: trie, node: index, path: path))
-        switch nodes[Int(index)].content {
-        case .leaf:
-            break
-        case .extension(let nibbles, let child):
-            collect(child, path.appending(nibbles), trie: trie, depth: depth + 1, &levels)
-        case .branch(let children, _):
-            for nibble in children.indices where children[nibble] != .none {
-                collect(
-                    children[nibble], path.appending(UInt8(nibble)), trie: trie, depth: depth + 1,
-                    &levels)
+                if tries[change.trie].nodes[Int(change.node)].isStored { store(change, nil) }
+                tries[change.trie].settle(change.node, within: Bytes(bytes))
             }
         }
     }

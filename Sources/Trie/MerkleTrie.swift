@@ -36,6 +36,18 @@ public struct MerkleTrie {
         if root != .emptyTrieRoot { self.root = .stored(append(root)) }
     }
 
+    /// The trie of nodes that are in memory already; others come from the reader, whose nodes have the
+    /// same root.
+    public init(reader: any TrieNodeReader, _ memory: TrieMemory) {
+        self.reader = reader
+        root = memory.root
+        nodes = memory.nodes
+        hashes = memory.hashes
+    }
+
+    /// The nodes that are in memory.
+    public var memory: TrieMemory { TrieMemory(root: root, nodes: nodes, hashes: hashes) }
+
     /// The value of a key, or nil if it has none.
     public mutating func get(key: Hash256) throws(TrieError) -> Bytes? {
         try get(NibblePath(key))
@@ -47,8 +59,13 @@ public struct MerkleTrie {
     }
 
     /// Gives a key a value; an empty one removes the key.
-    public mutating func set(key: Hash256, value: Bytes) throws(TrieError) {
-        try set(NibblePath(key), value)
+    ///
+    /// - Parameter previous: the value that the key has, if the caller knows it: a leaf whose hash
+    ///   says that it holds this is not read.
+    public mutating func set(
+        key: Hash256, value: Bytes, replacing previous: Bytes = []
+    ) throws(TrieError) {
+        try set(NibblePath(key), value, replacing: previous)
     }
 
     /// Gives a key of at most 32 bytes a value; an empty one removes the key.
@@ -66,11 +83,15 @@ public struct MerkleTrie {
         try set(NibblePath(key), [])
     }
 
-    private mutating func set(_ key: NibblePath, _ value: Bytes) throws(TrieError) {
+    private mutating func set(
+        _ key: NibblePath, _ value: Bytes, replacing previous: Bytes = []
+    ) throws(TrieError) {
         root =
             value.isEmpty
-            ? try remove(from: root, at: NibblePath(), key).reference
-            : try insert(value, into: root, at: NibblePath(), key).reference
+            ? try remove(previous, from: root, at: NibblePath(), key, mayBeLeaf: false).reference
+            : try insert(
+                value, replacing: previous, into: root, at: NibblePath(), key, mayBeLeaf: false
+            ).reference
     }
 
     private mutating func get(_ key: NibblePath) throws(TrieError) -> Bytes? {
@@ -130,10 +151,15 @@ extension MerkleTrie {
     /// A reference to what is at a position after a change, and whether there was one.
     private typealias Outcome = (reference: TrieReference, hasChanged: Bool)
 
+    /// - Parameters:
+    ///   - previous: the value before; empty if it is not known.
+    ///   - mayBeLeaf: whether the node is likely to be a leaf.
     private mutating func insert(
-        _ value: Bytes, into reference: TrieReference, at position: NibblePath, _ rest: NibblePath
+        _ value: Bytes, replacing previous: Bytes, into reference: TrieReference,
+        at position: NibblePath, _ rest: NibblePath, mayBeLeaf: Bool
     ) throws(TrieError) -> Outcome {
-        guard let index = try load(reference, at: position) else {
+        let expected = mayBeLeaf ? previous : []
+        guard let index = try load(reference, at: position, expecting: expected, rest) else {
             return (leaf(rest, value), true)
         }
         let content: TrieNode
@@ -155,7 +181,8 @@ extension MerkleTrie {
             let common = path.commonPrefixCount(with: rest)
             if common == path.count {
                 let outcome = try insert(
-                    value, into: child, at: position.appending(path), rest.dropFirst(common))
+                    value, replacing: previous, into: child, at: position.appending(path),
+                    rest.dropFirst(common), mayBeLeaf: false)
                 content = .extension(path: path, child: outcome.reference)
                 hasChanged = outcome.hasChanged
                 break
@@ -178,8 +205,10 @@ extension MerkleTrie {
             }
             let nibble = Int(rest[0])
             let outcome = try insert(
-                value, into: children[nibble], at: position.appending(rest[0]), rest.dropFirst(1))
-            if outcome.hasChanged { nodes[Int(index)].form = .changed }
+                value, replacing: previous, into: children[nibble],
+                at: position.appending(rest[0]), rest.dropFirst(1),
+                mayBeLeaf: !children[nibble].isLoaded && children.mayHoldLeaf)
+            if outcome.hasChanged { change(index, below: nibble) }
             // Mostly the child was in memory already: then there is nothing to copy.
             if outcome.reference != children[nibble] {
                 children[nibble] = outcome.reference
@@ -188,14 +217,21 @@ extension MerkleTrie {
             return (.loaded(index), outcome.hasChanged)
         }
         nodes[Int(index)].content = content
-        if hasChanged { nodes[Int(index)].form = .changed }
+        if hasChanged {
+            nodes[Int(index)].form = .changed
+            nodes[Int(index)].changedBelow = .max
+        }
         return (.loaded(index), hasChanged)
     }
 
     private mutating func remove(
-        from reference: TrieReference, at position: NibblePath, _ rest: NibblePath
+        _ previous: Bytes, from reference: TrieReference, at position: NibblePath,
+        _ rest: NibblePath, mayBeLeaf: Bool
     ) throws(TrieError) -> Outcome {
-        guard let index = try load(reference, at: position) else { return (.none, false) }
+        let expected = mayBeLeaf ? previous : []
+        guard let index = try load(reference, at: position, expecting: expected, rest) else {
+            return (.none, false)
+        }
         switch nodes[Int(index)].content {
         case .leaf(let path, _):
             guard path == rest else { return (.loaded(index), false) }
@@ -205,7 +241,8 @@ extension MerkleTrie {
         case .extension(let path, let child):
             guard rest.starts(with: path) else { return (.loaded(index), false) }
             let below = position.appending(path)
-            let outcome = try remove(from: child, at: below, rest.dropFirst(path.count))
+            let outcome = try remove(
+                previous, from: child, at: below, rest.dropFirst(path.count), mayBeLeaf: false)
             nodes[Int(index)].content = .extension(path: path, child: outcome.reference)
             guard outcome.hasChanged else { return (.loaded(index), false) }
             return (try join(index, at: position, path, outcome.reference), true)
@@ -216,13 +253,14 @@ extension MerkleTrie {
                 value = []
             } else {
                 let outcome = try remove(
-                    from: children[Int(rest[0])], at: position.appending(rest[0]),
-                    rest.dropFirst(1))
+                    previous, from: children[Int(rest[0])], at: position.appending(rest[0]),
+                    rest.dropFirst(1), mayBeLeaf: children.mayHoldLeaf)
                 children[Int(rest[0])] = outcome.reference
                 guard outcome.hasChanged else {
                     nodes[Int(index)].content = .branch(children: children, value: value)
                     return (.loaded(index), false)
                 }
+                change(index, below: Int(rest[0]))
             }
             return (try shrink(index, at: position, children, value), true)
         }
@@ -305,8 +343,13 @@ extension MerkleTrie {
 
 extension MerkleTrie {
     /// The index of the node at a position, which is read if it has to be; nil if there is none.
+    ///
+    /// - Parameters:
+    ///   - value: what the node holds if it is the leaf of a key; empty if that is not known.
+    ///   - rest: the rest of that key.
     private mutating func load(
-        _ reference: TrieReference, at position: NibblePath
+        _ reference: TrieReference, at position: NibblePath, expecting value: Bytes = [],
+        _ rest: NibblePath = NibblePath()
     ) throws(TrieError) -> UInt32? {
         let hash: UInt32
         switch reference {
@@ -315,6 +358,9 @@ extension MerkleTrie {
         case .stored(let index): hash = index
         }
         let expected = hashes[Int(hash)]
+        if !value.isEmpty, Self.isLeaf(rest, value, hash: expected) {
+            return append(.leaf(path: rest, value: value), hash: hash)
+        }
         guard let encoded = try reader?.node(at: position) else {
             throw .missingNode(path: position, hash: expected)
         }
@@ -328,17 +374,28 @@ extension MerkleTrie {
         }
         do throws(TrieNodeDefect) {
             let content = try decode(encoded[...], at: position)
-            return append(content, form: .hashed(hash), isStored: true)
+            return append(content, hash: hash)
         } catch {
             throw .corruptNode(path: position, defect: error)
         }
     }
 
-    mutating func append(
-        _ content: TrieNode, form: TrieForm = .changed, isStored: Bool = false
-    ) -> UInt32 {
-        nodes.append(TrieSlot(content: content, form: form, isStored: isStored))
+    mutating func append(_ content: TrieNode, form: TrieForm = .changed) -> UInt32 {
+        nodes.append(TrieSlot(content: content, form: form, isStored: false))
         return UInt32(nodes.count - 1)
+    }
+
+    /// Appends a node that is stored.
+    private mutating func append(_ content: TrieNode, hash: UInt32) -> UInt32 {
+        nodes.append(
+            TrieSlot(content: content, form: .hashed, hash: hash, isStored: true, changedBelow: 0))
+        return UInt32(nodes.count - 1)
+    }
+
+    /// Notes that something below a nibble of a branch has changed.
+    private mutating func change(_ index: UInt32, below nibble: Int) {
+        nodes[Int(index)].form = .changed
+        nodes[Int(index)].changedBelow |= 1 << UInt16(nibble)
     }
 
     mutating func append(_ hash: Hash256) -> UInt32 {
@@ -351,14 +408,23 @@ extension MerkleTrie {
         root = reference
     }
 
-    /// Notes what a commit has written for a node.
-    mutating func settle(_ index: UInt32, as form: TrieForm) {
-        nodes[Int(index)].form = form
-        if case .hashed = form {
-            nodes[Int(index)].isStored = true
+    /// Notes that a commit has written a node by itself.
+    mutating func settle(_ index: UInt32, as hash: Hash256) {
+        nodes[Int(index)].form = .hashed
+        nodes[Int(index)].isStored = true
+        nodes[Int(index)].changedBelow = 0
+        if nodes[Int(index)].hash == TrieSlot.noHash {
+            nodes[Int(index)].hash = append(hash)
         } else {
-            nodes[Int(index)].isStored = false
+            hashes[Int(nodes[Int(index)].hash)] = hash
         }
+    }
+
+    /// Notes that a commit has written a node into its parent.
+    mutating func settle(_ index: UInt32, within parent: Bytes) {
+        nodes[Int(index)].form = .embedded(parent)
+        nodes[Int(index)].changedBelow = 0
+        nodes[Int(index)].isStored = false
     }
 
     /// Hands over the positions without a node.

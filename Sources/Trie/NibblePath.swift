@@ -111,7 +111,20 @@ extension NibblePath {
     /// byte with their count. No two paths have the same key, and the nodes below a position lie
     /// close to each other.
     public var storageKey: Bytes {
-        var key = Bytes(bits.bigEndianBytes.prefix((count + 1) / 2))
+        storageKey(after: [])
+    }
+
+    /// The path as a key on disk, behind what all keys of the trie begin with.
+    public func storageKey(after prefix: Bytes) -> Bytes {
+        var key = Bytes()
+        key.reserveCapacity(prefix.count + 33)
+        key.append(contentsOf: prefix)
+        key.append(addingCapacity: 32) { span in
+            span.append(repeating: 0, count: 32)
+            var item = span.mutableSpan
+            bits.store(in: &item)
+            span.removeLast(32 - (count + 1) / 2)
+        }
         key.append(UInt8(count))
         return key
     }

@@ -1,5 +1,6 @@
 // The nodes of a trie in memory and in RLP (Yellow Paper, appendix D).
 
+import Cryptography
 import Primitives
 
 /// What a node of a trie holds.
@@ -15,6 +16,15 @@ enum TrieNode {
 /// The children of a branch by nibble.
 typealias TrieChildren = InlineArray<16, TrieReference>
 
+extension TrieChildren {
+    /// Whether one of them is likely to be a leaf. The keys are hashes: a branch that has leaves has
+    /// empty places as well.
+    var mayHoldLeaf: Bool {
+        for nibble in indices where self[nibble] == .none { return true }
+        return false
+    }
+}
+
 /// How a node refers to a child.
 enum TrieReference: Equatable {
     /// There is no child.
@@ -25,21 +35,42 @@ enum TrieReference: Equatable {
     case stored(UInt32)
 }
 
+extension TrieReference {
+    /// Whether the node is in memory.
+    var isLoaded: Bool {
+        if case .loaded = self { true } else { false }
+    }
+}
+
 /// A node in memory. It stands for a position in the trie: when what is at the position changes,
 /// the content is replaced and the node stays.
 struct TrieSlot {
     var content: TrieNode
     var form: TrieForm
+    /// The place of its hash in the trie's hashes, whether or not it is up to date; `noHash` if it has
+    /// none yet.
+    var hash = TrieSlot.noHash
     /// Whether the store has a node at this position.
     var isStored: Bool
+
+    /// Below which nibbles of a branch something has changed since the last commit, as bits; more may
+    /// be set.
+    var changedBelow = UInt16.max
+
+    static let noHash = UInt32.max
+
+    /// Whether the parent has its hash.
+    var isHashed: Bool {
+        if case .hashed = form { true } else { false }
+    }
 }
 
 /// What a parent writes for a node.
 enum TrieForm {
     /// Not known: the node has changed since the last commit.
     case changed
-    /// Its hash, by the index in the trie's hashes.
-    case hashed(UInt32)
+    /// Its hash.
+    case hashed
     /// Its own encoding, which is shorter than 32 bytes.
     case embedded(Bytes)
 }
@@ -139,22 +170,46 @@ extension MerkleTrie {
     func encode(_ index: UInt32, into encoder: inout RLPEncoder) {
         switch nodes[Int(index)].content {
         case .leaf(let path, let value):
-            let compact = path.hexPrefix(.leaf)
-            encoder.appendListHeader(
-                count: RLPEncoder.count(of: compact) + RLPEncoder.count(of: value))
-            encoder.append(compact)
-            encoder.append(value)
+            encoder.appendLeaf(path, value)
         case .extension(let path, let child):
             let compact = path.hexPrefix(.extension)
             encoder.appendListHeader(count: RLPEncoder.count(of: compact) + count(of: child))
             encoder.append(compact)
             append(child, to: &encoder)
         case .branch(let children, let value):
+            // The children lie far from each other in memory: each is looked at once.
+            var places = InlineArray<16, UInt32>(repeating: TrieSlot.noHash)
             var count = RLPEncoder.count(of: value)
-            for nibble in children.indices { count += self.count(of: children[nibble]) }
+            for nibble in children.indices {
+                places[nibble] = place(of: children[nibble])
+                count += places[nibble] == TrieSlot.noHash ? self.count(of: children[nibble]) : 33
+            }
             encoder.appendListHeader(count: count)
-            for nibble in children.indices { append(children[nibble], to: &encoder) }
+            for nibble in children.indices {
+                if places[nibble] == TrieSlot.noHash {
+                    append(children[nibble], to: &encoder)
+                } else {
+                    encoder.append(hashes[Int(places[nibble])])
+                }
+            }
             encoder.append(value)
+        }
+    }
+
+    /// Whether the hash is that of the leaf with this path and value.
+    static func isLeaf(_ path: NibblePath, _ value: Bytes, hash: Hash256) -> Bool {
+        var encoder = RLPEncoder()
+        encoder.appendLeaf(path, value)
+        return keccak256(encoder.bytes) == hash
+    }
+
+    /// The place of the hash that stands for a child in its parent; `noHash` if none does.
+    private func place(of child: TrieReference) -> UInt32 {
+        switch child {
+        case .none: TrieSlot.noHash
+        case .stored(let hash): hash
+        case .loaded(let index):
+            nodes[Int(index)].isHashed ? nodes[Int(index)].hash : TrieSlot.noHash
         }
     }
 
@@ -177,10 +232,20 @@ extension MerkleTrie {
         case .stored(let hash): encoder.append(hashes[Int(hash)])
         case .loaded(let index):
             switch nodes[Int(index)].form {
-            case .hashed(let hash): encoder.append(hashes[Int(hash)])
+            case .hashed: encoder.append(hashes[Int(nodes[Int(index)].hash)])
             case .embedded(let bytes): encoder.appendRaw(bytes)
             case .changed: preconditionFailure("Children are written before their parents.")
             }
         }
+    }
+}
+
+extension RLPEncoder {
+    /// Writes a leaf.
+    fileprivate mutating func appendLeaf(_ path: NibblePath, _ value: Bytes) {
+        let compact = path.hexPrefix(.leaf)
+        appendListHeader(count: RLPEncoder.count(of: compact) + RLPEncoder.count(of: value))
+        append(compact)
+        append(value)
     }
 }

@@ -48,7 +48,7 @@ public struct TrieRewind {
     @discardableResult
     private mutating func commit(at last: NibblePath) -> Hash256 {
         let update = trie.commit()
-        nodes.keep(update.nodes, last: last)
+        nodes.keep(update.changes, last: last)
         trie = MerkleTrie(reader: nodes, root: update.root)
         pending = 0
         return update.root
@@ -76,10 +76,10 @@ private final class ChangedNodes: TrieNodeReader {
         return try stored.node(at: path)
     }
 
-    func keep(_ nodes: [NibblePath: Bytes?], last: NibblePath) {
-        for (path, node) in nodes {
-            beside.updateValue(node, forKey: path)
-            if isAroundWanted(path) { around.updateValue(node, forKey: path) }
+    func keep(_ changes: [TrieChange], last: NibblePath) {
+        for change in changes {
+            beside.updateValue(change.node, forKey: change.path)
+            if isAroundWanted(change.path) { around.updateValue(change.node, forKey: change.path) }
         }
         beside = beside.filter { last.starts(with: $0.key.parent) }
     }

@@ -52,7 +52,7 @@ import Trie
 
     @Test func `a trie without entries has the empty root and no nodes`() {
         var trie = MerkleTrie(reader: nil, root: .emptyTrieRoot)
-        #expect(trie.commit() == TrieUpdate(root: .emptyTrieRoot, nodes: [:]))
+        #expect(trie.commit() == TrieUpdate(root: .emptyTrieRoot, changes: []))
         #expect(MerkleTrie(entries: [:]).rootHash == .emptyTrieRoot)
     }
 
@@ -63,7 +63,7 @@ import Trie
             try trie.set(key: key, value: try #require(try trie.get(key: key)))
             try trie.remove(key: keccak256(key))
         }
-        #expect(trie.commit() == TrieUpdate(root: root, nodes: [:]))
+        #expect(trie.commit() == TrieUpdate(root: root, changes: []))
     }
 
     @Test func `a change reads and writes only the nodes on its way`() throws {
@@ -73,10 +73,10 @@ import Trie
         try trie.set(key: keys[7], value: [1, 2, 3])
         let update = trie.commit()
         #expect(table.reads - before <= 7)
-        #expect(update.nodes.count <= 7)
-        #expect(update.nodes.values.allSatisfy { $0 != nil })
+        #expect(update.changes.count <= 7)
+        #expect(update.changes.allSatisfy { $0.node != nil })
         let path = NibblePath(keys[7])
-        #expect(update.nodes.keys.allSatisfy { path.starts(with: $0) })
+        #expect(update.changes.allSatisfy { path.starts(with: $0.path) })
     }
 
     @Test func `many tries are committed as each alone`() throws {
@@ -91,7 +91,7 @@ import Trie
             single.append(alone.commit())
         }
         #expect(MerkleTrie.commit(&tries) == single)
-        #expect(MerkleTrie.commit(&tries).allSatisfy { $0.nodes.isEmpty })
+        #expect(MerkleTrie.commit(&tries).allSatisfy { $0.changes.isEmpty })
     }
 
     @Test(arguments: [1, 2, 3, 16, 17, 1_000])

@@ -14,7 +14,7 @@ final class NodeTable: TrieNodeReader {
     }
 
     func apply(_ update: TrieUpdate) {
-        for (path, node) in update.nodes { nodes[path] = node }
+        for change in update.changes { nodes[change.path] = change.node }
     }
 }
 

@@ -22,7 +22,8 @@ import Trie
         var trie = MerkleTrie(entries: entries)
         let update = trie.commit()
         #expect(root == update.root, "seed \(seed)")
-        #expect(nodes == update.nodes.compactMapValues { $0 }, "seed \(seed)")
+        let expected = update.changes.map { ($0.path, $0.node ?? []) }
+        #expect(nodes == Dictionary(uniqueKeysWithValues: expected), "seed \(seed)")
     }
 
     @Test(arguments: 0..<40 as Range<UInt64>)
