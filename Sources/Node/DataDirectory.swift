@@ -86,10 +86,10 @@ private func checkRoom(at path: String) throws(StartupError) {
             + "\(needed): make room")
 }
 
-/// How the daemon opens its database: a quarter of the cache holds values of the state, a half blocks
-/// of RocksDB's files, a 32nd (at least 8 MiB) is for what is not in files yet. An eighth is for what
-/// came of the newest blocks (`ChainOptions.outcomeBytes`). The rest is what the process needs
-/// besides, so that all of it stays below the size that was asked for.
+/// How the daemon opens its database: of sixteen parts of the cache three hold values of the state,
+/// three nodes of the account trie, six blocks of RocksDB's files; one (at least 8 MiB) is for what is
+/// not in files yet. Two are for what came of the newest blocks (`ChainOptions.outcomeBytes`). The rest
+/// is what the process needs besides, so that all of it stays below the size that was asked for.
 ///
 /// Small write buffers, because each key is searched for in them: with 64 MiB a block of one transfer
 /// costs up to twice as much when they are full as when they are empty.
@@ -99,8 +99,8 @@ private func checkRoom(at path: String) throws(StartupError) {
 public func databaseOptions(at path: String, cacheBytes: Int) -> DatabaseOptions {
     let writeBufferBytes = max(8 << 20, cacheBytes / 32)
     var options = DatabaseOptions(
-        path: path, cacheBytes: cacheBytes / 2, valueCacheBytes: cacheBytes / 4,
-        writeBufferBytes: writeBufferBytes)
+        path: path, cacheBytes: cacheBytes / 8 * 3, valueCacheBytes: cacheBytes / 16 * 3,
+        keptTrieBytes: cacheBytes / 16 * 3, writeBufferBytes: writeBufferBytes)
     options.reserveBytes = UInt64(max(64 << 20, 4 * writeBufferBytes))
     return options
 }

@@ -35,18 +35,17 @@ package struct FlatAccount: Equatable {
     }
 
     package var bytes: Bytes {
-        var encoder = RLPEncoder()
+        var bytes = Bytes()
+        bytes.reserveCapacity(56)
+        bytes.append(address)
+        var encoder = RLPEncoder(after: bytes)
         encoder.list { fields in
             fields.append(account.nonce)
             fields.append(account.balance)
             fields.append(account.storageRoot, emptyIf: .emptyTrieRoot)
             fields.append(account.codeHash, emptyIf: .keccakEmpty)
         }
-        var bytes = Bytes()
-        bytes.reserveCapacity(20 + encoder.bytes.count)
-        bytes.append(address)
-        bytes.append(contentsOf: encoder.bytes)
-        return bytes
+        return encoder.bytes
     }
 }
 

@@ -86,6 +86,26 @@ public enum Family: Int, CaseIterable, Sendable {
         }
     }
 
+    /// Whether it is read wherever a block's transactions happen to go.
+    var holdsState: Bool {
+        switch self {
+        case .accounts, .storage, .accountTrie, .storageTrie: true
+        default: false
+        }
+    }
+
+    /// Whether what is looked for is there: the last level needs no filters, which are nine tenths of
+    /// all.
+    var isAlwaysFound: Bool {
+        switch self {
+        case .accountTrie, .storageTrie, .code: true
+        default: false
+        }
+    }
+
+    /// Whether the values are mostly hashes, in which there is nothing to compress.
+    var holdsHashes: Bool { self == .accountTrie || self == .storageTrie }
+
     var index: Int { rawValue }
 }
 

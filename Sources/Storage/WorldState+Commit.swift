@@ -43,7 +43,9 @@ extension WorldState {
             if let trie = storage.trie { tries.append(trie) }
         }
         let storageUpdates = MerkleTrie.commit(&tries)
-        var trie = accountTrie(root: parentRoot)
+        // Genesis and trials are not what the next block begins with.
+        let kept = number == nil ? nil : snapshot.database.accountTrie
+        var trie = accountTrie(root: parentRoot, kept?.take(root: parentRoot))
         for update in updates {
             var root = update.storageRoot
             if let index = update.trie {
@@ -59,12 +61,14 @@ extension WorldState {
                 .accountHistory, key, of: number,
                 before: update.change.before.map { FlatAccount(update.address, $0).bytes },
                 to: &batch)
-            try trie.set(update.hash, to: after?.encoded())
+            try trie.set(
+                update.hash, to: after?.encoded(), replacing: update.change.before?.encoded())
             keys.accounts.append((update.hash, update.slots))
         }
         if let number { batch.put(.changes, Key.number(number), keys.bytes) }
         let update = trie.commit()
         batch.write(update, .accountTrie, prefix: [])
+        kept?.keep(trie.memory)
         return update.root
     }
 
@@ -218,13 +222,13 @@ extension AccountChange {
 
 extension MerkleTrie {
     /// Sets the value of a key, or removes it.
-    mutating func set(_ key: Hash256, to value: Bytes?) throws(StorageError) {
+    ///
+    /// - Parameter previous: the value before, if it is known.
+    mutating func set(
+        _ key: Hash256, to value: Bytes?, replacing previous: Bytes? = nil
+    ) throws(StorageError) {
         try decoding("trie") { () throws(TrieError) in
-            if let value {
-                try set(key: key, value: value)
-            } else {
-                try remove(key: key)
-            }
+            try set(key: key, value: value ?? [], replacing: previous ?? [])
         }
     }
 }
@@ -232,8 +236,8 @@ extension MerkleTrie {
 extension WriteBatch {
     /// Writes the changed nodes of a trie, in the order of their keys.
     mutating func write(_ update: TrieUpdate, _ family: Family, prefix: Bytes) {
-        for (path, node) in update.nodes.sorted(by: { $0.key < $1.key }) {
-            set(family, prefix + path.storageKey, to: node)
+        for change in update.changes {
+            set(family, change.path.storageKey(after: prefix), to: change.node)
         }
     }
 }

@@ -91,8 +91,12 @@ public struct WorldState: StateReader, Sendable {
     }
 
     /// The trie of the accounts of the latest state.
-    func accountTrie(root: Hash256) -> MerkleTrie {
-        trie(.accountTrie, prefix: [], root: root)
+    ///
+    /// - Parameter memory: nodes of it that are in memory already.
+    func accountTrie(root: Hash256, _ memory: TrieMemory? = nil) -> MerkleTrie {
+        guard let memory else { return trie(.accountTrie, prefix: [], root: root) }
+        return MerkleTrie(
+            reader: StoredTrie(snapshot: snapshot, family: .accountTrie, prefix: []), memory)
     }
 
     /// The trie of an account's storage in the latest state.
@@ -124,7 +128,7 @@ struct StoredTrie: TrieNodeReader {
 
     func node(at path: NibblePath) throws(TrieError) -> Bytes? {
         do {
-            return try snapshot.value(family, prefix + path.storageKey)
+            return try snapshot.value(family, path.storageKey(after: prefix))
         } catch {
             throw .unreadable(path: path, reason: error.description)
         }

@@ -265,6 +265,30 @@ import Trie
             batch.delete(.accountTrie, key)
         }
         try database.write(batch, durability: .buffered)
-        #expect(throws: StorageError.self) { try chain.extend() }
+        let address = StateChain.addresses[0]
+        let diff = StateDiff(alloc: [
+            address: GenesisAccount(balance: 7, nonce: 0, code: [], storage: [:])
+        ])
+        // The next block has the nodes in memory still; a trial reads them.
+        #expect(throws: StorageError.self) {
+            try chain.world.root(applying: diff, parentRoot: chain.headers[5].stateRoot)
+        }
+    }
+
+    @Test func `a block that is thrown away leaves the next one right`() throws {
+        let chain = try StateChain(database, random: random)
+        var random = random
+        for _ in 0..<20 {
+            let head = Int(chain.head)
+            var model = chain.models[head]
+            let diff = StateChain.change(&model, &random)
+            var batch = WriteBatch(for: database)
+            let root = try chain.world.apply(
+                diff, of: chain.head + 1, parentRoot: chain.headers[head].stateRoot, to: &batch)
+            #expect(root == stateRoot(of: model))
+            // It is not written. The chain checks each of its own roots.
+            try chain.extend()
+            if head % 5 == 4 { try chain.rollBack(to: chain.head - 2) }
+        }
     }
 }

@@ -19,6 +19,7 @@ public final class Database: @unchecked Sendable {
     private let pluginFamilies: [PluginFamily]
     private let resources: DatabaseResources
     let cache: ValueCache
+    let accountTrie: KeptTrie
     let reserveBytes: UInt64
     private let bufferedWrite: OpaquePointer
     private let syncedWrite: OpaquePointer
@@ -76,6 +77,7 @@ public final class Database: @unchecked Sendable {
         families = Array(owned[1...Family.allCases.count])
         self.resources = resources
         cache = ValueCache(byteCount: options.valueCacheBytes)
+        accountTrie = KeptTrie(byteLimit: options.keptTrieBytes)
         bufferedWrite = rocksdb_writeoptions_create()
         syncedWrite = rocksdb_writeoptions_create()
         rocksdb_writeoptions_set_sync(syncedWrite, 1)
@@ -209,7 +211,7 @@ public final class Database: @unchecked Sendable {
             tableBytes: sum("rocksdb.total-sst-files-size"),
             writeBufferBytes: sum("rocksdb.cur-size-all-mem-tables"),
             cachedBytes: UInt64(rocksdb_cache_get_usage(resources.cache))
-                + UInt64(cache.byteCount),
+                + UInt64(cache.byteCount + accountTrie.byteCount),
             pendingCompactionBytes: sum("rocksdb.estimate-pending-compaction-bytes"))
     }
 

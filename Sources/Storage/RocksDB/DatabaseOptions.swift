@@ -1,6 +1,6 @@
 /// Where the database is and how much memory it may take.
 ///
-/// Memory is bounded by the sum of the three sizes, plus the pinned upper index levels of
+/// Memory is bounded by the sum of the four sizes, plus the pinned upper index levels of
 /// at most `maximumOpenFiles` tables.
 public struct DatabaseOptions: Hashable, Sendable {
     /// The directory; made if it does not exist.
@@ -9,6 +9,8 @@ public struct DatabaseOptions: Hashable, Sendable {
     public var cacheBytes: Int
     /// Values of the state in front of RocksDB.
     public var valueCacheBytes: Int
+    /// Nodes of the account trie that are kept from one block to the next.
+    public var keptTrieBytes: Int
     /// What all write buffers may hold together before the oldest is written out.
     public var writeBufferBytes: Int
     /// Table files kept open; services often have 1,024 descriptors in all.
@@ -21,11 +23,13 @@ public struct DatabaseOptions: Hashable, Sendable {
     /// Options for a directory; the defaults suit a node with 1 GiB of memory.
     public init(
         path: String, cacheBytes: Int = 256 << 20, valueCacheBytes: Int = 8 << 20,
-        writeBufferBytes: Int = 64 << 20, maximumOpenFiles: Int32 = 512
+        keptTrieBytes: Int = 8 << 20, writeBufferBytes: Int = 64 << 20,
+        maximumOpenFiles: Int32 = 512
     ) {
         self.path = path
         self.cacheBytes = cacheBytes
         self.valueCacheBytes = valueCacheBytes
+        self.keptTrieBytes = keptTrieBytes
         self.writeBufferBytes = writeBufferBytes
         self.maximumOpenFiles = maximumOpenFiles
     }
@@ -47,7 +51,7 @@ public struct DatabaseStatistics: Hashable, Sendable {
     public var tableBytes: UInt64
     /// Bytes in write buffers.
     public var writeBufferBytes: UInt64
-    /// Bytes in the block cache and in the cache of values.
+    /// Bytes in the block cache, in the cache of values and in the nodes that are kept.
     public var cachedBytes: UInt64
     /// Bytes that wait to be compacted.
     public var pendingCompactionBytes: UInt64

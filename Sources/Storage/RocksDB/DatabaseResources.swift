@@ -9,7 +9,7 @@ final class DatabaseResources {
     let cache: OpaquePointer
 
     init(_ settings: DatabaseOptions) {
-        cache = rocksdb_cache_create_lru(max(settings.cacheBytes, 1 << 20))
+        cache = Self.makeCache(byteCount: max(settings.cacheBytes, 1 << 20))
         options = rocksdb_options_create()
         rocksdb_options_set_create_if_missing(options, 1)
         rocksdb_options_set_create_missing_column_families(options, 1)
@@ -40,6 +40,15 @@ final class DatabaseResources {
         familyOptions = Family.allCases.map { family in
             let copy: OpaquePointer = rocksdb_options_create_copy(base)
             Self.apply(family.access, to: copy, cache: shared)
+            if family.holdsState {
+                // Who looks for a key that was not written lately need not search the write buffers.
+                rocksdb_options_set_memtable_whole_key_filtering(copy, 1)
+                rocksdb_options_set_memtable_prefix_bloom_size_ratio(copy, Self.bloomShare)
+            }
+            if family.isAlwaysFound { rocksdb_options_set_optimize_filters_for_hits(copy, 1) }
+            if family.holdsHashes {
+                rocksdb_options_set_compression(copy, Int32(rocksdb_no_compression))
+            }
             return copy
         }
         orderedOptions = rocksdb_options_create_copy(base)
@@ -52,6 +61,19 @@ final class DatabaseResources {
         rocksdb_options_destroy(orderedOptions)
         rocksdb_options_destroy(options)
         rocksdb_cache_destroy(cache)
+    }
+
+    /// What a filter takes of a write buffer, from its first entry on.
+    private static let bloomShare = 0.03
+
+    private static func makeCache(byteCount: Int) -> OpaquePointer {
+        let options = rocksdb_lru_cache_options_create()
+        defer { rocksdb_lru_cache_options_destroy(options) }
+        rocksdb_lru_cache_options_set_capacity(options, byteCount)
+        // The filter of a table has up to a megabyte: in many small parts of the cache there would be
+        // room for one or two, and they would drive each other out.
+        rocksdb_lru_cache_options_set_num_shard_bits(options, 2)
+        return rocksdb_cache_create_lru_opts(options)
     }
 
     private static func apply(
@@ -78,7 +100,7 @@ final class DatabaseResources {
             rocksdb_block_based_options_set_whole_key_filtering(table, 0)
             rocksdb_options_set_prefix_extractor(
                 options, rocksdb_slicetransform_create_fixed_prefix(count))
-            rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, 0.05)
+            rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, bloomShare)
         }
         rocksdb_options_set_block_based_table_factory(options, table)
     }
