@@ -25,7 +25,7 @@ public final class AnalyticsPlugin: NodePlugin {
     static let definitionVersion: UInt32 = 1
 
     /// Raised whenever something else is kept than before.
-    static let tableVersion: UInt32 = 3
+    static let tableVersion: UInt32 = 4
 
     /// Stands for the transaction's index where the protocol itself pays.
     static let outsideTransaction = UInt32.max
@@ -62,7 +62,8 @@ public final class AnalyticsPlugin: NodePlugin {
         guard let config = config.withLock({ $0 }) else {
             throw PluginError("a block came before the chain's configuration")
         }
-        let digest = BlockDigest(block, blobBaseFee: config.blobBaseFee(of: block))
+        let digest = BlockDigest(
+            block, blobBaseFee: config.blobBaseFee(of: block.stored.block.header))
         var indexing = Indexing(batch: batch)
         try indexing.add(block, digest)
     }
@@ -70,8 +71,7 @@ public final class AnalyticsPlugin: NodePlugin {
 
 extension ChainConfig {
     /// The price of blob gas in a block; zero before there were blobs.
-    fileprivate func blobBaseFee(of block: CommittingBlock) -> Wei {
-        let header = block.stored.block.header
+    func blobBaseFee(of header: Header) -> Wei {
         guard let excess = header.excessBlobGas, header.blobGasUsed ?? 0 > 0,
             let parameters = blobParameters(at: fork(of: header))
         else { return .zero }

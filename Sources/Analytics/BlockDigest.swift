@@ -90,6 +90,8 @@ struct BlockDigest {
     private(set) var pairs: [Pair] = []
     private(set) var transfers: [Transfer] = []
     private(set) var deployments: [(call: UInt32, deployment: Deployment)] = []
+    /// Of each transaction that has any.
+    private(set) var movements: [(transaction: UInt32, inside: [InnerMovement])] = []
     private(set) var network = NetworkTotals()
 
     private let block: BlockNumber
@@ -174,6 +176,8 @@ struct BlockDigest {
         for (offset, call) in calls.enumerated() {
             add(call, callIndex + UInt32(offset), deployer: sender, place)
         }
+        let inside = InnerMovement.all(of: calls, receipt)
+        if !inside.isEmpty { movements.append((index, inside)) }
         for (offset, log) in receipt.logs.enumerated() {
             appear(log.address, .logger, index)
             for transfer in TokenTransfer.all(

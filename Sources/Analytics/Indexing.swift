@@ -45,6 +45,10 @@ struct Indexing {
         for pair in digest.pairs { try add(pair) }
         for (call, deployment) in digest.deployments { add(deployment, call, header.number) }
         try add(digest.transfers, in: header.number)
+        for (transaction, inside) in digest.movements {
+            let place = Place(block: header.number, transaction: transaction)
+            batch.insert(Table.movements, InnerMovement.key(place), InnerMovement.encoded(inside))
+        }
         for (address, record) in zip(addresses, records) {
             try batch.put(Table.addresses, KeyBuilder.address(address), record.encoded)
         }

@@ -20,6 +20,7 @@
 //   network_days    day[4]                                           `NetworkTotals`
 //   wealth_ranks    ~rank[2] ‖ address[20]                           empty; rank of the balance
 //   wealth          rank[2]                                          count, sum of that rank
+//   movements       block[8] ‖ transaction[4]                        `InnerMovement`s, in their order
 //
 // A write costs about as much for one byte as for a hundred, so the record of an address holds all
 // that changes whenever something happens to it: its sums, the last entries of its lists, and its
@@ -37,6 +38,8 @@
 // holdings alike) leave its record for good when there are more than four. A pair is in both of its
 // addresses' places, so that it needs no reading while one of the two has it in its record. A peer
 // with a single interaction has no rank: such peers stand in `peers` by address as they should.
+//
+// `movements` has what block and receipts do not tell: value that moved inside of transactions.
 //
 // `hour` and `day` count from 1970, UTC. A rank is the logarithm of a number in
 // steps of an eighth octave (`Rank`): who has more never has a lower one, and an entry moves only when
@@ -61,10 +64,11 @@ enum Table {
     static let networkDays = PluginTable(11, "network_days", .point)
     static let wealthRanks = PluginTable(12, "wealth_ranks", .ordered)
     static let wealth = PluginTable(13, "wealth", .point)
+    static let movements = PluginTable(14, "movements", .point)
 
     static let all = [
         addresses, pages, peers, peerRanks, contracts, deployments, transfers, tokens, holdings,
-        holderRanks, networkHours, networkDays, wealthRanks, wealth,
+        holderRanks, networkHours, networkDays, wealthRanks, wealth, movements,
     ]
 }
 

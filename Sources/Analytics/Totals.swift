@@ -147,6 +147,12 @@ public struct Place: Hashable, Comparable, Sendable {
     /// The index in the block.
     public var transaction: UInt32
 
+    /// A place.
+    package init(block: BlockNumber, transaction: UInt32) {
+        self.block = block
+        self.transaction = transaction
+    }
+
     /// By block, then by index.
     public static func < (left: Place, right: Place) -> Bool {
         (left.block, left.transaction) < (right.block, right.transaction)
