@@ -22,7 +22,7 @@ public final class AnalyticsPlugin: NodePlugin {
         version: tableVersion, tables: Table.all, needsCalls: true)
 
     /// Raised whenever a figure means something else than before.
-    static let definitionVersion: UInt32 = 1
+    static let definitionVersion: UInt32 = 2
 
     /// Raised whenever something else is kept than before.
     static let tableVersion: UInt32 = 4

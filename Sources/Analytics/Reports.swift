@@ -294,7 +294,17 @@ struct AddressReport: RPCResult {
         }
     }
 
-    static let schema: JSONValue = ["type": "object", "title": "AddressReport"]
+    static let schema: JSONValue = [
+        "type": "object", "title": "AddressReport",
+        "required": [
+            "as_of", "complete_from_block", "definition_version", "window", "address", "balance",
+            "balance_history", "all_time", "top_contacts", "risk_score", "risk",
+        ],
+        "properties": [
+            "risk_score": ["type": ["number", "null"], "minimum": 0, "maximum": 100],
+            "risk": RiskReport.schema,
+        ],
+    ]
 }
 
 extension PeerTotals {

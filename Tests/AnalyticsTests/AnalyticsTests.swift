@@ -348,7 +348,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let list = directory.path + "/labels.csv"
         let flagged = AnalyticsFixture.recipient(9)
-        try "address,label\n\(flagged.checksummed),mixer\n".write(
+        try "address,label\n\(flagged.checksummed),thief\n".write(
             toFile: list, atomically: true, encoding: .utf8)
         let test = try AnalyticsFixture(section: ["labels": list])
         typealias Step = AnalyticsFixture.Step

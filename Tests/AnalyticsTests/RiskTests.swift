@@ -1,4 +1,6 @@
 import Analytics
+import Cryptography
+import EthereumTypes
 import Foundation
 import PluginAPI
 import Primitives
@@ -15,20 +17,38 @@ import Testing
         directory = try TemporaryDirectory()
     }
 
-    private func fixture(labels: [Int]) throws -> AnalyticsFixture {
+    private func fixture(labels: [Int], as label: String = "thief") throws -> AnalyticsFixture {
         let list = directory.path + "/labels.csv"
-        let lines = labels.map { "\(AnalyticsFixture.recipient($0).checksummed),mixer" }
+        let lines = labels.map { "\(AnalyticsFixture.recipient($0).checksummed),\(label)" }
         try (["address,label"] + lines).joined(separator: "\n").write(
             toFile: list, atomically: true, encoding: .utf8)
         return try AnalyticsFixture(section: ["labels": list])
     }
 
     private func points(_ index: Int, _ test: AnalyticsFixture) throws -> Double {
-        let address = AnalyticsFixture.recipient(index).checksummed
-        guard case .number(let text)? = try test.get("/api/analytics/\(address)")["risk_score"],
+        try points(of: AnalyticsFixture.recipient(index), test)
+    }
+
+    private func points(of address: Address, _ test: AnalyticsFixture) throws -> Double {
+        guard
+            case .number(let text)? = try test.get("/api/analytics/\(address)")["risk_score"],
             let points = Double(text)
         else { throw TestFailure("no points of \(address)") }
         return points
+    }
+
+    private func risk(_ index: Int, _ test: AnalyticsFixture) throws -> JSONValue {
+        let address = AnalyticsFixture.recipient(index).checksummed
+        return try #require(try test.get("/api/analytics/\(address)")["risk"])
+    }
+
+    private func rules(_ risk: JSONValue) -> [String] {
+        (risk["reasons"]?.arrayValue ?? []).compactMap { $0["rule"]?.stringValue }
+    }
+
+    /// What the three models say of what came.
+    private func received(_ risk: JSONValue) -> [String] {
+        (risk["taint"]?["models"]?.arrayValue ?? []).compactMap { $0["received"]?.stringValue }
     }
 
     private struct TestFailure: Error {
@@ -138,6 +158,282 @@ import Testing
         #expect(try points(1, test) == 30)
     }
 
+    @Test func `contact with a mixer counts whole however many use it`() async throws {
+        let test = try fixture(labels: [0], as: "Mixer: first pool")
+        try await test.produce(
+            (0..<200).map { Step(deed: .transfer, sender: 0, recipient: 100 + $0, amount: 1) })
+        #expect(try points(100, test) == 60)
+        #expect(try rules(risk(100, test)) == ["direct_contact_with_mixer"])
+    }
+
+    @Test func `every transaction of a contact is cited`() async throws {
+        let test = try fixture(labels: [flagged])
+        var hashes: [JSONValue] = []
+        for amount in [3, 0, 2, 5] as [UInt64] {
+            let block = try await test.produce([
+                Step(deed: .transfer, sender: 1, recipient: flagged, amount: 0),
+                Step(deed: .transfer, sender: 0, recipient: flagged, amount: amount),
+                Step(deed: .transfer, sender: 0, recipient: 3, amount: amount),
+            ])
+            hashes.append(.string("\(block.stored.transactionHashes[1])"))
+        }
+        let reason = try #require(try risk(0, test)["reasons"]?[0])
+        #expect(reason["transactions"] == .array(hashes))
+        #expect(reason["transactions_complete"] == true)
+    }
+
+    // MARK: - Taint
+
+    /// Through a contract, which keeps half.
+    private func forward(_ sender: Int, to recipient: Int, _ amount: UInt64 = 8) -> Step {
+        Step(deed: .forward, sender: sender, recipient: recipient, amount: amount)
+    }
+
+    @Test func `what comes through another is tainted by its part of what that had`() async throws {
+        let test = try fixture(labels: [0])
+        try await test.produce([forward(1, to: 102)])
+        let second = try await test.produce([forward(0, to: 100)])
+        try await test.produce([
+            forward(1, to: 101), Step(deed: .transfer, sender: 2, recipient: 101, amount: 12),
+        ])
+        // Paid before the flagged one paid.
+        let early = try risk(102, test)
+        #expect(received(early) == ["0", "0", "0"])
+        #expect(rules(early) == ["contact_of_contact"])
+        #expect(early["points"]?.doubleValue == 15)
+        // Four clean wei were there when eight tainted ones came: of the next four two and a fraction
+        // are tainted, or all, or none.
+        let one = try risk(100, test)
+        #expect(received(one) == ["2", "4", "0"])
+        let reason = try #require(
+            one["reasons"]?.arrayValue?.first { $0["rule"] == "indirect_taint" })
+        #expect(reason["tainted"] == "2")
+        #expect(reason["hops"] == 2)
+        #expect(reason["label"] == "thief")
+        #expect(reason["address"]?.stringValue == FixedKeys.alice.address.checksummed)
+        #expect(
+            reason["contact"]?["address"]?.stringValue == AnalyticsFixture.forwarder.checksummed)
+        #expect(
+            reason["transactions"] == .array([.string("\(second.stored.transactionHashes[0])")]))
+        // Two of the four are tainted: half of 30. The others came from a contact: 15.
+        #expect(reason["points"]?.doubleValue == 15)
+        #expect(one["points"]?.doubleValue == 30)
+        let taint = try #require(one["taint"])
+        #expect(taint["complete"] == true)
+        #expect(taint["received"] == "4" && taint["balance"] == "4")
+        #expect(
+            taint["received_share"] == [
+                "low": 0, "low_model": "fifo", "high": 1, "high_model": "poison",
+            ])
+        #expect(taint["models"]?[0]?["received_by_hops"] == ["0", "2", "0"])
+        // Six tainted ones of eight were left, and eight clean ones came after them.
+        let two = try risk(101, test)
+        #expect(received(two) == ["1", "4", "4"])
+        #expect(two["taint"]?["received"] == "16")
+        #expect(two["taint"]?["models"]?[0]?["received_share"]?.doubleValue == 1.0 / 16)
+    }
+
+    @Test func `what is undone taints nothing`() async throws {
+        let test = try fixture(labels: [0])
+        try await test.produce([
+            Step(deed: .revert, sender: 0, recipient: 100, amount: 8), forward(1, to: 100),
+        ])
+        #expect(try received(risk(100, test)) == ["0", "0", "0"])
+        #expect(try points(100, test) == 0)
+    }
+
+    @Test func `a hub passes no taint to its customers`() async throws {
+        // The contract has the flagged one as peer, and each of these.
+        func customer(_ count: Int) async throws -> JSONValue {
+            let test = try fixture(labels: [0])
+            try await test.produce((0..<count).map { forward(0, to: 100 + $0) })
+            return try risk(100, test)
+        }
+        let one = try await customer(198)
+        #expect(one["points"]?.doubleValue == 30)
+        #expect(rules(one) == ["indirect_taint"])
+        let other = try await customer(199)
+        #expect(other["points"]?.doubleValue == 0)
+        #expect(received(other) == ["0", "0", "0"])
+        #expect(other["taint"]?["complete"] == true)
+    }
+
+    @Test func `more tainted value never means fewer points`() async throws {
+        // Straight from the flagged one, or through the contract: the points of the one kind do not
+        // fall where the other gets more.
+        for isDirect in [true, false] {
+            var last = 0.0
+            for amount in [2, 20, 200, 2_000, 20_000] as [UInt64] {
+                let test = try fixture(labels: [0])
+                let more =
+                    isDirect
+                    ? Step(deed: .transfer, sender: 0, recipient: 100, amount: amount)
+                    : forward(0, to: 100, amount)
+                try await test.produce([
+                    Step(deed: .transfer, sender: 2, recipient: 100, amount: 1),
+                    Step(deed: .transfer, sender: 0, recipient: 100, amount: 1_000),
+                    forward(0, to: 100, 14), more,
+                ])
+                let now = try points(100, test)
+                #expect(now > last, "\(amount)")
+                last = now
+            }
+            #expect(last < 100)
+        }
+    }
+
+    private static let deeds: [Deed] = [.transfer, .forward, .revert]
+
+    private func steps(_ count: Int, _ random: inout SeededRandom) -> [Step] {
+        (0..<count).map { _ in
+            Step(
+                deed: Self.deeds[Int.random(in: 0..<3, using: &random)],
+                sender: Int.random(in: 0..<4, using: &random),
+                recipient: Int.random(in: 100..<108, using: &random),
+                amount: UInt64.random(in: 0...1_000_000, using: &random))
+        }
+    }
+
+    @Test func `without all that is cited of an address it has no points`() async throws {
+        var random = SeededRandom(seed: 51)
+        let all = steps(24, &random)
+        let test = try fixture(labels: [0])
+        let block = try await test.produce(all)
+        for index in [1, 2, 3] + Array(100..<108) {
+            let risk = try risk(index, test)
+            var cited: Set<String> = []
+            for reason in risk["reasons"]?.arrayValue ?? [] {
+                #expect(reason["transactions_complete"] == true)
+                cited.formUnion(reason["transactions"]?.arrayValue?.compactMap(\.stringValue) ?? [])
+            }
+            let kept = zip(all, block.stored.transactionHashes).filter {
+                !cited.contains("\($1)")
+            }
+            let other = try fixture(labels: [0])
+            try await other.produce(kept.map(\.0))
+            #expect(try points(index, other) == 0, "\(index), seed \(random.seed)")
+        }
+    }
+
+    @Test func `after reorganisations the evidence is that of a fresh chain`() async throws {
+        var random = SeededRandom(seed: 53)
+        let test = try fixture(labels: [0])
+        var blocks: [[Step]] = []
+        for _ in 0..<24 {
+            if !blocks.isEmpty, Int.random(in: 0..<4, using: &random) == 0 {
+                let keep = Int.random(in: max(0, blocks.count - 5)..<blocks.count, using: &random)
+                blocks.removeLast(blocks.count - keep)
+                try await test.chain.rollback(to: UInt64(keep))
+            }
+            blocks.append(steps(Int.random(in: 0...4, using: &random), &random))
+            try await test.produce(blocks[blocks.count - 1])
+        }
+        let fresh = try fixture(labels: [0])
+        for steps in blocks { try await fresh.produce(steps) }
+        #expect(fresh.chain.head.hash == test.chain.head.hash)
+        for index in Array(0..<12) + Array(100..<108) {
+            #expect(try risk(index, test) == risk(index, fresh), "\(index), seed \(random.seed)")
+        }
+    }
+
+    @Test func `the movements that are followed add up to the balance`() async throws {
+        var random = SeededRandom(seed: 57)
+        let test = try fixture(labels: [0])
+        for _ in 0..<24 { try await test.produce(AnalyticsFixture.steps(8, &random)) }
+        // Of a poisoned balance all is tainted: fees, withdrawals, creations, what is destroyed.
+        let addresses =
+            (1..<12).map(AnalyticsFixture.recipient)
+            + [AnalyticsFixture.forwarder, AnalyticsFixture.creator, AnalyticsFixture.destroyer]
+        var poisoned = 0
+        for address in addresses {
+            let report = try test.get("/api/analytics/\(address)")
+            let poison = try #require(report["risk"]?["taint"]?["models"]?[1])
+            guard poison["balance"] != "0" else { continue }
+            poisoned += 1
+            #expect(poison["balance"] == report["balance"], "\(address), seed \(random.seed)")
+        }
+        #expect(poisoned > 8)
+    }
+
+    @Test func `an account with more transactions than are read says so`() async throws {
+        let test = try fixture(labels: [0])
+        try await test.produce([forward(0, to: 101)])
+        for _ in 0..<8 { try await test.produce((0..<125).map { forward(1, to: 102 + $0 % 5, 2) }) }
+        try await test.produce([forward(0, to: 100)])
+        // What the contract paid first was read, and what it paid last was not.
+        let first = try risk(101, test)
+        #expect(first["complete"] == true)
+        #expect(received(first) == ["4", "4", "4"])
+        let last = try risk(100, test)
+        #expect(last["complete"] == false)
+        #expect(last["taint"]?["complete"] == false)
+        #expect(received(last) == ["0", "0", "0"])
+        #expect(rules(last) == ["contact_of_contact"])
+        // Of the contract itself all that came is known by the sums, but not what is left of it.
+        let name = AnalyticsFixture.forwarder.checksummed
+        let own = try #require(try test.get("/api/analytics/\(name)")["risk"]?["taint"])
+        #expect(own["complete"] == false)
+        #expect(own["received"] == "2016")
+        #expect(own["models"]?[0]?["received"] == "8")
+        #expect(own["models"]?[0]?["balance"]?.isNull == true)
+        #expect(own["balance_share"]?.isNull == true)
+    }
+
+    @Test func `more payers than are looked at make it incomplete`() async throws {
+        let test = try fixture(labels: [flagged])
+        let keys = try (1...500).map { try #require(PrivateKey(UInt256($0 + 1_000))) }
+        func send(_ from: PrivateKey, _ nonce: Nonce, to: Address, _ value: UInt64)
+            -> RecoveredTransaction
+        {
+            RecoveredTransaction(
+                Transaction.legacy(
+                    chainId: 1337, nonce: nonce, gasPrice: 10_000_000_000, gasLimit: 21_000,
+                    to: to, value: UInt256(value)
+                ).signed(with: from), sender: from.address)
+        }
+        try await test.produce(
+            transactions: keys.enumerated().map { index, key in
+                send(FixedKeys.alice, UInt64(index), to: key.address, 1_000_000_000_000_000)
+            })
+        // Of 500 accounts one is Alice, who paid all of them.
+        for (target, count, isComplete) in [(100, 499, true), (101, 500, false)] {
+            try await test.produce(
+                transactions: keys.prefix(count).enumerated().map { index, key in
+                    let nonce: Nonce = target == 101 && index < 499 ? 1 : 0
+                    return send(key, nonce, to: AnalyticsFixture.recipient(target), 1)
+                })
+            let risk = try risk(target, test)
+            #expect(risk["complete"] == .bool(isComplete))
+            #expect(risk["points"]?.doubleValue == 0)
+        }
+    }
+
+    @Test func `the answer has what its form promises`() async throws {
+        let test = try fixture(labels: [0])
+        try await test.produce([forward(0, to: 100)])
+        let route = try #require(test.host.routes.first { $0.path == "/api/analytics/{address}" })
+        func check(_ value: JSONValue, _ schema: JSONValue, _ path: String) {
+            for name in schema["required"]?.arrayValue?.compactMap(\.stringValue) ?? [] {
+                #expect(value[name] != nil, "\(path).\(name)")
+            }
+            for name in schema["properties"]?.objectValue?.keys ?? [] {
+                if let value = value[name], let schema = schema["properties"]?[name] {
+                    check(value, schema, "\(path).\(name)")
+                }
+            }
+            if let items = schema["items"] {
+                for value in value.arrayValue ?? [] { check(value, items, "\(path)[]") }
+            }
+        }
+        let name = AnalyticsFixture.recipient(100).checksummed
+        let answer = try test.get("/api/analytics/\(name)")
+        #expect(answer["risk"]?["reasons"]?.arrayValue?.count == 1)
+        check(answer, try #require(route.answerSchema), "$")
+        let without = try AnalyticsFixture()
+        try await without.produce([])
+        check(try without.get("/api/analytics/\(name)"), try #require(route.answerSchema), "$")
+    }
+
     // MARK: - Evaluation
 
     /// Forty addresses, each paid by one of two: of the flagged ones by the first, of the others by
@@ -167,6 +463,40 @@ import Testing
         return figure?[part]?.doubleValue
     }
 
+    private func figure(_ answer: JSONValue, _ rule: String, _ name: String) -> Double? {
+        answer["rules"]?.arrayValue?.first { $0["rule"]?.stringValue == rule }?[name]?["value"]?
+            .doubleValue
+    }
+
+    @Test func `an evaluation measures taint, too, and hidden flags are sources no more`()
+        async throws
+    {
+        // Alice pays the flagged ones through a contract, Bob pays others; Carol greets the former, as
+        // only who is in a transaction takes part.
+        let all = Array(100..<120)
+        func evaluation(_ payers: [Int]) async throws -> JSONValue {
+            let test = try fixture(labels: payers + all)
+            try await test.produce(
+                all.flatMap { index in
+                    [
+                        forward(0, to: index),
+                        Step(deed: .transfer, sender: 1, recipient: index + 100, amount: 3),
+                        Step(deed: .transfer, sender: 2, recipient: index, amount: 0),
+                    ]
+                })
+            return try test.get("/api/analytics/risk/evaluation")
+        }
+        let answer = try await evaluation([0])
+        // Not while Alice is hidden, too.
+        let recall = try #require(figure(answer, "indirect_taint", "recall"))
+        #expect(0.2 < recall && recall < 0.8)
+        #expect(figure(answer, "indirect_taint", "false_positive_rate") == 0)
+        #expect(figure(answer, "flagged", "recall") == nil)
+        let unknown = try await evaluation([])
+        #expect(figure(unknown, "indirect_taint", "recall") == 0)
+        #expect(try #require(figure(unknown, "contact_of_contact", "recall")) == 1)
+    }
+
     @Test func `an evaluation finds what hidden flags have in common with known ones`() async throws
     {
         let answer = try await evaluation(othersPaidBy: 1)
@@ -185,6 +515,11 @@ import Testing
         #expect(abs(rare - 0.001 / (0.001 + 0.999 * wrong)) < 1e-9)
         // A contact of a contact is no medium risk.
         #expect(figure(answer, 1, "recall") == 0)
+        #expect(figure(answer, "contact_of_contact", "recall") == 1)
+        #expect(figure(answer, "contact_of_contact", "false_positive_rate") == 0)
+        #expect(figure(answer, "direct_contact", "false_positive_rate") == wrong)
+        #expect(figure(answer, "indirect_taint", "recall") == 0)
+        #expect(answer["incomplete"] == 0)
         #expect(answer["protocol"]?["hold_outs"] == .number("20"))
     }
 

@@ -2,6 +2,7 @@ import Cryptography
 import Foundation
 import PluginAPI
 import Primitives
+import RPC
 
 /// Addresses that an operator has flagged, with what for.
 ///
@@ -47,6 +48,11 @@ struct LabelList: Sendable {
         self.labels = labels
     }
 
+    /// Whether a label says that an address is a mixer: its first word is `mixer`.
+    static func isMixer(_ label: String) -> Bool {
+        label.split { !$0.isLetter }.first?.lowercased() == "mixer"
+    }
+
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.key("name")
@@ -56,4 +62,12 @@ struct LabelList: Sendable {
             writer.count("addresses", UInt64(labels.count))
         }
     }
+
+    static let schema: JSONValue = [
+        "type": "object", "required": ["name", "keccak256", "addresses"],
+        "properties": [
+            "name": ["type": "string"], "keccak256": Hash256.schema,
+            "addresses": ["type": "integer", "minimum": 0],
+        ],
+    ]
 }

@@ -32,16 +32,25 @@ struct RiskEvaluation: RPCResult {
         ("0.001", 0.001), ("0.01", 0.01), ("0.1", 0.1),
     ]
 
-    /// How often an address was found of the times that it could be, for each threshold.
+    /// Rules that are measured each by itself: an address counts as found if it has points by it.
+    static let rules = RiskEvidence.Rule.allCases.filter { $0 != .flagged }
+
+    /// How often an address was found of the times that it could be.
     struct Outcome: Equatable {
         var times = 0
-        var found = Array(repeating: 0, count: thresholds.count)
+        /// By each threshold, and then by each rule.
+        var found = Array(repeating: 0, count: thresholds.count + rules.count)
 
-        mutating func add(points: Double) {
+        mutating func add(_ findings: [RiskEvidence.Finding]) {
             times += 1
+            let points = findings.points
             for (index, threshold) in RiskEvaluation.thresholds.enumerated()
             where threshold == 0 ? points > 0 : points >= threshold {
                 found[index] += 1
+            }
+            for (index, rule) in rules.enumerated()
+            where findings.contains(where: { $0.rule == rule && $0.points > 0 }) {
+                found[thresholds.count + index] += 1
             }
         }
     }
@@ -55,10 +64,10 @@ struct RiskEvaluation: RPCResult {
         /// The mean share of times that an address was found; `nil` if there is no address.
         ///
         /// The addresses are the cases: the times of one are no independent ones.
-        init?(_ outcomes: [Outcome], _ threshold: Int, confidence: Double) {
+        init?(_ outcomes: [Outcome], _ criterion: Int, confidence: Double) {
             let times = outcomes.reduce(0) { $0 + $1.times }
             guard times > 0 else { return nil }
-            value = Double(outcomes.reduce(0) { $0 + $1.found[threshold] }) / Double(times)
+            value = Double(outcomes.reduce(0) { $0 + $1.found[criterion] }) / Double(times)
             let cases = Double(outcomes.count { $0.times > 0 })
             let bounds = BinomialBounds(
                 hits: value * cases, cases: cases, confidence: confidence)
@@ -89,20 +98,20 @@ struct RiskEvaluation: RPCResult {
         }
     }
 
-    /// The figures of a threshold; those that need controls are `nil` without any.
+    /// The figures of a threshold or a rule; those that need controls are `nil` without any.
     struct Rates {
         let recall: Figure?
         let falsePositives: Figure?
         /// Both with bounds that are left half as often, so that what is made of both keeps its own.
         private let joint: (recall: Figure, falsePositives: Figure)?
 
-        init(_ flagged: [Outcome], _ controls: [Outcome], _ threshold: Int) {
-            recall = Figure(flagged, threshold, confidence: confidence)
-            falsePositives = Figure(controls, threshold, confidence: confidence)
+        init(_ flagged: [Outcome], _ controls: [Outcome], _ criterion: Int) {
+            recall = Figure(flagged, criterion, confidence: confidence)
+            falsePositives = Figure(controls, criterion, confidence: confidence)
             let each = 1 - (1 - confidence) / 2
             joint =
-                if let recall = Figure(flagged, threshold, confidence: each),
-                    let falsePositives = Figure(controls, threshold, confidence: each)
+                if let recall = Figure(flagged, criterion, confidence: each),
+                    let falsePositives = Figure(controls, criterion, confidence: each)
                 {
                     (recall, falsePositives)
                 } else {
@@ -126,6 +135,8 @@ struct RiskEvaluation: RPCResult {
     /// Of the addresses that take part, in their order.
     let flagged: [Outcome]
     let controls: [Outcome]
+    /// Addresses of which a limit left something unread.
+    let incomplete: Int
 
     /// - Throws: `RESTError` with 409 if too few flagged addresses are in the index, with 504 if there
     ///   is not enough time.
@@ -158,28 +169,26 @@ struct RiskEvaluation: RPCResult {
                     + "an evaluation needs \(Self.least)")
         }
         let matched = try Self.controls(for: all, view, list, &random, checkTime)
-        func evidence(_ address: Address) throws -> RiskEvidence {
-            try checkTime()
-            return try RiskEvidence(view, address, list.labels, checkTime)
-        }
-        let flaggedEvidence = try all.map { try evidence($0.address) }
-        let controlEvidence = try matched.map(evidence)
-        var flagged = Array(repeating: Outcome(), count: all.count)
-        var controls = Array(repeating: Outcome(), count: matched.count)
-        for _ in 0..<Self.rounds {
+        let hidden = (0..<Self.rounds).map { _ in
             let order = Array(all.indices).shuffled(using: &random)
-            let hidden = Set(order.prefix(all.count / 2).map { all[$0].address })
-            for (index, evidence) in flaggedEvidence.enumerated()
-            where hidden.contains(evidence.address) {
-                flagged[index].add(points: evidence.points { !hidden.contains($0) })
-            }
-            for (index, evidence) in controlEvidence.enumerated() {
-                controls[index].add(points: evidence.points { !hidden.contains($0) })
-            }
-            try checkTime()
+            return Set(order.prefix(all.count / 2).map { all[$0].address })
         }
-        self.flagged = flagged
-        self.controls = controls
+        let reader = RiskReader(view, checkTime: checkTime)
+        var incomplete = 0
+        // One address after the other: what is known of one may be much.
+        func outcome(_ address: Address) throws -> Outcome {
+            try checkTime()
+            let evidence = try RiskEvidence(reader, address, list.labels, .part)
+            if !evidence.isComplete { incomplete += 1 }
+            var outcome = Outcome()
+            for hidden in hidden where list.labels[address] == nil || hidden.contains(address) {
+                outcome.add(evidence.findings { !hidden.contains($0) })
+            }
+            return outcome
+        }
+        flagged = try all.map { try outcome($0.address) }
+        controls = try matched.map(outcome)
+        self.incomplete = incomplete
     }
 
     /// An address without a flag for each flagged one, of the same era, as far as there are any.
@@ -220,7 +229,7 @@ struct RiskEvaluation: RPCResult {
 
     // MARK: - Figures
 
-    func rates(_ threshold: Int) -> Rates { Rates(flagged, controls, threshold) }
+    private func rates(_ criterion: Int) -> Rates { Rates(flagged, controls, criterion) }
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
@@ -241,30 +250,41 @@ struct RiskEvaluation: RPCResult {
             }
             writer.count("flagged_in_index", UInt64(flagged.count))
             writer.count("controls", UInt64(controls.count))
+            writer.count("incomplete", UInt64(incomplete))
             writer.key("thresholds")
             writer.array { writer in
-                for index in Self.thresholds.indices { write(index, to: &writer) }
+                for (index, threshold) in Self.thresholds.enumerated() {
+                    writer.object { writer in
+                        writer.key(threshold == 0 ? "points_above" : "points_from")
+                        writer.number(threshold)
+                        Self.write(rates(index), to: &writer)
+                    }
+                }
+            }
+            writer.key("rules")
+            writer.array { writer in
+                for (index, rule) in Self.rules.enumerated() {
+                    writer.object { writer in
+                        writer.key("rule")
+                        writer.string(rule.rawValue)
+                        Self.write(rates(Self.thresholds.count + index), to: &writer)
+                    }
+                }
             }
         }
     }
 
-    private func write(_ threshold: Int, to writer: inout JSONWriter) {
-        let rates = rates(threshold)
+    private static func write(_ rates: Rates, to writer: inout JSONWriter) {
+        write("recall", rates.recall, to: &writer)
+        write("false_positive_rate", rates.falsePositives, to: &writer)
+        // One control for each flagged address: half of them are flagged.
+        let precision = rates.precision(at: 0.5)
+        write("precision", precision, to: &writer)
+        write("lift", precision.map { $0 / 0.5 }, to: &writer)
+        writer.key("precision_by_prevalence")
         writer.object { writer in
-            writer.key(Self.thresholds[threshold] == 0 ? "points_above" : "points_from")
-            writer.number(Self.thresholds[threshold])
-            Self.write("recall", rates.recall, to: &writer)
-            Self.write("false_positive_rate", rates.falsePositives, to: &writer)
-            // One control for each flagged address: half of them are flagged.
-            let precision = rates.precision(at: 0.5)
-            Self.write("precision", precision, to: &writer)
-            Self.write("lift", precision.map { $0 / 0.5 }, to: &writer)
-            writer.key("precision_by_prevalence")
-            writer.object { writer in
-                for prevalence in Self.prevalences {
-                    Self.write(
-                        prevalence.name, rates.precision(at: prevalence.share), to: &writer)
-                }
+            for prevalence in prevalences {
+                write(prevalence.name, rates.precision(at: prevalence.share), to: &writer)
             }
         }
     }
