@@ -4,9 +4,10 @@ import NIOHTTP1
 import NIOPosix
 
 /// An HTTP server that answers each request with its own body and does nothing else: what the machine
-/// and SwiftNIO allow, beside which the daemon's JSON-RPC is measured.
+/// and SwiftNIO allow, beside which the daemon's JSON-RPC is measured. It has as many threads as the
+/// daemon's network has.
 func echoServer() async throws {
-    let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup(numberOfThreads: 1))
+    let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount))
         .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
         .childChannelInitializer { channel in
             channel.eventLoop.makeCompletedFuture {

@@ -82,7 +82,7 @@ extension Daemon {
             throw StartupError(.configuration, "gateway: \(error)")
         }
         let server = GatewayServer(
-            gateway, eventLoops: max(1, ProcessInfo.processInfo.activeProcessorCount - 1))
+            gateway, eventLoops: ProcessInfo.processInfo.activeProcessorCount)
         do {
             return (server, try await server.start())
         } catch let error as IOError where error.errnoCode == EADDRINUSE && !rest.isPortAsked {

@@ -48,8 +48,7 @@ struct Daemon {
         self.logger = logger
         server = RPCServer(
             dispatcher: rpc.dispatcher,
-            // One core is left to execution.
-            eventLoops: max(1, ProcessInfo.processInfo.activeProcessorCount - 1), logger: logger,
+            eventLoops: ProcessInfo.processInfo.activeProcessorCount, logger: logger,
             health: { [blockchain] in
                 let head = blockchain.head
                 return [
