@@ -38,12 +38,19 @@ final class Deflater: @unchecked Sendable {
         case flushed
     }
 
-    /// Packs bytes so that they stand alone; nil if that fails, or there are more than 2 GiB.
+    /// Forgets what was packed, and begins a new stream.
+    ///
+    /// - Returns: whether that worked.
+    func reset() -> Bool { deflateReset(stream) == Z_OK }
+
+    /// Packs the next bytes of the stream; nil if that fails, or there are more than 2 GiB. What comes
+    /// after a flush must not be empty.
     func deflate(_ input: Bytes, _ ending: Ending) -> Bytes? {
-        guard input.count <= Int(UInt32.max) / 2, deflateReset(stream) == Z_OK else { return nil }
+        guard input.count <= Int(UInt32.max) / 2 else { return nil }
         // Enough for the result, and for the mark of a flush.
         let room = Int(deflateBound(stream, UInt(input.count))) + 16
         var code = Z_OK
+        var isComplete = false
         var input = input
         let output = Bytes(unsafeUninitializedCapacity: room) { buffer, count in
             input.withUnsafeMutableBufferPointer { bytes in
@@ -56,13 +63,14 @@ final class Deflater: @unchecked Sendable {
                 case .flushed: code = CZlib.deflate(stream, Z_SYNC_FLUSH)
                 }
                 count = room - Int(stream.pointee.avail_out)
+                isComplete = stream.pointee.avail_in == 0 && stream.pointee.avail_out > 0
                 stream.pointee.next_in = nil
                 stream.pointee.next_out = nil
             }
         }
         switch ending {
         case .finished: return code == Z_STREAM_END ? output : nil
-        case .flushed: return code == Z_OK ? output : nil
+        case .flushed: return code == Z_OK && isComplete ? output : nil
         }
     }
 }

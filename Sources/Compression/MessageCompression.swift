@@ -16,7 +16,7 @@ public final class MessageCompression: Sendable {
     /// States that are kept for the next message.
     private static let kept = 16
     /// What ends every message and is left out (RFC 7692, section 7.2.1).
-    private static let tail: Bytes = [0x00, 0x00, 0xff, 0xff]
+    static let tail: Bytes = [0x00, 0x00, 0xff, 0xff]
 
     /// Blocks of a message that may say that they are the last.
     private static let largestLastBlocks = 4
@@ -32,14 +32,20 @@ public final class MessageCompression: Sendable {
 
     /// A message in compressed form; nil if that fails.
     public func compress(_ message: Bytes) -> Bytes? {
+        begin()?.last(message)
+    }
+
+    /// A message whose parts are compressed one after another; nil if there is no memory for it.
+    public func begin() -> MessageDeflation? {
         let kept = idle.withLock { $0.deflaters.popLast() }
         guard let deflater = kept ?? Deflater(windowBits: Int32(-windowBits), level: 1),
-            var packed = deflater.deflate(message, .flushed)
+            deflater.reset()
         else { return nil }
+        return MessageDeflation(deflater, of: self)
+    }
+
+    func giveBack(_ deflater: Deflater) {
         idle.withLock { if $0.deflaters.count < Self.kept { $0.deflaters.append(deflater) } }
-        guard packed.suffix(4).elementsEqual(Self.tail) else { return nil }
-        packed.removeLast(4)
-        return packed
     }
 
     /// A message that came in compressed form.

@@ -28,6 +28,36 @@ import Testing
         }
     }
 
+    @Test(arguments: [9, 15])
+    func `a message may be compressed part by part, and refers to the parts before`(
+        windowBits: Int
+    ) throws {
+        let codec = MessageCompression(windowBits: windowBits)
+        let message = Bytes((0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* $0 / 7) })
+        for size in [1, 400, 100_000, 299_999] {
+            let deflation = try #require(codec.begin())
+            var packed: Bytes = []
+            for start in stride(from: 0, to: message.count - size, by: size) {
+                packed += try #require(deflation.next(Bytes(message[start..<start + size])))
+            }
+            let rest = message.count - (message.count - 1) / size * size
+            packed += try #require(deflation.last(Bytes(message.suffix(rest))))
+            let isSame = try codec.decompress(packed, limit: message.count) == message
+            #expect(isSame, "\(size)")
+        }
+        let sentence = Bytes("a sentence of some length, which is found in the window".utf8)
+        let deflation = try #require(codec.begin())
+        let first = try #require(deflation.next(sentence))
+        #expect(try #require(deflation.last(sentence)).count < first.count / 2)
+    }
+
+    @Test func `a message that is left before its end leaves nothing to the next`() throws {
+        let message = Bytes("a message of some length, that would be found in the window".utf8)
+        let alone = try #require(codec.compress(message))
+        for _ in 0..<3 { _ = try #require(codec.begin()?.next(message)) }
+        #expect(codec.compress(message) == alone)
+    }
+
     @Test func `a message refers to none before it`() throws {
         let message = Bytes("a message of some length, that would be found in the window".utf8)
         let first = try #require(codec.compress(message))
