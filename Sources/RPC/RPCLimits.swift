@@ -24,6 +24,10 @@ public struct RPCLimits: Sendable {
     /// Bytes of an answer that are given to the socket at a time; the rest waits until they have left.
     public var answerPieceBytes = 256 << 10
 
+    /// Bytes that a socket has not taken yet, and of answers that wait for the end of a large one before
+    /// them, at which nothing more of their client is worked on until it has read some.
+    public var unreadBytes = 1 << 20
+
     /// Open connections of all listeners together. Each costs a descriptor and some kilobytes.
     public var connections = 4_096
 
@@ -41,9 +45,9 @@ public struct RPCLimits: Sendable {
     /// send only a thousandth.
     public var inflatedBytes = 4 << 20
 
-    /// Bytes of messages that are compressed for a WebSocket that agreed to it: smaller ones gain
-    /// nothing, and larger ones would keep the event loop busy.
-    public var compressedBytes = 1 << 10...1 << 20
+    /// Bytes from which on a message is compressed for a WebSocket that agreed to it: smaller ones gain
+    /// nothing. A large one is compressed piece by piece, so that the event loop is not kept busy.
+    public var compressedBytes = 1 << 10
 
     /// Bytes of notifications that a subscriber may lag behind before it is cut off.
     public var subscriberBacklogBytes = 16 << 20
@@ -152,7 +156,8 @@ public struct RPCLimits: Sendable {
     /// Bytes of a state dump before it is wrapped. Its answer has twice as many digits.
     public var stateDumpBytes = 256 << 20
 
-    /// Time for a silent HTTP connection before it is closed, as in geth (`IdleTimeout`).
+    /// Time for a silent HTTP connection before it is closed, as in geth (`IdleTimeout`), and for any
+    /// client to take a piece of a large answer.
     public var idleSeconds: Int64 = 120
 
     /// Time between the pings to a silent WebSocket; two unanswered ones close it.

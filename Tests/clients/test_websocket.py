@@ -512,6 +512,28 @@ def test_a_client_with_compression_is_understood(port, bits):
     asyncio.run(talk())
 
 
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_a_large_answer_is_understood_and_pings_are_answered(port, compression):
+    """Code that returns four mebibytes: its answer comes in some thirty fragments, or in their compressed form."""
+
+    async def talk():
+        address = "0x" + "aa" * 20
+        params = [{"to": address}, "latest", {address: {"code": "0x624000005ff3"}}]
+        call = {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": params}
+        async with websockets.connect(f"ws://127.0.0.1:{port}", compression=compression, max_size=None) as client:
+            for _ in range(3):
+                await client.send(json.dumps(call))
+                pong = await client.ping()
+                await client.send(json.dumps({"jsonrpc": "2.0", "id": 2, "method": "eth_chainId"}))
+                answers = [json.loads(await client.recv()) for _ in range(2)]
+                answers.sort(key=lambda answer: answer["id"])
+                assert answers[0]["result"] == "0x" + "00" * (4 << 20)
+                assert "result" in answers[1]
+                await pong
+
+    asyncio.run(talk())
+
+
 def test_many_clients_at_once(port):
     async def one(number):
         async with websockets.connect(f"ws://127.0.0.1:{port}") as client:

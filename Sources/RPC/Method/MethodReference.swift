@@ -83,6 +83,10 @@ extension RPCLimits {
                 "answerPieceBytes", "\(answerPieceBytes)",
                 "bytes of an answer that a socket gets at a time"
             ),
+            (
+                "unreadBytes", "\(unreadBytes)",
+                "bytes that a client has not read when no more of it is worked on"
+            ),
             ("connections", "\(connections)", "open connections of all listeners"),
             ("jsonDepth", "\(jsonDepth)", "nesting of arrays and objects"),
             (
@@ -95,9 +99,8 @@ extension RPCLimits {
                 "bytes of a compressed WebSocket message when it is unpacked"
             ),
             (
-                "compressedBytes",
-                "\(compressedBytes.lowerBound) to \(compressedBytes.upperBound)",
-                "bytes of WebSocket messages that are sent compressed"
+                "compressedBytes", "\(compressedBytes)",
+                "bytes from which on WebSocket messages are sent compressed"
             ),
             (
                 "subscriberBacklogBytes", "\(subscriberBacklogBytes)",
@@ -180,7 +183,7 @@ extension RPCLimits {
             ("stateDumpBytes", "\(stateDumpBytes)", "bytes of a state dump, unwrapped"),
             (
                 "idleSeconds", "\(idleSeconds)",
-                "time until a silent HTTP connection is closed, as geth"
+                "time for a silent HTTP client, as geth, or for any to take a piece"
             ),
             ("pingSeconds", "\(pingSeconds)", "time between pings to a silent WebSocket"),
             (

@@ -169,29 +169,29 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
             return write(.ok, ByteBuffer(bytes: answer.text), head, context, headers)
         }
         let keepsAlive = writeHead(.ok, bodyBytes: answer.text.count, head, context, headers)
-        send(answer, from: 0, keepsAlive: keepsAlive, context)
+        send(OutgoingText(answer.text, room: answer.room), keepsAlive: keepsAlive, context)
     }
 
-    /// Sends the rest of an answer, a piece whenever the socket has taken the one before: of what a slow
-    /// client does not read there is no second copy.
+    /// Sends the rest of an answer, a piece whenever the socket has taken the one before.
     private func send(
-        _ answer: RPCAnswer, from start: Int, keepsAlive: Bool, _ context: ChannelHandlerContext
+        _ text: OutgoingText, keepsAlive: Bool, _ context: ChannelHandlerContext
     ) {
-        let end = min(start + pieceBytes, answer.text.count)
-        let piece = ByteBuffer(bytes: answer.text[start..<end])
-        guard end < answer.text.count else {
+        var rest = text
+        let piece = rest.next(atMost: pieceBytes)
+        let body = wrapOutboundOut(.body(.byteBuffer(piece.bytes)))
+        guard !piece.isLast else {
             state = keepsAlive ? .idle : .closed
-            context.write(wrapOutboundOut(.body(.byteBuffer(piece))), promise: nil)
+            context.write(body, promise: nil)
             return writeEnd(keepsAlive: keepsAlive, context)
         }
         state = .sending(since: .now())
         let promise = context.eventLoop.makePromise(of: Void.self)
-        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let bound = NIOLoopBound((self, context, rest), eventLoop: context.eventLoop)
         promise.futureResult.whenSuccess {
-            let (handler, context) = bound.value
-            handler.send(answer, from: end, keepsAlive: keepsAlive, context)
+            let (handler, context, rest) = bound.value
+            handler.send(rest, keepsAlive: keepsAlive, context)
         }
-        context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(piece))), promise: promise)
+        context.writeAndFlush(body, promise: promise)
     }
 
     private func answerGet(

@@ -90,12 +90,13 @@ struct JSONValueSplitter: ByteToMessageDecoder {
 
 /// Ends every message to an IPC client with a line feed, as geth does.
 final class LineEndingHandler: ChannelOutboundHandler {
-    typealias OutboundIn = ByteBuffer
+    typealias OutboundIn = MessagePiece
     typealias OutboundOut = ByteBuffer
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        var message = unwrapOutboundIn(data)
-        message.writeInteger(UInt8(ascii: "\n"))
-        context.write(wrapOutboundOut(message), promise: promise)
+        let piece = unwrapOutboundIn(data)
+        var bytes = piece.bytes
+        if piece.isLast { bytes.writeInteger(UInt8(ascii: "\n")) }
+        context.write(wrapOutboundOut(bytes), promise: promise)
     }
 }

@@ -193,12 +193,13 @@ public final class RPCServer: Sendable {
     private func bootstrap(
         _ configure: @escaping @Sendable (any Channel) throws -> Void
     ) -> ServerBootstrap {
-        ServerBootstrap(group: group)
+        let unreadBytes = dispatcher.limits.unreadBytes
+        return ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1_024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 16)
             .childChannelOption(
-                .writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20)
+                .writeBufferWaterMark, value: .init(low: unreadBytes / 4, high: unreadBytes)
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

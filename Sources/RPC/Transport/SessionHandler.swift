@@ -3,12 +3,13 @@ import Primitives
 
 /// JSON-RPC over a connection that stays: messages in, answers and notifications out.
 ///
-/// Shared by WebSocket and IPC, whose own handlers turn their framing into one buffer a message.
-/// Messages are worked on side by side, up to a limit; beyond it nothing more is read, so that a
-/// client that sends faster than it is answered waits in its own socket.
+/// Shared by WebSocket and IPC, whose own handlers turn their framing into one buffer a message, and
+/// the pieces of messages into their framing. Messages are worked on side by side, up to a limit, and
+/// as long as the client reads what it is told; beyond it nothing more is read, so that a client that
+/// sends faster than it is answered waits in its own socket.
 final class SessionHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
+    typealias OutboundOut = MessagePiece
 
     private let dispatcher: RPCDispatcher
     private let caller: RPCCaller
@@ -18,6 +19,7 @@ final class SessionHandler: ChannelInboundHandler {
     private var check: RepeatedTask?
     private var waiting = CircularBuffer<ByteBuffer>()
     private var workingCount = 0
+    private var outbox: Outbox
     private var backlogBytes = 0
     private var isFlushScheduled = false
     private var isQuiescing = false
@@ -39,6 +41,7 @@ final class SessionHandler: ChannelInboundHandler {
         self.dispatcher = dispatcher
         self.caller = caller
         limits = dispatcher.limits
+        outbox = Outbox(pieceBytes: limits.answerPieceBytes)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -78,12 +81,18 @@ final class SessionHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if isEnded { return }
         let message = unwrapInboundIn(data)
-        if workingCount < limits.concurrentMessages, waiting.isEmpty, !isQuiescing {
+        if canWork(context), waiting.isEmpty, !isQuiescing {
             work(on: message, context)
         } else {
             waiting.append(message)
         }
         updateReading(context)
+    }
+
+    /// Whether there is room for one more message, and for its answer.
+    private func canWork(_ context: ChannelHandlerContext) -> Bool {
+        workingCount < limits.concurrentMessages && outbox.waitingBytes < limits.unreadBytes
+            && context.channel.isWritable
     }
 
     private func work(on message: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -121,14 +130,16 @@ final class SessionHandler: ChannelInboundHandler {
     }
 
     private func workOnWaiting(_ context: ChannelHandlerContext) {
-        if isQuiescing {
-            if workingCount == 0 { context.close(promise: nil) }
-            return
-        }
-        while workingCount < limits.concurrentMessages, let message = waiting.popFirst() {
-            work(on: message, context)
-        }
+        if isQuiescing { return closeIfDone(context) }
+        while canWork(context), let message = waiting.popFirst() { work(on: message, context) }
         updateReading(context)
+    }
+
+    /// Ends the connection when the server stops, once all answers are on their way.
+    private func closeIfDone(_ context: ChannelHandlerContext) {
+        guard workingCount == 0, outbox.isEmpty else { return }
+        context.flush()
+        context.close(promise: nil)
     }
 
     private func updateReading(_ context: ChannelHandlerContext) {
@@ -143,11 +154,7 @@ final class SessionHandler: ChannelInboundHandler {
 
     private func send(_ answer: RPCAnswer?, _ context: ChannelHandlerContext) {
         guard let answer, !isEnded else { return }
-        guard let room = answer.room else { return write(answer.text, promise: nil, context) }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        // Held until the answer has left, or never will.
-        promise.futureResult.whenComplete { _ in withExtendedLifetime(room) {} }
-        write(answer.text, promise: promise, context)
+        write(OutgoingText(answer.text, room: answer.room), sent: nil, context)
     }
 
     /// Writes a notification, but not before an answer that tells its subscriber what it is about.
@@ -187,7 +194,7 @@ final class SessionHandler: ChannelInboundHandler {
         let promise = context.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         promise.futureResult.whenComplete { _ in bound.value.backlogBytes -= message.count }
-        write(message, promise: promise, context)
+        write(OutgoingText(message), sent: promise, context)
     }
 
     /// Writes a notification whose sender waits for it, and cuts the client off that takes too long.
@@ -204,7 +211,7 @@ final class SessionHandler: ChannelInboundHandler {
             end.cancel()
             sent()
         }
-        write(message, promise: promise, context)
+        write(OutgoingText(message), sent: promise, context)
     }
 
     /// Cuts off a client, and tells it why.
@@ -214,11 +221,52 @@ final class SessionHandler: ChannelInboundHandler {
         context.close(promise: nil)
     }
 
-    /// Writes now and flushes once all that this turn of the loop has to say is written.
+    /// Writes a message after those before it.
+    ///
+    /// - Parameter sent: completed when the socket has taken it, or never will.
     private func write(
-        _ message: Bytes, promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext
+        _ message: OutgoingText, sent: EventLoopPromise<Void>?, _ context: ChannelHandlerContext
     ) {
-        context.write(wrapOutboundOut(ByteBuffer(bytes: message)), promise: promise)
+        outbox.append(message, sent: sent)
+        writeOn(context)
+    }
+
+    /// Writes what may be written now.
+    private func writeOn(_ context: ChannelHandlerContext) {
+        while let step = outbox.next() {
+            switch step {
+            case .message(let piece, let sent):
+                context.write(wrapOutboundOut(piece), promise: sent)
+            case .piece(let piece):
+                context.write(wrapOutboundOut(piece), promise: promiseOfPiece(context))
+            }
+            scheduleFlush(context)
+        }
+    }
+
+    /// What is completed when the socket has taken a piece of a message: then the next one goes out. A
+    /// client that takes none for too long is cut off.
+    private func promiseOfPiece(_ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let end = context.eventLoop.scheduleTask(in: .seconds(limits.idleSeconds)) {
+            let (handler, context) = bound.value
+            handler.cut(.stalled, context)
+        }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.whenComplete { result in
+            end.cancel()
+            // Otherwise the connection is at its end.
+            guard case .success = result else { return }
+            let (handler, context) = bound.value
+            handler.outbox.pieceTaken()?.succeed()
+            handler.writeOn(context)
+            handler.workOnWaiting(context)
+        }
+        return promise
+    }
+
+    /// Flushes once all that this turn of the loop has to say is written.
+    private func scheduleFlush(_ context: ChannelHandlerContext) {
         guard !isFlushScheduled else { return }
         isFlushScheduled = true
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
@@ -230,7 +278,7 @@ final class SessionHandler: ChannelInboundHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        updateReading(context)
+        if isQuiescing { updateReading(context) } else { workOnWaiting(context) }
         context.fireChannelWritabilityChanged()
     }
 
@@ -239,10 +287,7 @@ final class SessionHandler: ChannelInboundHandler {
         case is ConnectionEnds: end()
         case is ChannelShouldQuiesceEvent:
             isQuiescing = true
-            if workingCount == 0 {
-                context.flush()
-                context.close(promise: nil)
-            }
+            closeIfDone(context)
         default: context.fireUserInboundEventTriggered(event)
         }
     }
@@ -261,6 +306,7 @@ final class SessionHandler: ChannelInboundHandler {
         check?.cancel()
         session?.close()
         waiting.removeAll()
+        for sent in outbox.removeAll() { sent.fail(ChannelError.ioOnClosedChannel) }
         let notifications = held
         held = []
         for notification in notifications { notification.sent?() }
@@ -275,6 +321,8 @@ final class SessionHandler: ChannelInboundHandler {
 enum CutReason {
     /// It lags too far behind with reading notifications.
     case tooSlow
+    /// It takes nothing of a large message for too long.
+    case stalled
     /// The node itself was too slow, and has lost events that the client counts on.
     case eventsMissed
     /// What let it in does so no longer.

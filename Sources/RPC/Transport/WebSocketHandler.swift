@@ -5,16 +5,20 @@ import NIOWebSocket
 import Primitives
 
 /// Turns WebSocket frames (RFC 6455) into messages and back, answers pings and closes politely.
+///
+/// A message that comes in pieces goes out as a frame for each; pongs may go between them.
 final class WebSocketHandler: ChannelDuplexHandler {
     typealias InboundIn = WebSocketFrame
     typealias InboundOut = ByteBuffer
-    typealias OutboundIn = ByteBuffer
+    typealias OutboundIn = MessagePiece
     typealias OutboundOut = WebSocketFrame
 
     private let limits: RPCLimits
     /// Nil: messages are not compressed.
     private let compression: MessageCompression?
     private var assembly: WebSocketAssembly
+    /// Of the message whose pieces are being written, if it is compressed.
+    private var deflation: MessageDeflation?
     private var unansweredPings = 0
     private var isClosing = false
 
@@ -65,19 +69,46 @@ final class WebSocketHandler: ChannelDuplexHandler {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
-        let message = unwrapOutboundIn(data)
-        let frame =
-            if let packed = packed(message) {
-                WebSocketFrame(fin: true, rsv1: true, opcode: .text, data: packed)
-            } else {
-                WebSocketFrame(fin: true, opcode: .text, data: message)
-            }
+        let piece = unwrapOutboundIn(data)
+        guard let frame = piece.isWhole ? frame(of: piece.bytes) : fragment(piece) else {
+            promise?.fail(ChannelError.outputClosed)
+            sendClose(Self.code(.unexpectedServerError), context)
+            return context.close(promise: nil)
+        }
         context.write(wrapOutboundOut(frame), promise: promise)
+    }
+
+    private func frame(of message: ByteBuffer) -> WebSocketFrame {
+        if let packed = packed(message) {
+            WebSocketFrame(fin: true, rsv1: true, opcode: .text, data: packed)
+        } else {
+            WebSocketFrame(fin: true, opcode: .text, data: message)
+        }
+    }
+
+    /// The frame of a piece. All pieces of a message are compressed as one, as its first frame says
+    /// (RFC 7692, section 6.1).
+    ///
+    /// - Returns: nil if zlib fails, which leaves no way to end the message.
+    private func fragment(_ piece: MessagePiece) -> WebSocketFrame? {
+        if piece.isFirst { deflation = compression?.begin() }
+        defer { if piece.isLast { deflation = nil } }
+        var data = piece.bytes
+        if let deflation {
+            let part = Bytes(data.readableBytesView)
+            guard let packed = piece.isLast ? deflation.last(part) : deflation.next(part) else {
+                return nil
+            }
+            data = ByteBuffer(bytes: packed)
+        }
+        return WebSocketFrame(
+            fin: piece.isLast, rsv1: piece.isFirst && deflation != nil,
+            opcode: piece.isFirst ? .text : .continuation, data: data)
     }
 
     /// A message in compressed form, if it is to have one and that is shorter.
     private func packed(_ message: ByteBuffer) -> ByteBuffer? {
-        guard let compression, limits.compressedBytes ~= message.readableBytes,
+        guard let compression, message.readableBytes >= limits.compressedBytes,
             let packed = compression.compress(Bytes(message.readableBytesView)),
             packed.count < message.readableBytes
         else { return nil }
@@ -105,6 +136,9 @@ final class WebSocketHandler: ChannelDuplexHandler {
             case .tooSlow:
                 payload = Self.code(.policyViolation)
                 payload.writeString("too far behind with reading notifications")
+            case .stalled:
+                payload = Self.code(.policyViolation)
+                payload.writeString("a message was not read for too long")
             case .eventsMissed:
                 payload = Self.code(.unexpectedServerError)
                 payload.writeString("events were missed: subscribe again")

@@ -36,6 +36,11 @@ enum TestMethods {
                 String(repeating: "x", count: Int(try count.uint64()))
             }),
         RPCMethod(
+            "test_random", ["bytes"],
+            instant: { (_, count: LenientQuantity) throws in
+                randomText(Int(try count.uint64()))
+            }),
+        RPCMethod(
             "test_work", ["milliseconds"],
             execution: {
                 (_, milliseconds: LenientQuantity) throws in
@@ -85,6 +90,18 @@ enum TestMethods {
                 return true
             }),
     ]
+
+    /// Letters and digits that cannot be compressed to less than three quarters, always the same.
+    static func randomText(_ count: Int) -> String {
+        let letters = Bytes(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+        var state: UInt64 = 1
+        let text = (0..<count).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return letters[Int(state >> 58)]
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
 
     struct Unexpected: Error {}
 
@@ -278,6 +295,14 @@ final class RawClient: Sendable {
         try await send(Frame.masked(Bytes(text.utf8), opcode: opcode, isFinal: isFinal))
     }
 
+    /// The next messages, at least so many; none if their frames are in disorder.
+    func messages(_ count: Int) async throws -> [Frame] {
+        let bytes = try await receive {
+            Frame.messages(Frame.parse($0)).map { $0.count >= count } ?? true
+        }
+        return Frame.messages(Frame.parse(bytes)) ?? []
+    }
+
     /// The next frames, at least so many.
     func frames(_ count: Int) async throws -> [Frame] {
         Frame.parse(try await receive { Frame.parse($0).count >= count })
@@ -323,9 +348,11 @@ struct HTTPAnswer {
 /// A WebSocket frame (RFC 6455), made and read without any library.
 struct Frame {
     let opcode: UInt8
+    /// Whether a message ends with it.
+    var isFinal = true
     /// Whether the first reserved bit is set: the message is compressed.
     var isCompressed = false
-    let payload: Bytes
+    var payload: Bytes
     var text: String { String(decoding: payload, as: UTF8.self) }
 
     static func masked(_ payload: Bytes, opcode: UInt8, isFinal: Bool = true) -> Bytes {
@@ -365,11 +392,29 @@ struct Frame {
             guard start + length <= bytes.count else { break }
             frames.append(
                 Frame(
-                    opcode: bytes[index] & 15, isCompressed: bytes[index] & 0x40 != 0,
+                    opcode: bytes[index] & 15, isFinal: bytes[index] & 0x80 != 0,
+                    isCompressed: bytes[index] & 0x40 != 0,
                     payload: Bytes(bytes[start..<start + length])))
             index = start + length
         }
         return frames
+    }
+
+    /// The messages that are complete, each put together from its frames, without control frames. Nil if
+    /// frames are not as RFC 6455, section 5.4, and RFC 7692, section 6, demand.
+    static func messages(_ frames: [Frame]) -> [Frame]? {
+        var messages: [Frame] = []
+        for frame in frames where frame.opcode < 8 {
+            let isOpen = messages.last?.isFinal == false
+            guard isOpen == (frame.opcode == 0), !isOpen || !frame.isCompressed else { return nil }
+            if isOpen {
+                messages[messages.count - 1].payload += frame.payload
+                messages[messages.count - 1].isFinal = frame.isFinal
+            } else {
+                messages.append(frame)
+            }
+        }
+        return messages.filter(\.isFinal)
     }
 }
 

@@ -273,9 +273,9 @@ import RPC
         try await withWebSocket { client in
             try await client.sendFrame(
                 #"{"jsonrpc":"2.0","id":1,"method":"test_transmit","params":[3000000]}"#)
-            let frames = try await client.frames(2)
-            #expect(frames.first?.payload.count == 3_000_000)
-            #expect(frames.last?.text == #"{"jsonrpc":"2.0","id":1,"result":true}"#)
+            let messages = try await client.messages(2)
+            #expect(messages.first?.payload.count == 3_000_000)
+            #expect(messages.last?.text == #"{"jsonrpc":"2.0","id":1,"result":true}"#)
         }
     }
 
