@@ -7,16 +7,18 @@ import NIOPosix
 /// and SwiftNIO allow, beside which the daemon's JSON-RPC is measured. It has as many threads as the
 /// daemon's network has.
 func echoServer() async throws {
-    let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount))
-        .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-        .childChannelInitializer { channel in
-            channel.eventLoop.makeCompletedFuture {
-                try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
-                try channel.pipeline.syncOperations.configureHTTPServerPipeline()
-                try channel.pipeline.syncOperations.addHandler(EchoHandler())
-            }
+    let server = try await ServerBootstrap(
+        group: MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+    )
+    .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+    .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+            try channel.syncOptions?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+            try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+            try channel.pipeline.syncOperations.addHandler(EchoHandler())
         }
-        .bind(host: "127.0.0.1", port: 0).get()
+    }
+    .bind(host: "127.0.0.1", port: 0).get()
     FileHandle.standardOutput.write(Data("echo on \(server.localAddress?.port ?? 0)\n".utf8))
     try await server.closeFuture.get()
 }
