@@ -3,6 +3,7 @@ public import Execution
 public import Primitives
 public import State
 public import Storage
+import Synchronization
 
 /// The chain as it is at one head: one snapshot of the database, and what is pending on top.
 ///
@@ -33,6 +34,7 @@ public final class ChainView: Sendable {
 
     let store: BlockStore
     let world: WorldState
+    private let knownOldestProof = Mutex<BlockNumber?>(nil)
     /// What `pendingOverrides` change in the head's state.
     let pendingDiff: StateDiff
     /// Whether blocks on top record the calls of their transactions.
@@ -250,11 +252,15 @@ public final class ChainView: Sendable {
     /// The first block from which on every account and slot can be proven. Of blocks before it some
     /// can: those since which few different keys of the proven tries changed.
     ///
-    /// Goes through the changes since, at most ``ChainLimits/changesPerProof`` keys and blocks.
+    /// Goes through the changes since, at most ``ChainLimits/changesPerProof`` keys and blocks; once,
+    /// whoever asks this view again.
     public func oldestProof() throws(ChainError) -> BlockNumber {
-        try storing { () throws(StorageError) in
+        if let known = knownOldestProof.withLock({ $0 }) { return known }
+        let oldest = try storing { () throws(StorageError) in
             try world.oldestProof(head: number, limit: ChainLimits.changesPerProof)
         }
+        knownOldestProof.withLock { $0 = oldest }
+        return oldest
     }
 
     // MARK: - Execution
