@@ -15,7 +15,7 @@
 // recursion goes down the nibbles of a key and is at most 64 deep.
 //
 // Nodes lie in one array and refer to each other by index; the array only grows. A trie is meant to
-// live for a block.
+// live for a block; what it has in memory can go on in the next one (`TrieMemory`).
 
 import Cryptography
 public import Primitives
