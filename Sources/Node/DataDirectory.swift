@@ -87,8 +87,8 @@ private func checkRoom(at path: String) throws(StartupError) {
 }
 
 /// How the daemon opens its database: of sixteen parts of the cache three hold values of the state,
-/// three nodes of the account trie, six blocks of RocksDB's files; one (at least 8 MiB) is for what is
-/// not in files yet. Two are for what came of the newest blocks (`ChainOptions.outcomeBytes`). The rest
+/// three nodes of the account trie, six blocks of RocksDB's files; a half (at least 8 MiB) is for what
+/// is not in files yet. Two are for what came of the newest blocks (`ChainOptions.outcomeBytes`). The rest
 /// is what the process needs besides, so that all of it stays below the size that was asked for.
 ///
 /// Small write buffers, because each key is searched for in them: with 64 MiB a block of one transfer
