@@ -8,7 +8,8 @@ VENV := .build/python
 DATADIR ?= devnet
 PREFIX ?= /usr/local
 # A test run builds with -c release: EVM code is too slow in debug builds.
-SWIFT_TEST := swift test -c $(CONFIGURATION)
+# A node has about a hundred files open: so many tests at a time, not all at once.
+SWIFT_TEST := swift test -c $(CONFIGURATION) --experimental-maximum-parallelization-width 12
 # Tests that keep all cores busy. They run after the others, which would miss their deadlines beside
 # them.
 HEAVY := ^(SpecRunnerTests|EVMTests|FuzzTests|PredictionTests|CryptographyTests|ChainTests)\.
@@ -40,7 +41,7 @@ test-swift:
 	@scripts/setup test
 	@[ -n "$$APUS_FIXTURES" ] || echo "note: APUS_FIXTURES is not set; suites over the official fixtures will be skipped"
 	@swift build -c $(CONFIGURATION) --build-tests
-	@$(SWIFT_TEST) --skip-build --skip '$(HEAVY)' --skip '$(STARTING)' --skip '$(REDIS)'
+	@ulimit -n "$$(ulimit -Hn)"; $(SWIFT_TEST) --skip-build --skip '$(HEAVY)' --skip '$(STARTING)' --skip '$(REDIS)'
 	@$(SWIFT_TEST) --skip-build --filter '$(HEAVY)' --skip '$(STARTING)'
 	@$(SWIFT_TEST) --skip-build --filter '$(STARTING)'
 	@$(SWIFT_TEST) --skip-build --filter '$(REDIS)'
