@@ -43,6 +43,8 @@ public enum ChainError: Error, Sendable {
     case proofUnavailable(BlockNumber, oldest: BlockNumber)
     /// More logs match than were allowed.
     case tooManyLogs(limit: Int)
+    /// The logs that match have more bytes than were allowed.
+    case logsTooLarge(limit: Int)
     /// More changes lie between a block and the head than were allowed.
     case tooManyChanges(limit: Int)
     /// The database belongs to a chain with another genesis block.
@@ -91,6 +93,7 @@ extension ChainError {
     init(_ error: StorageError) {
         switch error {
         case .tooManyLogs(let limit): self = .tooManyLogs(limit: limit)
+        case .logsTooLarge(let limit): self = .logsTooLarge(limit: limit)
         case .tooManyChanges(let limit): self = .tooManyChanges(limit: limit)
         case .foreignDirectory, .locked, .newerSchema, .corrupted, .diskFull, .lowDisk,
             .inputOutput, .refused:
@@ -129,6 +132,7 @@ extension ChainError: CustomStringConvertible {
             "too much changed since block \(number) for a proof, all are made from \(oldest) on"
         case .branchTooLong(let limit): "the branch has \(limit) blocks, and no more are kept"
         case .tooManyLogs(let limit): "more than \(limit) logs match"
+        case .logsTooLarge(let limit): "the logs that match have more than \(limit) bytes"
         case .tooManyChanges(let limit):
             "more than \(limit) keys changed between that block and the head"
         case .genesisMismatch(let stored, let given):

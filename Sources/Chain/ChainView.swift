@@ -184,9 +184,9 @@ public final class ChainView: Sendable {
 
     /// The wanted logs of a range of canonical blocks, in their order.
     ///
-    /// - Throws: `tooManyLogs` if more than `limit` match.
+    /// - Throws: `tooManyLogs` or `logsTooLarge` if more than `limit` match.
     public func logs(
-        matching filter: LogFilter, in range: ClosedRange<BlockNumber>, limit: Int
+        matching filter: LogFilter, in range: ClosedRange<BlockNumber>, limit: LogLimit
     ) throws(ChainError) -> [LocatedLog] {
         try storing { () throws(StorageError) in
             try store.logs(matching: filter, in: range, limit: limit)

@@ -60,6 +60,10 @@ extension RPCError {
             self.init(
                 code: RPCErrorCode.limitExceeded,
                 message: "query returned more than \(limit) results, ask for fewer blocks")
+        case .logsTooLarge(let limit):
+            self.init(
+                code: RPCErrorCode.limitExceeded,
+                message: "query returned logs of more than \(limit) bytes, ask for fewer blocks")
         case .tooManyChanges(let limit):
             self.init(
                 code: RPCErrorCode.limitExceeded,

@@ -79,6 +79,9 @@ public struct RPCLimits: Sendable {
     /// Entries that a filter keeps for its next poll; a filter that outgrows this is removed.
     public var filterEntries = 100_000
 
+    /// Bytes of these entries, as text; a filter that outgrows this is removed too.
+    public var filterBytes = 64 << 20
+
     /// A filter that nobody polls for this long is removed, as in geth.
     public var filterIdleSeconds: Int64 = 300
 
@@ -102,6 +105,10 @@ public struct RPCLimits: Sendable {
 
     /// Logs in one answer. A client that wants more asks for fewer blocks at a time.
     public var logs = 100_000
+
+    /// Bytes of the addresses, topics and data of the logs in one answer. As text they are twice as
+    /// long, with some 500 bytes for each log.
+    public var logBytes = 64 << 20
 
     /// Blocks that one search for logs may span. The index finds logs in any range; this only bounds
     /// what a slip of a client costs.

@@ -96,7 +96,7 @@ extension Refusal {
         case .unknownParent, .invalidAncestor: self = .unknownParent
         case .storage, .stateRead, .notChildOfHead, .alreadyKnown, .unknownBlock, .unknownHash,
             .notCanonical, .stateUnavailable, .proofUnavailable, .branchTooLong, .tooManyLogs,
-            .tooManyChanges, .genesisMismatch,
+            .logsTooLarge, .tooManyChanges, .genesisMismatch,
             .configConflict, .chainIdMismatch, .notInitialised, .readOnly, .participantFailed:
             self = .failed("\(error)")
         }

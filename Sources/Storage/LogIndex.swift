@@ -54,6 +54,23 @@ extension LogFilter {
     }
 }
 
+/// How much a search for logs may find.
+public struct LogLimit: Hashable, Sendable {
+    /// Logs.
+    public var count: Int
+    /// Bytes of their addresses, topics and data together.
+    public var bytes: Int
+
+    /// No limit.
+    public static let none = LogLimit(count: .max, bytes: .max)
+
+    /// So many logs of so many bytes.
+    public init(count: Int, bytes: Int) {
+        self.count = count
+        self.bytes = bytes
+    }
+}
+
 /// A log with its place in the chain.
 public struct LocatedLog: Hashable, Sendable {
     /// The log itself.
@@ -75,9 +92,9 @@ public struct LocatedLog: Hashable, Sendable {
 extension BlockStore {
     /// The wanted logs of a range of canonical blocks, in their order.
     ///
-    /// - Throws: `tooManyLogs` if more than `limit` match.
+    /// - Throws: `tooManyLogs` or `logsTooLarge` if more than `limit` match.
     public func logs(
-        matching filter: LogFilter, in range: ClosedRange<BlockNumber>, limit: Int
+        matching filter: LogFilter, in range: ClosedRange<BlockNumber>, limit: LogLimit
     ) throws(StorageError) -> [LocatedLog] {
         let index = LogIndex(snapshot)
         guard let head = try head(), range.lowerBound <= head.number else { return [] }
@@ -85,13 +102,19 @@ extension BlockStore {
         let first = LogSection.number(of: range.lowerBound)
         let last = LogSection.number(of: range.upperBound)
         var found: [LocatedLog] = []
+        var bytes = 0
         for section in first...last {
             for number in try index.candidates(for: filter, in: section)
             where range.contains(number) {
                 // A chain may begin above block 0.
                 guard let block = try canonicalBlock(number) else { continue }
-                found += try logs(matching: filter, in: block)
-                guard found.count <= limit else { throw .tooManyLogs(limit: limit) }
+                let logs = try logs(matching: filter, in: block)
+                for located in logs { bytes += located.log.byteCount }
+                guard found.count + logs.count <= limit.count else {
+                    throw .tooManyLogs(limit: limit.count)
+                }
+                guard bytes <= limit.bytes else { throw .logsTooLarge(limit: limit.bytes) }
+                found += logs
             }
         }
         return found
@@ -114,6 +137,11 @@ extension BlockStore {
         return filter.locate(
             in: receipts, block: block, timestamp: header.timestamp, transactionHashes: hashes)
     }
+}
+
+extension Log {
+    /// Bytes of its address, topics and data.
+    fileprivate var byteCount: Int { 20 + 32 * topics.count + data.count }
 }
 
 /// A set of blocks of one section, a bit for each.

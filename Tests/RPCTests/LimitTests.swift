@@ -359,6 +359,23 @@ struct CallLimit: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test func `a filter keeps so many bytes, and is gone with one more`() async throws {
+        var limits = RPCLimits()
+        // Three hashes with their quotes.
+        limits.filterBytes = 3 * 68
+        let node = try TestNode.devnet(limits: limits)
+        for (count, isFine) in [(3, true), (4, false), (40, false)] {
+            let filter = try await node.call("eth_newBlockFilter")
+            // What was taken makes room again.
+            for _ in 0..<2 {
+                _ = try await node.call("anvil_mine", "[\(count)]")
+                let answer = try await node.answer("eth_getFilterChanges", "[\(filter)]")
+                #expect((answer["result"]?.arrayValue?.count == count) == isFine, "\(count)")
+                #expect((answer["error"]?["message"] == "filter not found") == !isFine, "\(count)")
+            }
+        }
+    }
+
     // MARK: Connections
 
     @Test func `there are so many connections and no more`() async throws {

@@ -84,7 +84,7 @@ import Testing
                     .filter { filter.matches($0.element) }
                     .map { (number, $0.offset, $0.element) }
             }
-            let found = try store.logs(matching: filter, in: range, limit: .max)
+            let found = try store.logs(matching: filter, in: range, limit: .none)
             #expect(found.map(\.log) == expected.map(\.2))
             #expect(found.map(\.logIndex) == expected.map(\.1))
             #expect(found.map(\.blockNumber) == expected.map(\.0))
@@ -95,7 +95,7 @@ import Testing
         var random = SeededRandom(seed: 3)
         _ = try build(&random)
         let store = BlockStore(database.snapshot())
-        let found = try store.logs(matching: LogFilter(), in: 0...(.max), limit: .max)
+        let found = try store.logs(matching: LogFilter(), in: 0...(.max), limit: .none)
         #expect(!found.isEmpty)
         for log in found {
             let reference = try #require(try store.canonicalBlock(log.blockNumber))
@@ -111,14 +111,21 @@ import Testing
         }
     }
 
-    @Test func `too many logs are refused at the limit`() throws {
+    @Test func `too many logs, or too large ones, are refused at the limit`() throws {
         var random = SeededRandom(seed: 4)
         _ = try build(&random)
         let store = BlockStore(database.snapshot())
-        let count = try store.logs(matching: LogFilter(), in: 0...2000, limit: .max).count
-        #expect(try store.logs(matching: LogFilter(), in: 0...2000, limit: count).count == count)
-        #expect(throws: StorageError.tooManyLogs(limit: count - 1)) {
-            try store.logs(matching: LogFilter(), in: 0...2000, limit: count - 1)
+        let all = try store.logs(matching: LogFilter(), in: 0...2000, limit: .none)
+        let bytes = all.map { 20 + 32 * $0.log.topics.count + $0.log.data.count }.reduce(0, +)
+        let exact = LogLimit(count: all.count, bytes: bytes)
+        #expect(try store.logs(matching: LogFilter(), in: 0...2000, limit: exact) == all)
+        for (limit, error) in [
+            (LogLimit(count: all.count - 1, bytes: bytes), .tooManyLogs(limit: all.count - 1)),
+            (LogLimit(count: all.count, bytes: bytes - 1), .logsTooLarge(limit: bytes - 1)),
+        ] as [(LogLimit, StorageError)] {
+            #expect(throws: error) {
+                try store.logs(matching: LogFilter(), in: 0...2000, limit: limit)
+            }
         }
     }
 

@@ -42,7 +42,7 @@ extension ChainAccess {
             }
             return try view.logs(
                 matching: criteria.filter, in: first...min(last, head.number),
-                limit: limits.logs
+                limit: LogLimit(count: limits.logs, bytes: limits.logBytes)
             ).map(LogResult.init)
         }
     }

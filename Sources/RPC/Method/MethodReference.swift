@@ -126,6 +126,7 @@ extension RPCLimits {
             ),
             ("filters", "\(filters)", "filters of all clients"),
             ("filterEntries", "\(filterEntries)", "entries that a filter keeps for its next poll"),
+            ("filterBytes", "\(filterBytes)", "bytes of these entries"),
             (
                 "filterIdleSeconds", "\(filterIdleSeconds)",
                 "time until an unused filter ends, as geth"
@@ -143,6 +144,7 @@ extension RPCLimits {
                 "addresses, or alternatives for a topic, as geth"
             ),
             ("logs", "\(logs)", "logs in one answer"),
+            ("logBytes", "\(logBytes)", "bytes of addresses, topics and data of these logs"),
             ("logBlocks", "\(logBlocks)", "blocks that one search for logs may span"),
             ("simulatedBlocks", "\(simulatedBlocks)", "blocks of one `eth_simulateV1`, as geth"),
             (

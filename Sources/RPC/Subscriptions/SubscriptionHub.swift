@@ -335,10 +335,11 @@ final class SubscriptionHub: Sendable {
     }
 
     private func publish(_ result: Bytes, to wanted: (SubscriptionTopic) -> Bool) {
-        let limit = services.limits.filterEntries
+        let limits = services.limits
         let receivers = state.withLock { state -> [(RPCSession, String)] in
-            for (id, filter) in state.filters where wanted(filter.topic) {
-                state.filters[id] = filter.adding(result, limit: limit)
+            let ids = state.filters.filter { wanted($0.value.topic) }.map(\.key)
+            for id in ids where state.filters[id]?.add(result, limits) == false {
+                state.filters[id] = nil
             }
             return state.subscriptions.filter { wanted($0.value.topic) }
                 .map { ($0.value.session, $0.key) }
@@ -392,6 +393,7 @@ struct Filter {
     let topic: SubscriptionTopic
     private(set) var lastUse = ContinuousClock.now
     private var entries: [Bytes] = []
+    private var byteCount = 0
 
     init(topic: SubscriptionTopic) {
         self.topic = topic
@@ -401,16 +403,20 @@ struct Filter {
 
     mutating func take() -> [Bytes] {
         touch()
-        defer { entries = [] }
+        defer {
+            entries = []
+            byteCount = 0
+        }
         return entries
     }
 
-    /// The filter with one more entry; nil, which removes it, if it holds too many already.
-    func adding(_ entry: Bytes, limit: Int) -> Filter? {
-        guard entries.count < limit else { return nil }
-        var filter = self
-        filter.entries.append(entry)
-        return filter
+    /// Keeps one more entry, unless it would hold too much.
+    mutating func add(_ entry: Bytes, _ limits: RPCLimits) -> Bool {
+        guard entries.count < limits.filterEntries, entry.count <= limits.filterBytes - byteCount
+        else { return false }
+        entries.append(entry)
+        byteCount += entry.count
+        return true
     }
 }
 

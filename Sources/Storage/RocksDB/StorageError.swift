@@ -20,6 +20,8 @@ public enum StorageError: Error, Hashable, Sendable {
     case tooManyChanges(limit: Int)
     /// More logs match than the stated limit.
     case tooManyLogs(limit: Int)
+    /// The logs that match have more bytes than the stated limit.
+    case logsTooLarge(limit: Int)
 }
 
 extension StorageError {
@@ -63,6 +65,8 @@ extension StorageError: CustomStringConvertible {
             "more than \(limit) changed keys lie between that block and the head"
         case .tooManyLogs(let limit):
             "more than \(limit) logs match"
+        case .logsTooLarge(let limit):
+            "the logs that match have more than \(limit) bytes"
         }
     }
 }

@@ -361,6 +361,21 @@ import RPC
         }
     }
 
+    @Test func `logs of more bytes than allowed are an error too`() async throws {
+        var limits = RPCLimits()
+        // The address and one topic of two logs.
+        limits.logBytes = 2 * (20 + 32)
+        for (count, isFine) in [(2, true), (3, false), (60, false)] {
+            let node = try TestNode.devnet(limits: limits)
+            for nonce in 0..<Nonce(count) {
+                try await node.send(TestNode.transfer(nonce: nonce, value: 0, to: TestNode.emitter))
+            }
+            let answer = try await node.answer("eth_getLogs", #"[{"fromBlock":"0x0"}]"#)
+            #expect((answer["result"]?.arrayValue?.count == count) == isFine, "\(count)")
+            #expect((answer["error"]?["code"] == -32_005) == !isFine, "\(count)")
+        }
+    }
+
     // MARK: Small namespaces
 
     @Test func `clients learn where they are`() async throws {
