@@ -3,7 +3,7 @@
 ///
 /// Which of them a fork has, and at what prices, is in `GasSchedule`.
 
-import Cryptography
+public import Cryptography
 public import EthereumTypes
 public import Primitives
 
@@ -41,6 +41,19 @@ public enum Precompiles {
             named[precompile.name] = precompile.address
         }
         return named
+    }
+
+    /// Why the precompile at an address of the protocol refuses an input; nil if it does not.
+    public static func defect(of input: Bytes, at address: Address) -> PrecompileDefect? {
+        guard let precompile = Precompile.allCases.first(where: { $0.address == address }) else {
+            return nil
+        }
+        do {
+            _ = try precompile.run(input)
+            return nil
+        } catch {
+            return error
+        }
     }
 
     /// Whether an address is that of a precompile of a fork.
@@ -178,26 +191,26 @@ extension Precompile {
         }
     }
 
-    /// The output for an input, or nil if it is refused.
-    package func run(_ input: Bytes) -> Bytes? {
+    /// The output for an input.
+    package func run(_ input: Bytes) throws(PrecompileDefect) -> Bytes {
         switch self {
         case .ecrecover: recover(input)
         case .sha256: Cryptography.sha256(input)
         case .ripemd160: Bytes(repeating: 0, count: 12) + Cryptography.ripemd160(input)
         case .identity: input
-        case .modexp: input.withUnsafeBytes { ModexpInput($0) }.run(input)
-        case .bn254Add: BN254.add(input[...])
-        case .bn254Multiply: BN254.multiply(input[...])
-        case .bn254Pairing: BN254.pairing(input[...])
-        case .blake2F: compress(input)
-        case .pointEvaluation: KZG.pointEvaluation(input[...])
-        case .blsG1Add: BLS12381.g1Add(input[...])
-        case .blsG1MSM: BLS12381.g1MSM(input[...])
-        case .blsG2Add: BLS12381.g2Add(input[...])
-        case .blsG2MSM: BLS12381.g2MSM(input[...])
-        case .blsPairing: BLS12381.pairing(input[...])
-        case .blsMapToG1: BLS12381.mapToG1(input[...])
-        case .blsMapToG2: BLS12381.mapToG2(input[...])
+        case .modexp: try input.withUnsafeBytes { ModexpInput($0) }.run(input)
+        case .bn254Add: try BN254.add(input[...])
+        case .bn254Multiply: try BN254.multiply(input[...])
+        case .bn254Pairing: try BN254.pairing(input[...])
+        case .blake2F: try compress(input)
+        case .pointEvaluation: try KZG.pointEvaluation(input[...])
+        case .blsG1Add: try BLS12381.g1Add(input[...])
+        case .blsG1MSM: try BLS12381.g1MSM(input[...])
+        case .blsG2Add: try BLS12381.g2Add(input[...])
+        case .blsG2MSM: try BLS12381.g2MSM(input[...])
+        case .blsPairing: try BLS12381.pairing(input[...])
+        case .blsMapToG1: try BLS12381.mapToG1(input[...])
+        case .blsMapToG2: try BLS12381.mapToG2(input[...])
         case .p256Verify: verify(input)
         }
     }
@@ -251,8 +264,9 @@ private func recover(_ input: Bytes) -> Bytes {
 }
 
 /// BLAKE2F: rounds (4 bytes), h (8 words), m (16), t (2), final flag (1 byte); words little-endian.
-private func compress(_ input: Bytes) -> Bytes? {
-    guard input.count == 213, input[212] <= 1 else { return nil }
+private func compress(_ input: Bytes) throws(PrecompileDefect) -> Bytes {
+    guard input.count == 213 else { throw .length }
+    guard input[212] <= 1 else { throw .flag }
     let words = input.withUnsafeBytes { bytes in
         (0..<26).map {
             UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 + 8 * $0, as: UInt64.self))
@@ -356,10 +370,10 @@ struct ModexpInput {
     }
 
     /// The power. It has been paid for, so the lengths are small or there is nothing to do.
-    func run(_ input: Bytes) -> Bytes? {
+    func run(_ input: Bytes) throws(PrecompileDefect) -> Bytes {
         if modulusLength == 0 { return [] }
         guard max(baseLength, modulusLength) <= 1 << 32, exponentLength <= 1 << 32 else {
-            return nil
+            throw .length
         }
         func part(_ start: Int, _ count: UInt64) -> Bytes {
             let end = start + Int(count)

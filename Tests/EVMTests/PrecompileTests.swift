@@ -121,7 +121,7 @@ struct PrecompileVectorTests {
             let input =
                 KZG.versionedHash(commitment).bytes + (try part("z")) + (try part("y")) + commitment
                 + (try part("proof"))
-            let output = Precompile.pointEvaluation.run(input)
+            let output = try? Precompile.pointEvaluation.run(input)
             #expect((output != nil) == (vector["output"]?.boolValue == true))
         }
     }
@@ -171,7 +171,7 @@ struct PrecompileTests {
         }
     }
 
-    @Test func `lengths that cannot be paid cost more than there is`() {
+    @Test func `lengths that cannot be paid cost more than there is`() throws {
         // Base, exponent and modulus of 2^256 - 1 bytes, then of 2^32.
         for length in [UInt256.max, UInt256(1 << 32 as UInt64)] {
             let input = Bytes([length, length, length].flatMap(\.bigEndianBytes))
@@ -184,7 +184,7 @@ struct PrecompileTests {
         }
         // A huge exponent of nothing is cheap and has no output.
         let input = Bytes([UInt256.zero, .max, .zero].flatMap(\.bigEndianBytes))
-        #expect(Precompile.modexp.run(input) == [])
+        #expect(try Precompile.modexp.run(input) == [])
     }
 
     @Test func `the limit of modular exponentiation is 1024 bytes from Osaka on`() {

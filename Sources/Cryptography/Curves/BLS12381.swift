@@ -8,28 +8,27 @@
 
 public import Primitives
 
-/// The elliptic-curve precompiles of Prague at 0x0b to 0x11. Each gives nil when the precompile
-/// fails.
+/// The elliptic-curve precompiles of Prague at 0x0b to 0x11.
 ///
 /// A field element is 64 bytes, big-endian and below p; an element of Fp2 is two of them, that of 1
 /// first; a point is its two coordinates, infinity is all zeros. A scalar is 32 bytes, any number.
 public enum BLS12381 {
     /// The sum of two points of the curve of G1, subgroup or not (0x0b).
-    public static func g1Add(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard input.count == 256, let a = decodeG1(input.prefix(128)),
-            let b = decodeG1(input.suffix(128))
-        else { return nil }
+    public static func g1Add(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
+        guard input.count == 256 else { throw .length }
+        let a = try decodeG1(input.prefix(128))
+        let b = try decodeG1(input.suffix(128))
         return encode((JacobianPoint(a) + b).affine)
     }
 
     /// Σ kᵢ·Pᵢ in G1, from one or more of P‖k (0x0c).
-    public static func g1MSM(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard !input.isEmpty, input.count.isMultiple(of: 160) else { return nil }
+    public static func g1MSM(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
+        guard !input.isEmpty, input.count.isMultiple(of: 160) else { throw .length }
         var points: [AffinePoint<G1>] = []
         var scalars: [Fr] = []
         for start in stride(from: input.startIndex, to: input.endIndex, by: 160) {
-            guard let point = decodeG1(input[start..<start + 128]), isInSubgroup(point)
-            else { return nil }
+            let point = try decodeG1(input[start..<start + 128])
+            guard isInSubgroup(point) else { throw .notInG1 }
             points.append(point)
             scalars.append(Fr(reducing: Limbs(bigEndian: input[start + 128..<start + 160])))
         }
@@ -37,21 +36,21 @@ public enum BLS12381 {
     }
 
     /// The sum of two points of the curve of G2, subgroup or not (0x0d).
-    public static func g2Add(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard input.count == 512, let a = decodeG2(input.prefix(256)),
-            let b = decodeG2(input.suffix(256))
-        else { return nil }
+    public static func g2Add(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
+        guard input.count == 512 else { throw .length }
+        let a = try decodeG2(input.prefix(256))
+        let b = try decodeG2(input.suffix(256))
         return encode((JacobianPoint(a) + b).affine)
     }
 
     /// Σ kᵢ·Qᵢ in G2, from one or more of Q‖k (0x0e).
-    public static func g2MSM(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard !input.isEmpty, input.count.isMultiple(of: 288) else { return nil }
+    public static func g2MSM(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
+        guard !input.isEmpty, input.count.isMultiple(of: 288) else { throw .length }
         var points: [AffinePoint<G2>] = []
         var scalars: [Fr] = []
         for start in stride(from: input.startIndex, to: input.endIndex, by: 288) {
-            guard let point = decodeG2(input[start..<start + 256]), isInSubgroup(point)
-            else { return nil }
+            let point = try decodeG2(input[start..<start + 256])
+            guard isInSubgroup(point) else { throw .notInG2 }
             points.append(point)
             scalars.append(Fr(reducing: Limbs(bigEndian: input[start + 256..<start + 288])))
         }
@@ -59,59 +58,64 @@ public enum BLS12381 {
     }
 
     /// Whether a product of pairings, of one or more of P‖Q, is one: a word of 1 or 0 (0x0f).
-    public static func pairing(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard !input.isEmpty, input.count.isMultiple(of: 384) else { return nil }
+    public static func pairing(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
+        guard !input.isEmpty, input.count.isMultiple(of: 384) else { throw .length }
         var pairs: [(p: AffinePoint<G1>, q: AffinePoint<G2>)] = []
         for start in stride(from: input.startIndex, to: input.endIndex, by: 384) {
-            guard let p = decodeG1(input[start..<start + 128]), isInSubgroup(p),
-                let q = decodeG2(input[start + 128..<start + 384]), isInSubgroup(q)
-            else { return nil }
+            let p = try decodeG1(input[start..<start + 128])
+            let q = try decodeG2(input[start + 128..<start + 384])
+            guard isInSubgroup(p) else { throw .notInG1 }
+            guard isInSubgroup(q) else { throw .notInG2 }
             pairs.append((p, q))
         }
         return Bytes(repeating: 0, count: 31) + [productOfPairingsIsOne(pairs) ? 1 : 0]
     }
 
     /// The point of G1 that an element of Fp maps to (0x10).
-    public static func mapToG1(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard input.count == 64, let element = decodeFp(input) else { return nil }
-        return encode(mapToG1(element).affine)
+    public static func mapToG1(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
+        guard input.count == 64 else { throw .length }
+        return encode(mapToG1(try decodeFp(input)).affine)
     }
 
     /// The point of G2 that an element of Fp2 maps to (0x11).
-    public static func mapToG2(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard input.count == 128, let element = decodeFp2(input) else { return nil }
-        return encode(mapToG2(element).affine)
+    public static func mapToG2(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
+        guard input.count == 128 else { throw .length }
+        return encode(mapToG2(try decodeFp2(input)).affine)
     }
 }
 
 // MARK: Encoding
 
 extension BLS12381 {
-    private static func decodeFp(_ bytes: ArraySlice<UInt8>) -> Fp? {
-        guard bytes.prefix(16).allSatisfy({ $0 == 0 }) else { return nil }
-        return Fp(bigEndian: bytes.dropFirst(16))
+    private static func decodeFp(_ bytes: ArraySlice<UInt8>) throws(PrecompileDefect) -> Fp {
+        guard bytes.prefix(16).allSatisfy({ $0 == 0 }) else { throw .padding }
+        guard let element = Fp(bigEndian: bytes.dropFirst(16)) else { throw .fieldElement }
+        return element
     }
 
-    private static func decodeFp2(_ bytes: ArraySlice<UInt8>) -> Fp2<Fp>? {
-        guard let c0 = decodeFp(bytes.prefix(64)), let c1 = decodeFp(bytes.suffix(64))
-        else { return nil }
-        return Fp2(c0, c1)
+    private static func decodeFp2(
+        _ bytes: ArraySlice<UInt8>
+    ) throws(PrecompileDefect) -> Fp2<Fp> {
+        Fp2(try decodeFp(bytes.prefix(64)), try decodeFp(bytes.suffix(64)))
     }
 
     /// A point of 128 bytes that is on the curve, or infinity as zeros.
-    static func decodeG1(_ bytes: ArraySlice<UInt8>) -> AffinePoint<G1>? {
-        guard let x = decodeFp(bytes.prefix(64)), let y = decodeFp(bytes.suffix(64))
-        else { return nil }
-        let point = AffinePoint<G1>(x, y)
-        return point.isOnCurve ? point : nil
+    private static func decodeG1(
+        _ bytes: ArraySlice<UInt8>
+    ) throws(PrecompileDefect) -> AffinePoint<G1> {
+        let point = AffinePoint<G1>(try decodeFp(bytes.prefix(64)), try decodeFp(bytes.suffix(64)))
+        guard point.isOnCurve else { throw .notOnCurve }
+        return point
     }
 
     /// A point of 256 bytes that is on the curve, or infinity as zeros.
-    static func decodeG2(_ bytes: ArraySlice<UInt8>) -> AffinePoint<G2>? {
-        guard let x = decodeFp2(bytes.prefix(128)), let y = decodeFp2(bytes.suffix(128))
-        else { return nil }
-        let point = AffinePoint<G2>(x, y)
-        return point.isOnCurve ? point : nil
+    private static func decodeG2(
+        _ bytes: ArraySlice<UInt8>
+    ) throws(PrecompileDefect) -> AffinePoint<G2> {
+        let point = AffinePoint<G2>(
+            try decodeFp2(bytes.prefix(128)), try decodeFp2(bytes.suffix(128)))
+        guard point.isOnCurve else { throw .notOnCurve }
+        return point
     }
 
     private static func encode(_ element: Fp) -> Bytes {

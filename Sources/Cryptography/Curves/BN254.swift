@@ -9,16 +9,16 @@
 
 public import Primitives
 
-/// The elliptic-curve precompiles of Byzantium at 0x06, 0x07 and 0x08. Each gives nil when the
-/// precompile fails.
+/// The elliptic-curve precompiles of Byzantium at 0x06, 0x07 and 0x08.
 public enum BN254 {
     /// The sum of two points (EIP-196, address 0x06).
     ///
     /// - Parameter input: x₁‖y₁‖x₂‖y₂ of 32 bytes each; missing bytes count as zero, further ones
     ///   are ignored.
-    public static func add(_ input: ArraySlice<UInt8>) -> Bytes? {
+    public static func add(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
         let input = padded(input, to: 128)
-        guard let a = decodeG1(input[0..<64]), let b = decodeG1(input[64..<128]) else { return nil }
+        let a = try decodeG1(input[0..<64])
+        let b = try decodeG1(input[64..<128])
         return encode((JacobianPoint(a) + b).affine)
     }
 
@@ -26,9 +26,9 @@ public enum BN254 {
     ///
     /// - Parameter input: x‖y‖scalar of 32 bytes each; missing bytes count as zero, further ones
     ///   are ignored.
-    public static func multiply(_ input: ArraySlice<UInt8>) -> Bytes? {
+    public static func multiply(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
         let input = padded(input, to: 96)
-        guard let point = decodeG1(input[0..<64]) else { return nil }
+        let point = try decodeG1(input[0..<64])
         return encode(multiply(point, by: Limbs(bigEndian: input[64..<96])).affine)
     }
 
@@ -36,13 +36,12 @@ public enum BN254 {
     ///
     /// - Parameter input: any number of pairs of a G1 point (64 bytes) and a G2 point (128 bytes,
     ///   in each coordinate the coefficient of u first).
-    public static func pairing(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard input.count.isMultiple(of: 192) else { return nil }
+    public static func pairing(_ input: ArraySlice<UInt8>) throws(PrecompileDefect) -> Bytes {
+        guard input.count.isMultiple(of: 192) else { throw .length }
         var pairs: [(p: AffinePoint<G1>, q: AffinePoint<G2>)] = []
         for start in stride(from: input.startIndex, to: input.endIndex, by: 192) {
-            guard let p = decodeG1(input[start..<start + 64]),
-                let q = decodeG2(input[start + 64..<start + 192])
-            else { return nil }
+            let p = try decodeG1(input[start..<start + 64])
+            let q = try decodeG2(input[start + 64..<start + 192])
             pairs.append((p, q))
         }
         return Bytes(repeating: 0, count: 31) + [productOfPairingsIsOne(pairs) ? 1 : 0]
@@ -56,24 +55,33 @@ extension BN254 {
         Bytes(input.prefix(count)) + Bytes(repeating: 0, count: max(0, count - input.count))
     }
 
+    private static func decodeFp(_ bytes: ArraySlice<UInt8>) throws(PrecompileDefect) -> Fp {
+        guard let element = Fp(bigEndian: bytes) else { throw .fieldElement }
+        return element
+    }
+
     /// A point of 64 bytes that is on the curve, or infinity as zeros.
-    static func decodeG1(_ bytes: ArraySlice<UInt8>) -> AffinePoint<G1>? {
-        guard let x = Fp(bigEndian: bytes.prefix(32)), let y = Fp(bigEndian: bytes.suffix(32))
-        else { return nil }
-        let point = AffinePoint<G1>(x, y)
-        return point.isOnCurve ? point : nil
+    private static func decodeG1(
+        _ bytes: ArraySlice<UInt8>
+    ) throws(PrecompileDefect) -> AffinePoint<G1> {
+        let point = AffinePoint<G1>(try decodeFp(bytes.prefix(32)), try decodeFp(bytes.suffix(32)))
+        guard point.isOnCurve else { throw .notOnCurve }
+        return point
     }
 
     /// A point of 128 bytes that is in G2, or infinity as zeros.
-    static func decodeG2(_ bytes: ArraySlice<UInt8>) -> AffinePoint<G2>? {
+    private static func decodeG2(
+        _ bytes: ArraySlice<UInt8>
+    ) throws(PrecompileDefect) -> AffinePoint<G2> {
         let first = bytes.startIndex
-        guard let x1 = Fp(bigEndian: bytes[first..<first + 32]),
-            let x0 = Fp(bigEndian: bytes[first + 32..<first + 64]),
-            let y1 = Fp(bigEndian: bytes[first + 64..<first + 96]),
-            let y0 = Fp(bigEndian: bytes[first + 96..<first + 128])
-        else { return nil }
+        let x1 = try decodeFp(bytes[first..<first + 32])
+        let x0 = try decodeFp(bytes[first + 32..<first + 64])
+        let y1 = try decodeFp(bytes[first + 64..<first + 96])
+        let y0 = try decodeFp(bytes[first + 96..<first + 128])
         let point = AffinePoint<G2>(Fp2(x0, x1), Fp2(y0, y1))
-        return point.isOnCurve && isInSubgroup(point) ? point : nil
+        guard point.isOnCurve else { throw .notOnCurve }
+        guard isInSubgroup(point) else { throw .notInG2 }
+        return point
     }
 
     private static func encode(_ point: AffinePoint<G1>) -> Bytes {

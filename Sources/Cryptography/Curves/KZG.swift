@@ -28,20 +28,24 @@ public enum KZG {
         return hash
     }
 
-    /// The point evaluation precompile (EIP-4844, address 0x0a); nil when it fails.
+    /// The point evaluation precompile (EIP-4844, address 0x0a).
     ///
     /// - Parameter input: versioned hash‖z‖y‖commitment‖proof, 192 bytes.
     /// - Returns: the number of field elements in a blob and the order of the field, as two words.
-    public static func pointEvaluation(_ input: ArraySlice<UInt8>) -> Bytes? {
-        guard input.count == 192 else { return nil }
+    public static func pointEvaluation(
+        _ input: ArraySlice<UInt8>
+    ) throws(PrecompileDefect) -> Bytes {
+        guard input.count == 192 else { throw .length }
         let input = Bytes(input)
         let commitment = Bytes(input[96..<144])
-        guard versionedHash(commitment).bytes.elementsEqual(input[0..<32]),
-            let isValid = verifyProof(
-                commitment: commitment, z: Bytes(input[32..<64]), y: Bytes(input[64..<96]),
-                proof: Bytes(input[144..<192])),
-            isValid
-        else { return nil }
+        guard versionedHash(commitment).bytes.elementsEqual(input[0..<32]) else {
+            throw .versionedHash
+        }
+        let isValid = verifyProof(
+            commitment: commitment, z: Bytes(input[32..<64]), y: Bytes(input[64..<96]),
+            proof: Bytes(input[144..<192]))
+        guard let isValid else { throw .proofEncoding }
+        guard isValid else { throw .proof }
         return UInt256(fieldElementsPerBlob).bigEndianBytes
             + UInt256(
                 l0: Fr.modulus[0], l1: Fr.modulus[1], l2: Fr.modulus[2], l3: Fr.modulus[3]

@@ -221,7 +221,7 @@ func runPrecompile(
         halt = .outOfGas
     } else if precompile == .identity {
         m.pointee.setReturnData(call.input, call.inputSize)
-    } else if let output = precompile.run(Bytes(input)) {
+    } else if let output = try? precompile.run(Bytes(input)) {
         output.withUnsafeBytes { bytes in
             if let base = bytes.baseAddress { m.pointee.setReturnData(base, bytes.count) }
         }

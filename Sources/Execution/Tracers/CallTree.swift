@@ -132,19 +132,28 @@ public final class CallTree: Tracer {
 }
 
 extension Precompiles {
-    /// Why a precompile refuses an input, in geth's words as far as they follow without arithmetic.
+    /// Why a precompile refuses an input, in the words of geth and of the libraries that it uses.
     static func failureText(of address: Address, input: Bytes) -> String {
-        let isFirst = address.w0 == 0 && address.w1 == 0
-        switch isFirst ? address.w2 : 0 {
-        case 5: return "one or more of base/exponent/modulus length exceeded 1024 bytes"
-        case 8:
-            return input.count % 192 == 0
-                ? "point is not on curve" : "bad elliptic curve pairing size"
-        case 6, 7: return "point is not on curve"
-        case 9: return input.count == 213 ? "invalid final flag" : "invalid input length"
-        case 10: return input.count == 192 ? "mismatched versioned hash" : "invalid input length"
-        case 11...17: return "invalid input length"
-        default: return "precompiled contract failed"
+        guard let defect = defect(of: input, at: address) else {
+            return "precompiled contract failed"
+        }
+        let isBLS = address.w2 > 10
+        switch defect {
+        case .length where address.w2 == 5:
+            return "one or more of base/exponent/modulus length exceeded 1024 bytes"
+        case .length where address.w2 == 8: return "bad elliptic curve pairing size"
+        case .length: return "invalid input length"
+        case .padding: return "invalid field element top bytes"
+        case .fieldElement: return "invalid fp.Element encoding"
+        case .notOnCurve: return isBLS ? "invalid point: not on curve" : "point is not on curve"
+        case .notInG1: return "g1 point is not on correct subgroup"
+        case .notInG2:
+            return isBLS
+                ? "g2 point is not on correct subgroup" : "point is not in correct subgroup"
+        case .flag: return "invalid final flag"
+        case .versionedHash: return "mismatched versioned hash"
+        case .proofEncoding: return "error verifying kzg proof"
+        case .proof: return "error verifying kzg proof: can't verify opening proof"
         }
     }
 }
