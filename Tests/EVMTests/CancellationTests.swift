@@ -1,13 +1,13 @@
-import Dispatch
 import EVM
 import EthereumTypes
+import Foundation
 import Primitives
 import State
 import TestSupport
 import Testing
 
 /// Code that would run for years ends when it is cancelled, whichever interpreter runs it.
-@Suite(.timeLimit(.minutes(1))) struct CancellationTests {
+@Suite(.timeLimit(.minutes(10))) struct CancellationTests {
     /// Jumps back for ever.
     private static let loop = assemble("0 0 SSTORE JUMPDEST 1 POP 5 JUMP")
     /// Calls itself with all gas, and again when that has failed.
@@ -53,7 +53,8 @@ import Testing
 
     /// Cancels a little later, from a thread that no busy test can keep from running.
     private static func cancel(_ cancellation: Cancellation) {
-        DispatchQueue(label: "cancellation").asyncAfter(deadline: .now() + .milliseconds(20)) {
+        Thread.detachNewThread {
+            Thread.sleep(forTimeInterval: 0.02)
             cancellation.cancel()
         }
     }
