@@ -447,7 +447,12 @@ private func stateBenchmark(accounts: Int) async throws {
                 try build(on: head, withdrawals: withdrawals) { _ in }
             }
         }
+        // What making the state left to compact is no cost of the blocks that follow.
+        while chain.database.statistics.pendingCompactionBytes > 0 {
+            try await Task.sleep(for: .milliseconds(100))
+        }
         line("accounts \(size)", "made, resident \(residentMebibytes()) MiB")
+        fflush(nil)
         chains.append(chain)
     }
     var random = SystemRandomNumberGenerator()

@@ -34,6 +34,10 @@ final class DatabaseResources {
         rocksdb_options_set_arena_block_size(options, 32 << 10)
         rocksdb_options_set_max_total_wal_size(options, UInt64(total) * 2)
         rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1)
+        // The first level is as large as what is merged into it at a time, four write buffers: a larger
+        // one would be written anew each time for the little that comes.
+        rocksdb_options_set_max_bytes_for_level_base(options, UInt64(total) * 2)
+        rocksdb_options_set_target_file_size_base(options, UInt64(max(total, 16 << 20)))
         rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
         let base = options
         let shared = cache
