@@ -59,6 +59,10 @@ public final class Snapshot: @unchecked Sendable {
 
     /// The value under a key, copied; `nil` if there is none.
     public func value(_ family: Family, _ key: Bytes) throws(StorageError) -> Bytes? {
+        if let base, let changes {
+            if let value = try changes.value(database[family], key) { return value }
+            return changes.hasDeleted(family, key) ? nil : try base.value(family, key)
+        }
         guard family.isCached, let moment else { return try value(in: database[family], key) }
         if let known = database.cache.value(family, key, at: moment) { return known }
         let value = try value(in: database[family], key)
@@ -86,7 +90,7 @@ public final class Snapshot: @unchecked Sendable {
 
     /// Whether a key has a value.
     public func contains(_ family: Family, _ key: Bytes) throws(StorageError) -> Bool {
-        if changes != nil { return try value(in: database[family], key) != nil }
+        if changes != nil { return try value(family, key) != nil }
         guard let slice = try pinned(database[family], key) else { return false }
         rocksdb_pinnableslice_destroy(slice)
         return true

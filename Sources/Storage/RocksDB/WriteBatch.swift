@@ -60,6 +60,7 @@ public struct WriteBatch: ~Copyable {
             cachedChanges.append(ValueChange(family: family, key: key, value: nil))
         }
         delete(in: database[family], key)
+        if case .readable(let changes) = contents { changes.noteDeletion(family, key) }
     }
 
     /// Sets the value under a key, or removes it.
@@ -129,13 +130,44 @@ public struct WriteBatch: ~Copyable {
 /// The changes of a readable batch, with an index over their keys.
 final class ReadableChanges {
     let handle: OpaquePointer
+    /// Asked for by RocksDB; says nothing here.
+    private let options: OpaquePointer
+    /// Keys of the core's families that were removed, whatever has become of them since: the batch does
+    /// not tell a key that it removes from one that it does not have.
+    private var deletions: [Family: Set<Bytes>] = [:]
 
     init() {
         // The index has one entry a key, the newest: iterators need it.
         handle = rocksdb_writebatch_wi_create(0, 1)
+        options = rocksdb_options_create()
     }
 
     deinit {
         rocksdb_writebatch_wi_destroy(handle)
+        rocksdb_options_destroy(options)
+    }
+
+    func noteDeletion(_ family: Family, _ key: Bytes) {
+        deletions[family, default: []].insert(key)
+    }
+
+    /// Whether a key that has no value in the batch was removed by it.
+    func hasDeleted(_ family: Family, _ key: Bytes) -> Bool {
+        deletions[family]?.contains(key) ?? false
+    }
+
+    /// The value that the batch gives a key, copied; `nil` if it gives none.
+    func value(_ family: OpaquePointer, _ key: Bytes) throws(StorageError) -> Bytes? {
+        try key.withCPointer { (keyStart, keyCount) throws(StorageError) in
+            var count = 0
+            let start = try check {
+                rocksdb_writebatch_wi_get_from_batch_cf(
+                    handle, options, family, keyStart, keyCount, &count, $0)
+            }
+            guard let start else { return nil }
+            defer { rocksdb_free(start) }
+            // SAFETY: RocksDB gives `count` bytes that are ours until they are freed.
+            return Bytes(UnsafeRawBufferPointer(start: start, count: count))
+        }
     }
 }
