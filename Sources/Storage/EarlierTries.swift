@@ -159,14 +159,14 @@ private struct EarlierTrie: TrieNodeReader {
     let earlier: Snapshot
     let latest: StoredTrie
 
-    func node(at path: NibblePath) throws(TrieError) -> Bytes? {
+    func node(at path: NibblePath, mayBeLeaf: Bool) throws(TrieError) -> Bytes? {
         let node: Bytes?
         do {
             node = try earlier.value(latest.family, path.storageKey(after: latest.prefix))
         } catch {
             throw .unreadable(path: path, reason: error.description)
         }
-        guard let node else { return try latest.node(at: path) }
+        guard let node else { return try latest.node(at: path, mayBeLeaf: mayBeLeaf) }
         return node.isEmpty ? nil : node
     }
 }

@@ -58,7 +58,7 @@ package struct Layout: Sendable {
 
     /// The present layout. A change of `Schema.swift` that an older database does not have raises the
     /// version and adds a step here.
-    package static let current = Layout(version: 1, migrations: [])
+    package static let current = Layout(version: 2, migrations: [.removingLeaves])
 
     /// Checks the version of an opened database and brings an older one up to it, or writes it into
     /// an empty one.

@@ -16,8 +16,8 @@
 //   accounts          hash(address)[32]                          address[20] ‖ RLP, see `FlatAccount`
 //   storage           hash(address)[32] ‖ hash(slot)[32]         see `FlatSlot`
 //   code              code hash[32]                              code
-//   account_trie      path                                       RLP node
-//   storage_trie      hash(address)[32] ‖ path                   RLP node
+//   account_trie      path                                       RLP node, no leaf
+//   storage_trie      hash(address)[32] ‖ path                   RLP node, no leaf
 //   account_history   key of `accounts` ‖ number[8]              value before that block; none: empty
 //   storage_history   key of `storage` ‖ number[8]               value before that block; none: empty
 //   changes           number[8]                                  what the block changed: `ChangedKeys`
@@ -27,7 +27,8 @@
 //   side_blocks       kind[1] ‖ block hash, or number ‖ hash      blocks beside the chain: `SideKey`
 //   pool              transaction hash[32]                       the transaction pool's own
 //
-// A path is its nibbles, two a byte, a last odd one in the high half, and then their count[1].
+// A path is its nibbles, two a byte, a last odd one in the high half, and then their count[1]. The
+// leaves of the tries are the values of `accounts` and `storage`: see `StoredTrie`.
 //
 // State, trie and history describe the canonical chain up to the head that `meta` names. A block
 // is written by one batch that moves the head with it.
@@ -103,8 +104,8 @@ public enum Family: Int, CaseIterable, Sendable {
         }
     }
 
-    /// Whether the values are mostly hashes, in which there is nothing to compress.
-    var holdsHashes: Bool { self == .accountTrie || self == .storageTrie }
+    /// Whether keys and values are mostly hashes, in which there is nothing to compress.
+    var holdsHashes: Bool { self == .accounts || self == .accountTrie || self == .storageTrie }
 
     var index: Int { rawValue }
 }

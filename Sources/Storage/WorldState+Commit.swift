@@ -105,12 +105,13 @@ extension WorldState {
         let slots = keccak256(slots: change.storage.map(\.slot))
         var after: [Hash256: FlatSlot] = [:]
         var before: [Hash256: Bytes] = [:]
+        var valuesBefore: [Hash256: Bytes] = [:]
         var trie: MerkleTrie
         if isCleared {
             if rootBefore != .emptyTrieRoot {
                 before = try clearStorage(of: addressHash, in: &batch)
             }
-            trie = MerkleTrie(reader: nil, root: .emptyTrieRoot)
+            trie = MerkleTrie(reader: nil, root: .emptyTrieRoot, leavesAreStored: false)
         } else {
             trie = storageTrie(of: addressHash, root: rootBefore)
         }
@@ -118,9 +119,11 @@ extension WorldState {
         for (hash, slot) in zip(slots, change.storage) {
             if !isCleared {
                 guard slot.before != slot.after else { continue }
-                before[hash] =
-                    slot.before.isZero
-                    ? nil : FlatSlot(slot: slot.slot, value: slot.before).bytes
+                if !slot.before.isZero {
+                    let value = FlatSlot(slot: slot.slot, value: slot.before)
+                    before[hash] = value.bytes
+                    valuesBefore[hash] = value.trieValue
+                }
             }
             let value = FlatSlot(slot: slot.slot, value: slot.after)
             after[hash] = slot.after.isZero || change.after == nil ? nil : value
@@ -133,7 +136,7 @@ extension WorldState {
             batch.set(.storage, key, to: after[hash]?.bytes)
             writeHistory(.storageHistory, key, of: number, before: before[hash], to: &batch)
             if !isCleared || after[hash] != nil {
-                try trie.set(hash, to: after[hash]?.trieValue)
+                try trie.set(hash, to: after[hash]?.trieValue, replacing: valuesBefore[hash])
             }
         }
         return (ordered, trie, rootBefore)

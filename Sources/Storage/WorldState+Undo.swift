@@ -25,8 +25,10 @@ extension WorldState {
         var trie = accountTrie(root: root)
         for (hash, value) in earlier.accounts {
             let account = value.isEmpty ? nil : try FlatAccount(value).account
+            let latest = try latestAccount(hash)?.account
             if let slots = earlier.slots[hash] {
-                var storage = try storageTrie(ofLatest: hash)
+                var storage = storageTrie(
+                    of: hash, root: latest?.storageRoot ?? .emptyTrieRoot)
                 for (slot, value) in slots {
                     batch.set(.storage, Key.slot(hash, slot), to: value.isEmpty ? nil : value)
                     try storage.set(slot, earlierValue: value)
@@ -38,7 +40,7 @@ extension WorldState {
                 }
             }
             batch.set(.accounts, Key.hash(hash), to: value.isEmpty ? nil : value)
-            try trie.set(hash, to: account?.encoded())
+            try trie.set(hash, to: account?.encoded(), replacing: latest?.encoded())
         }
         let update = trie.commit()
         batch.write(update, .accountTrie, prefix: [])

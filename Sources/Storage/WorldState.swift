@@ -96,7 +96,8 @@ public struct WorldState: StateReader, Sendable {
     func accountTrie(root: Hash256, _ memory: TrieMemory? = nil) -> MerkleTrie {
         guard let memory else { return trie(.accountTrie, prefix: [], root: root) }
         return MerkleTrie(
-            reader: StoredTrie(snapshot: snapshot, family: .accountTrie, prefix: []), memory)
+            reader: StoredTrie(snapshot: snapshot, family: .accountTrie, prefix: []), memory,
+            leavesAreStored: false)
     }
 
     /// The trie of an account's storage in the latest state.
@@ -106,7 +107,8 @@ public struct WorldState: StateReader, Sendable {
 
     private func trie(_ family: Family, prefix: Bytes, root: Hash256) -> MerkleTrie {
         let reader = StoredTrie(snapshot: snapshot, family: family, prefix: prefix)
-        return MerkleTrie(reader: root == .emptyTrieRoot ? nil : reader, root: root)
+        return MerkleTrie(
+            reader: root == .emptyTrieRoot ? nil : reader, root: root, leavesAreStored: false)
     }
 
     private func reading<Value>(
@@ -116,21 +118,6 @@ public struct WorldState: StateReader, Sendable {
             return try body()
         } catch {
             throw StateReadError(message: error.description)
-        }
-    }
-}
-
-/// The nodes of one trie in `account_trie` or `storage_trie`.
-struct StoredTrie: TrieNodeReader {
-    let snapshot: Snapshot
-    let family: Family
-    let prefix: Bytes
-
-    func node(at path: NibblePath) throws(TrieError) -> Bytes? {
-        do {
-            return try snapshot.value(family, path.storageKey(after: prefix))
-        } catch {
-            throw .unreadable(path: path, reason: error.description)
         }
     }
 }

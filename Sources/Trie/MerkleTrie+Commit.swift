@@ -32,7 +32,8 @@ public struct TrieChange: Hashable, Sendable {
 }
 
 extension MerkleTrie {
-    /// Hashes what has changed since the last commit. The trie can be used on.
+    /// Hashes what has changed since the last commit. The trie can be used on. Where leaves are not
+    /// stored, what the store need not change is left out.
     public mutating func commit() -> TrieUpdate {
         // The trie moves into the array and back, so that its nodes are not copied.
         var tries = [MerkleTrie(reader: nil, root: .emptyTrieRoot)]
@@ -128,7 +129,7 @@ extension MerkleTrie {
     }
 
     /// Hashes changed nodes, the deepest first. `store` gets what to write: the encoding, or nil for a
-    /// position that has no node of its own any more.
+    /// position that has no stored node any more.
     private static func hash(
         _ changed: ChangedNodes, in tries: inout [MerkleTrie],
         store: (_ node: ChangedNode, _ encoded: ArraySlice<UInt8>?) -> Void
@@ -147,13 +148,17 @@ extension MerkleTrie {
             for (place, change) in level.enumerated() {
                 let bytes = encoded[start..<ends[place]]
                 start = ends[place]
+                let wasStored = tries[change.trie].nodes[Int(change.node)].isStored
                 if bytes.count >= 32 || change.path.isEmpty {
                     tries[change.trie].settle(change.node, as: hashes[place])
-                    store(change, bytes)
-                    continue
+                } else {
+                    tries[change.trie].settle(change.node, within: Bytes(bytes))
                 }
-                if tries[change.trie].nodes[Int(change.node)].isStored { store(change, nil) }
-                tries[change.trie].settle(change.node, within: Bytes(bytes))
+                if tries[change.trie].nodes[Int(change.node)].isStored {
+                    store(change, bytes)
+                } else if wasStored {
+                    store(change, nil)
+                }
             }
         }
     }

@@ -14,6 +14,9 @@
 // have no node of their own any more. So the cost follows the change, not the size of the trie. All
 // recursion goes down the nibbles of a key and is at most 64 deep.
 //
+// What a leaf holds, whoever keeps the values of the keys has already: a store need not keep leaves a
+// second time if its reader makes them.
+//
 // Nodes lie in one array and refer to each other by index; the array only grows. A trie is meant to
 // live for a block; what it has in memory can go on in the next one (`TrieMemory`).
 
@@ -23,6 +26,7 @@ public import Primitives
 /// A Merkle Patricia trie over stored nodes. After an error it is half changed: throw it away.
 public struct MerkleTrie {
     private let reader: (any TrieNodeReader)?
+    private let leavesAreStored: Bool
     private(set) var root: TrieReference
     private(set) var nodes: [TrieSlot] = []
     private(set) var hashes: [Hash256] = []
@@ -30,16 +34,23 @@ public struct MerkleTrie {
     private var vacated: Set<NibblePath> = []
 
     /// The trie with a root hash; its nodes come from the reader.
-    public init(reader: (any TrieNodeReader)?, root: Hash256) {
+    ///
+    /// - Parameter leavesAreStored: whether commits tell of leaves too. If not, the reader has to know
+    ///   what they hold.
+    public init(reader: (any TrieNodeReader)?, root: Hash256, leavesAreStored: Bool = true) {
         self.reader = reader
+        self.leavesAreStored = leavesAreStored
         self.root = .none
         if root != .emptyTrieRoot { self.root = .stored(append(root)) }
     }
 
     /// The trie of nodes that are in memory already; others come from the reader, whose nodes have the
     /// same root.
-    public init(reader: any TrieNodeReader, _ memory: TrieMemory) {
+    public init(
+        reader: any TrieNodeReader, _ memory: TrieMemory, leavesAreStored: Bool = true
+    ) {
         self.reader = reader
+        self.leavesAreStored = leavesAreStored
         root = memory.root
         nodes = memory.nodes
         hashes = memory.hashes
@@ -158,8 +169,10 @@ extension MerkleTrie {
         _ value: Bytes, replacing previous: Bytes, into reference: TrieReference,
         at position: NibblePath, _ rest: NibblePath, mayBeLeaf: Bool
     ) throws(TrieError) -> Outcome {
-        let expected = mayBeLeaf ? previous : []
-        guard let index = try load(reference, at: position, expecting: expected, rest) else {
+        guard
+            let index = try load(
+                reference, at: position, mayBeLeaf: mayBeLeaf, expecting: previous, rest)
+        else {
             return (leaf(rest, value), true)
         }
         let content: TrieNode
@@ -228,8 +241,10 @@ extension MerkleTrie {
         _ previous: Bytes, from reference: TrieReference, at position: NibblePath,
         _ rest: NibblePath, mayBeLeaf: Bool
     ) throws(TrieError) -> Outcome {
-        let expected = mayBeLeaf ? previous : []
-        guard let index = try load(reference, at: position, expecting: expected, rest) else {
+        guard
+            let index = try load(
+                reference, at: position, mayBeLeaf: mayBeLeaf, expecting: previous, rest)
+        else {
             return (.none, false)
         }
         switch nodes[Int(index)].content {
@@ -289,7 +304,7 @@ extension MerkleTrie {
         _ index: UInt32, at position: NibblePath, _ path: NibblePath, _ child: TrieReference
     ) throws(TrieError) -> TrieReference {
         let below = position.appending(path)
-        guard let next = try load(child, at: below) else {
+        guard let next = try load(child, at: below, mayBeLeaf: true) else {
             // Only below an extension that leads to a leaf, which is stored nowhere by this code.
             vacate(index, at: position)
             return .none
@@ -345,11 +360,12 @@ extension MerkleTrie {
     /// The index of the node at a position, which is read if it has to be; nil if there is none.
     ///
     /// - Parameters:
+    ///   - mayBeLeaf: whether the node is likely to be a leaf.
     ///   - value: what the node holds if it is the leaf of a key; empty if that is not known.
     ///   - rest: the rest of that key.
     private mutating func load(
-        _ reference: TrieReference, at position: NibblePath, expecting value: Bytes = [],
-        _ rest: NibblePath = NibblePath()
+        _ reference: TrieReference, at position: NibblePath, mayBeLeaf: Bool = false,
+        expecting value: Bytes = [], _ rest: NibblePath = NibblePath()
     ) throws(TrieError) -> UInt32? {
         let hash: UInt32
         switch reference {
@@ -358,10 +374,12 @@ extension MerkleTrie {
         case .stored(let index): hash = index
         }
         let expected = hashes[Int(hash)]
-        if !value.isEmpty, Self.isLeaf(rest, value, hash: expected) {
+        if mayBeLeaf, !value.isEmpty, Self.isLeaf(rest, value, hash: expected) {
             return append(.leaf(path: rest, value: value), hash: hash)
         }
-        guard let encoded = try reader?.node(at: position) else {
+        // A key with a value has no other leaf on its way.
+        let isLikelyLeaf = mayBeLeaf && value.isEmpty
+        guard let encoded = try reader?.node(at: position, mayBeLeaf: isLikelyLeaf) else {
             throw .missingNode(path: position, hash: expected)
         }
         // Only the root is checked: the caller knows its hash from somewhere else. All other hashes
@@ -385,11 +403,18 @@ extension MerkleTrie {
         return UInt32(nodes.count - 1)
     }
 
-    /// Appends a node that is stored.
+    /// Appends a node that its parent has the hash of.
     private mutating func append(_ content: TrieNode, hash: UInt32) -> UInt32 {
         nodes.append(
-            TrieSlot(content: content, form: .hashed, hash: hash, isStored: true, changedBelow: 0))
+            TrieSlot(
+                content: content, form: .hashed, hash: hash, isStored: mayStore(content),
+                changedBelow: 0))
         return UInt32(nodes.count - 1)
+    }
+
+    /// Whether a node that its parent has the hash of is stored.
+    private func mayStore(_ content: TrieNode) -> Bool {
+        if case .leaf = content { leavesAreStored } else { true }
     }
 
     /// Notes that something below a nibble of a branch has changed.
@@ -408,10 +433,10 @@ extension MerkleTrie {
         root = reference
     }
 
-    /// Notes that a commit has written a node by itself.
+    /// Notes that a commit has made a node of its own, whose hash is in its parent.
     mutating func settle(_ index: UInt32, as hash: Hash256) {
         nodes[Int(index)].form = .hashed
-        nodes[Int(index)].isStored = true
+        nodes[Int(index)].isStored = mayStore(nodes[Int(index)].content)
         nodes[Int(index)].changedBelow = 0
         if nodes[Int(index)].hash == TrieSlot.noHash {
             nodes[Int(index)].hash = append(hash)

@@ -114,6 +114,9 @@ extension NibblePath {
         storageKey(after: [])
     }
 
+    /// The nibbles two a byte, the last byte filled with zero: where keys that begin with them begin.
+    package var packed: Bytes { Bytes(bits.bigEndianBytes.prefix((count + 1) / 2)) }
+
     /// The path as a key on disk, behind what all keys of the trie begin with.
     public func storageKey(after prefix: Bytes) -> Bytes {
         var key = Bytes()

@@ -6,7 +6,9 @@ public import Primitives
 public protocol TrieNodeReader {
     /// The RLP of the node at a path from this trie's root, or nil if there is none. A failure to
     /// read is `TrieError.unreadable`.
-    func node(at path: NibblePath) throws(TrieError) -> Bytes?
+    ///
+    /// - Parameter mayBeLeaf: whether the node is likely to be a leaf: a hint where to look first.
+    func node(at path: NibblePath, mayBeLeaf: Bool) throws(TrieError) -> Bytes?
 }
 
 /// Why a trie cannot be read or changed.

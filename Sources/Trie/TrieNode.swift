@@ -50,7 +50,7 @@ struct TrieSlot {
     /// The place of its hash in the trie's hashes, whether or not it is up to date; `noHash` if it has
     /// none yet.
     var hash = TrieSlot.noHash
-    /// Whether the store has a node at this position.
+    /// Whether the store has a node at this position: what was there when it was read or committed last.
     var isStored: Bool
 
     /// Below which nibbles of a branch something has changed since the last commit, as bits; more may
@@ -196,11 +196,26 @@ extension MerkleTrie {
         }
     }
 
-    /// Whether the hash is that of the leaf with this path and value.
-    static func isLeaf(_ path: NibblePath, _ value: Bytes, hash: Hash256) -> Bool {
+    /// A leaf in RLP.
+    package static func encodedLeaf(_ path: NibblePath, _ value: Bytes) -> Bytes {
         var encoder = RLPEncoder()
         encoder.appendLeaf(path, value)
-        return keccak256(encoder.bytes) == hash
+        return encoder.bytes
+    }
+
+    /// Whether an encoded node is a leaf.
+    package static func isLeaf(_ encoded: Bytes) throws(TrieNodeDefect) -> Bool {
+        let items = try TrieNodeItems(encoded[...])
+        guard items.count == 2 else { return false }
+        guard !items.isList(0),
+            let (_, ending) = NibblePath.decode(hexPrefix: encoded[items.ranges[0]])
+        else { throw .path }
+        return ending == .leaf
+    }
+
+    /// Whether the hash is that of the leaf with this path and value.
+    static func isLeaf(_ path: NibblePath, _ value: Bytes, hash: Hash256) -> Bool {
+        keccak256(encodedLeaf(path, value)) == hash
     }
 
     /// The place of the hash that stands for a child in its parent; `noHash` if none does.

@@ -70,10 +70,10 @@ private final class ChangedNodes: TrieNodeReader {
         self.wanted = wanted
     }
 
-    func node(at path: NibblePath) throws(TrieError) -> Bytes? {
+    func node(at path: NibblePath, mayBeLeaf: Bool) throws(TrieError) -> Bytes? {
         if let node = beside[path] { return node }
         if let node = around[path] { return node }
-        return try stored.node(at: path)
+        return try stored.node(at: path, mayBeLeaf: mayBeLeaf)
     }
 
     func keep(_ changes: [TrieChange], last: NibblePath) {

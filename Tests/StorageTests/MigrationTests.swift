@@ -3,6 +3,7 @@ import Primitives
 import Storage
 import TestSupport
 import Testing
+import Trie
 
 /// Bringing a database from one layout to the next.
 @Suite struct MigrationTests {
@@ -99,6 +100,33 @@ import Testing
         #expect(throws: StorageError.corrupted("no step leads to schema 2")) {
             try open(Layout(version: 2, migrations: []))
         }
+    }
+
+    /// Version 1 kept the leaves of the tries as well.
+    @Test func `the leaves of an older database go, and nothing else`() throws {
+        let expected: [Family: [Bytes: Bytes]]
+        do {
+            let database = try open(.current)
+            let chain = try StateChain(database, random: SeededRandom(seed: 5))
+            for _ in 0..<10 { try chain.extend() }
+            expected = try contents(of: database)
+            var batch = WriteBatch(for: database)
+            for hash in try #require(expected[.accounts]).keys.compactMap({ Hash256($0) }) {
+                let path = NibblePath(hash)
+                let leaf = MerkleTrie.encodedLeaf(
+                    path.dropFirst(20), Bytes(repeating: 1, count: 40))
+                batch.put(.accountTrie, path.prefix(20).storageKey, leaf)
+            }
+            // More than one part.
+            var random = SeededRandom(seed: 6)
+            for _ in 0..<10_000 {
+                let leaf = MerkleTrie.encodedLeaf(NibblePath(random.hash()), [1])
+                batch.put(.storageTrie, NibblePath(random.hash()).storageKey, leaf)
+            }
+            batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: 1 as UInt64))
+            try database.write(batch, durability: .buffered)
+        }
+        #expect(try contents(of: open(.current)) == expected)
     }
 
     @Test func `the present layout has a step from every earlier version`() {

@@ -71,13 +71,13 @@ import Testing
             for _ in 0..<20 {
                 let key = keys.randomElement(using: &random) ?? []
                 if Int.random(in: 0..<4, using: &random) == 0 {
-                    batch.delete(.accountTrie, key)
+                    batch.delete(.storageTrie, key)
                     model[key] = nil
                 } else {
                     // Also values that are too large for the cache.
                     let limit = random.index(below: 50) == 0 ? 20_000 : 600
                     let value = random.bytes(random.index(below: limit))
-                    batch.put(.accountTrie, key, value)
+                    batch.put(.storageTrie, key, value)
                     model[key] = value
                 }
             }
@@ -85,11 +85,11 @@ import Testing
             let snapshot = database.snapshot()
             for _ in 0..<50 {
                 let key = keys.randomElement(using: &random) ?? []
-                #expect(try snapshot.value(.accountTrie, key) == model[key])
+                #expect(try snapshot.value(.storageTrie, key) == model[key])
             }
         }
         let snapshot = database.snapshot()
-        for key in keys { #expect(try snapshot.value(.accountTrie, key) == model[key]) }
+        for key in keys { #expect(try snapshot.value(.storageTrie, key) == model[key]) }
     }
 
     @Test func `readers see whole batches while others are written`() throws {

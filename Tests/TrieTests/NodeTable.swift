@@ -8,7 +8,7 @@ final class NodeTable: TrieNodeReader {
     var nodes: [NibblePath: Bytes] = [:]
     private(set) var reads = 0
 
-    func node(at path: NibblePath) throws(TrieError) -> Bytes? {
+    func node(at path: NibblePath, mayBeLeaf: Bool) throws(TrieError) -> Bytes? {
         reads += 1
         return nodes[path]
     }

@@ -109,11 +109,12 @@ struct ValueChange {
 }
 
 extension Family {
-    /// Whether the values go through the cache: what each block reads again and again.
+    /// Whether the values go through the cache: what each block reads again and again. The nodes of the
+    /// account trie that it needs are in `KeptTrie`.
     var isCached: Bool {
         switch self {
-        case .meta, .accounts, .storage, .code, .accountTrie, .storageTrie, .logIndex: true
-        case .headers, .bodies, .receipts, .canonical, .numbers, .transactions,
+        case .meta, .accounts, .storage, .code, .storageTrie, .logIndex: true
+        case .headers, .bodies, .receipts, .canonical, .numbers, .transactions, .accountTrie,
             .accountHistory, .storageHistory, .changes, .overrides, .sideBlocks, .pool:
             false
         }

@@ -1,0 +1,32 @@
+import Primitives
+import Trie
+
+// The steps of the layout, oldest first.
+
+extension Migration {
+    /// To version 2: the tries have no leaves any more, see `StoredTrie`.
+    ///
+    /// A position is the number of the trie's family[1] ‖ the first key that was not looked at.
+    static let removingLeaves = Migration(to: 2) {
+        (snapshot, position, batch) throws(StorageError) in
+        let families: [Family] = [.accountTrie, .storageTrie]
+        let index = Int(position.first ?? 0)
+        guard index < families.count else { throw .corrupted("migration position") }
+        let family = families[index]
+        let cursor = snapshot.cursor(family)
+        try cursor.seek(Bytes(position.dropFirst()))
+        for _ in 0..<4_096 {
+            guard cursor.isValid else {
+                return index + 1 < families.count ? [UInt8(index + 1)] : nil
+            }
+            let key = cursor.key
+            let node = cursor.value
+            let isLeaf = try decoding("node of \(family.name)") { () throws(TrieNodeDefect) in
+                try MerkleTrie.isLeaf(node)
+            }
+            if isLeaf { batch.delete(family, key) }
+            try cursor.advance()
+        }
+        return cursor.isValid ? [UInt8(index)] + cursor.key : [UInt8(index + 1)]
+    }
+}
