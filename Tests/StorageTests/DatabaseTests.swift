@@ -96,6 +96,38 @@ import Testing
         #expect(try database.snapshot().value(.code, [1]) == nil)
     }
 
+    /// A family that goes through the cache, and one that does not.
+    @Test(arguments: [Family.accounts, .receipts])
+    func `a readable batch shows what the database would be with it`(family: Family) throws {
+        let database = try open()
+        var random = SeededRandom(seed: 31)
+        var stored: [Bytes: Bytes] = [:]
+        let keys = (0..<20 as Range<UInt8>).map { [$0] }
+        for round in 0..<50 {
+            var batch = WriteBatch(readableOver: database.snapshot())
+            var model = stored
+            for _ in 0..<30 {
+                let key = keys[random.index(below: keys.count)]
+                if random.index(below: 3) == 0 {
+                    batch.delete(family, key)
+                    model[key] = nil
+                } else {
+                    let value = random.bytes(random.index(below: 9))
+                    batch.put(family, key, value)
+                    model[key] = value
+                }
+                let asked = keys[random.index(below: keys.count)]
+                #expect(try batch.view.value(family, asked) == model[asked])
+                #expect(try batch.view.contains(family, asked) == (model[asked] != nil))
+            }
+            // Every other one is thrown away.
+            guard round % 2 == 0 else { continue }
+            try database.write(batch, durability: .buffered)
+            stored = model
+        }
+        for key in keys { #expect(try database.snapshot().value(family, key) == stored[key]) }
+    }
+
     @Test func `a snapshot keeps the database open after its last other reference is gone`() throws
     {
         var database: Database? = try open()
