@@ -19,7 +19,7 @@ import Testing
             ("blsMapG1", 0x10), ("blsMapG2", 0x11),
         ] as [(String, UInt32)])
     func `the texts of geth's vectors come out`(name: String, address: UInt32) throws {
-        let file = Fixtures.file("precompile-vectors-geth", "fail-" + name + ".json")
+        let file = try Fixtures.file("precompile-vectors-geth", "fail-" + name + ".json")
         let vectors = try #require(try Fixtures.json(file).arrayValue)
         #expect(!vectors.isEmpty)
         for vector in vectors {
