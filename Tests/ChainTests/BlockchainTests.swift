@@ -29,7 +29,7 @@ import Testing
         #expect(try view.state.account(TestChain.receiver)?.balance == 5)
         #expect(try test.count() == 1)
         let logs = try view.logs(
-            matching: LogFilter(addresses: [TestChain.counter]), in: 0...1, limit: 10)
+            matching: LogFilter(addresses: [TestChain.counter]), in: 0...1, limit: .none)
         #expect(logs.map(\.transactionIndex) == [1])
         _ = try view.verifyState()
     }
