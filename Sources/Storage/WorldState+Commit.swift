@@ -10,7 +10,9 @@ extension WorldState {
     /// Writes what a block changed, as the latest state.
     ///
     /// The snapshot must be that of the parent, and the diff one over its state: the values before
-    /// are taken from it and not read again. Cost is proportional to the diff.
+    /// are taken from it and not read again. Cost is proportional to the diff. The snapshot may be the
+    /// view of the batch: of each key the trie is changed before the flat state, so that no leaf is
+    /// made of a value that the trie does not know yet.
     ///
     /// - Parameters:
     ///   - number: the block's number, or `nil` for genesis, which leaves no history: nothing was
@@ -56,13 +58,14 @@ extension WorldState {
             let key = Key.hash(update.hash)
             var after = update.change.after
             after?.storageRoot = root
+            // First the trie, whose leaves may come from what the batch changes.
+            try trie.set(
+                update.hash, to: after?.encoded(), replacing: update.change.before?.encoded())
             batch.set(.accounts, key, to: after.map { FlatAccount(update.address, $0).bytes })
             writeHistory(
                 .accountHistory, key, of: number,
                 before: update.change.before.map { FlatAccount(update.address, $0).bytes },
                 to: &batch)
-            try trie.set(
-                update.hash, to: after?.encoded(), replacing: update.change.before?.encoded())
             keys.accounts.append((update.hash, update.slots))
         }
         if let number { batch.put(.changes, Key.number(number), keys.bytes) }
@@ -133,11 +136,11 @@ extension WorldState {
         let ordered = changed.sorted()
         for hash in ordered {
             let key = Key.slot(addressHash, hash)
-            batch.set(.storage, key, to: after[hash]?.bytes)
-            writeHistory(.storageHistory, key, of: number, before: before[hash], to: &batch)
             if !isCleared || after[hash] != nil {
                 try trie.set(hash, to: after[hash]?.trieValue, replacing: valuesBefore[hash])
             }
+            batch.set(.storage, key, to: after[hash]?.bytes)
+            writeHistory(.storageHistory, key, of: number, before: before[hash], to: &batch)
         }
         return (ordered, trie, rootBefore)
     }

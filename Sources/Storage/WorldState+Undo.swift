@@ -7,7 +7,7 @@ import Trie
 
 extension WorldState {
     /// Undoes blocks, the head and those before it: every value is what it was before the first of
-    /// them, and the tries match byte for byte.
+    /// them, and the tries match byte for byte. As in `apply`, the trie goes before the flat state.
     ///
     /// - Parameters:
     ///   - root: the state root of the head.
@@ -30,8 +30,8 @@ extension WorldState {
                 var storage = storageTrie(
                     of: hash, root: latest?.storageRoot ?? .emptyTrieRoot)
                 for (slot, value) in slots {
-                    batch.set(.storage, Key.slot(hash, slot), to: value.isEmpty ? nil : value)
                     try storage.set(slot, earlierValue: value)
+                    batch.set(.storage, Key.slot(hash, slot), to: value.isEmpty ? nil : value)
                 }
                 let update = storage.commit()
                 batch.write(update, .storageTrie, prefix: Key.hash(hash))
@@ -39,8 +39,8 @@ extension WorldState {
                     throw .corrupted("undoing gives account \(hash) a wrong storage root")
                 }
             }
-            batch.set(.accounts, Key.hash(hash), to: value.isEmpty ? nil : value)
             try trie.set(hash, to: account?.encoded(), replacing: latest?.encoded())
+            batch.set(.accounts, Key.hash(hash), to: value.isEmpty ? nil : value)
         }
         let update = trie.commit()
         batch.write(update, .accountTrie, prefix: [])
