@@ -333,6 +333,11 @@ private func report(
                 share("commit", seconds(times.commit)),
             ].joined(separator: ", ")
             + String(format: "; processor %.2f s, resident %d MiB", used, residentMebibytes()))
+    let root = seconds(times.stateRoot)
+    let parts =
+        seconds(decoding) * whole + seconds(recovery) * whole + seconds(times.execution) + root
+        + seconds(times.commit)
+    print(String(format: "    the state root is %.0f %% of all these parts", root / parts * 100))
     fflush(nil)
     return used
 }

@@ -38,6 +38,8 @@ final class DatabaseResources {
         // one would be written anew each time for the little that comes.
         rocksdb_options_set_max_bytes_for_level_base(options, UInt64(total) * 2)
         rocksdb_options_set_target_file_size_base(options, UInt64(max(total, 16 << 20)))
+        // Larger files further down, so that a large database has not too many.
+        rocksdb_options_set_target_file_size_multiplier(options, 2)
         rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
         let base = options
         let shared = cache
