@@ -59,7 +59,12 @@ func openBlockchain(
             var options = databaseOptions(at: path, cacheBytes: cacheBytes)
             options.pluginFamilies = pluginFamilies
             if let diskReserve { options.reserveBytes = diskReserve }
-            database = try Database(options)
+            let progress = ProgressReport()
+            database = try Database(options) { version, fraction in
+                progress.show(fraction: fraction) {
+                    "bringing \(path) to version \(version) of the layout"
+                }
+            }
         } catch {
             throw .storage(error)
         }

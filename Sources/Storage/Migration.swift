@@ -21,15 +21,22 @@ package struct Migration: Sendable {
     /// The version that the database has afterwards.
     package let version: UInt64
     private let part: Part
+    private let fraction: @Sendable (_ position: Bytes) -> Double
 
     /// A step to a version.
-    package init(to version: UInt64, part: @escaping Part) {
+    ///
+    /// - Parameter fraction: about how much is done when the next part begins at a position, 0 to 1.
+    package init(
+        to version: UInt64, fraction: @escaping @Sendable (Bytes) -> Double = { _ in 0 },
+        part: @escaping Part
+    ) {
         self.version = version
+        self.fraction = fraction
         self.part = part
     }
 
     /// Goes through the step, or through what is left of it.
-    func run(_ database: Database) throws(StorageError) {
+    func run(_ database: Database, _ report: MigrationReport) throws(StorageError) {
         var position: Bytes? =
             try database.snapshot().value(.meta, MetaItem.migration.key) ?? []
         while let start = position {
@@ -39,9 +46,13 @@ package struct Migration: Sendable {
             batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: version))
             batch.set(.meta, MetaItem.migration.key, to: position)
             try database.write(batch, durability: position == nil ? .synced : .buffered)
+            if let position { report(version, fraction(position)) }
         }
     }
 }
+
+/// Is told how far a database is on its way to a version of the layout, 0 to 1.
+public typealias MigrationReport = (_ version: UInt64, _ fraction: Double) -> Void
 
 /// A version of the layout, and the steps that lead to it from earlier ones.
 package struct Layout: Sendable {
@@ -62,7 +73,9 @@ package struct Layout: Sendable {
 
     /// Checks the version of an opened database and brings an older one up to it, or writes it into
     /// an empty one.
-    package func check(_ database: Database) throws(StorageError) {
+    package func check(
+        _ database: Database, report: MigrationReport = { _, _ in }
+    ) throws(StorageError) {
         let snapshot = database.snapshot()
         guard let value = try snapshot.value(.meta, MetaItem.schema.key) else {
             guard try isEmpty(snapshot), database.isDefaultFamilyEmpty else {
@@ -76,11 +89,11 @@ package struct Layout: Sendable {
         guard found <= version else { throw .newerSchema(found: found, supported: version) }
         if try snapshot.contains(.meta, MetaItem.migration.key) {
             // A step to this version had begun.
-            try step(to: found).run(database)
+            try step(to: found).run(database, report)
         }
         while found < version {
             found += 1
-            try step(to: found).run(database)
+            try step(to: found).run(database, report)
         }
     }
 

@@ -7,18 +7,22 @@ extension Migration {
     /// To version 2: the tries have no leaves any more, see `StoredTrie`.
     ///
     /// A position is the number of the trie's family[1] ‖ the first key that was not looked at.
-    static let removingLeaves = Migration(to: 2) {
-        (snapshot, position, batch) throws(StorageError) in
+    static let removingLeaves = Migration(
+        to: 2,
+        // The keys are hashes, or begin like one.
+        fraction: { position in
+            (Double(position.first ?? 0) + Double(position.dropFirst().first ?? 0) / 256) / 2
+        }
+    ) { (snapshot, position, batch) throws(StorageError) in
         let families: [Family] = [.accountTrie, .storageTrie]
         let index = Int(position.first ?? 0)
         guard index < families.count else { throw .corrupted("migration position") }
         let family = families[index]
+        let following: Bytes? = index + 1 < families.count ? [UInt8(index + 1)] : nil
         let cursor = snapshot.cursor(family)
         try cursor.seek(Bytes(position.dropFirst()))
         for _ in 0..<4_096 {
-            guard cursor.isValid else {
-                return index + 1 < families.count ? [UInt8(index + 1)] : nil
-            }
+            guard cursor.isValid else { return following }
             let key = cursor.key
             let node = cursor.value
             let isLeaf = try decoding("node of \(family.name)") { () throws(TrieNodeDefect) in
@@ -27,6 +31,6 @@ extension Migration {
             if isLeaf { batch.delete(family, key) }
             try cursor.advance()
         }
-        return cursor.isValid ? [UInt8(index)] + cursor.key : [UInt8(index + 1)]
+        return cursor.isValid ? [UInt8(index)] + cursor.key : following
     }
 }

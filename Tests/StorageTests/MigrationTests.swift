@@ -126,7 +126,17 @@ import Trie
             batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: 1 as UInt64))
             try database.write(batch, durability: .buffered)
         }
-        #expect(try contents(of: open(.current)) == expected)
+        var fractions: [Double] = []
+        let path = try #require(directory).path + "/chain"
+        let database = try Database(DatabaseOptions(path: path, cacheBytes: 8 << 20)) {
+            version, fraction in
+            #expect(version == 2)
+            fractions.append(fraction)
+        }
+        #expect(try contents(of: database) == expected)
+        #expect(fractions.count >= 3)
+        #expect(fractions == fractions.sorted())
+        #expect(fractions.allSatisfy { 0 < $0 && $0 < 1 })
     }
 
     @Test func `the present layout has a step from every earlier version`() {

@@ -36,12 +36,18 @@ public final class Database: @unchecked Sendable {
     ///
     /// - Throws: `foreignDirectory` if something else is in it, `locked` if another process has
     ///   it open, `newerSchema` if a newer program wrote it.
-    public convenience init(_ options: DatabaseOptions) throws(StorageError) {
-        try self.init(options, layout: .current)
+    ///
+    /// - Parameter report: is told how far an older database is on its way to the present layout.
+    public convenience init(
+        _ options: DatabaseOptions, report: MigrationReport = { _, _ in }
+    ) throws(StorageError) {
+        try self.init(options, layout: .current, report: report)
     }
 
     /// Opens the directory with another layout than the present one.
-    package init(_ options: DatabaseOptions, layout: Layout) throws(StorageError) {
+    package init(
+        _ options: DatabaseOptions, layout: Layout, report: MigrationReport = { _, _ in }
+    ) throws(StorageError) {
         path = options.path
         reserveBytes = options.reserveBytes
         try prepareDirectory(path)
@@ -81,7 +87,7 @@ public final class Database: @unchecked Sendable {
         bufferedWrite = rocksdb_writeoptions_create()
         syncedWrite = rocksdb_writeoptions_create()
         rocksdb_writeoptions_set_sync(syncedWrite, 1)
-        try layout.check(self)
+        try layout.check(self, report: report)
     }
 
     deinit {
