@@ -21,8 +21,9 @@ final class SubscriptionHub: Sendable {
         var head: Hash256
         var waiting: [Int: CheckedContinuation<Void, Never>] = [:]
         var nextWaiter = 0
-        /// Whether events are worked on; nobody waits for them otherwise.
-        var isRunning = false
+        /// Whether no more events are worked on, so that nobody waits for them. Before the work begins
+        /// they wait: it takes up all events since the hub was made.
+        var hasEnded = false
     }
 
     let services: RPCServices
@@ -42,13 +43,12 @@ final class SubscriptionHub: Sendable {
 
     /// Works until the task is cancelled.
     func run() async {
-        state.withLock { $0.isRunning = true }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.followChain() }
             group.addTask { await self.followPool() }
             group.addTask { await self.followSync() }
         }
-        state.withLock { $0.isRunning = false }
+        state.withLock { $0.hasEnded = true }
         wakeAll()
     }
 
@@ -162,7 +162,7 @@ final class SubscriptionHub: Sendable {
     private func catchUp() async {
         while true {
             let head = services.blockchain.head.hash
-            let mustWait = state.withLock { $0.isRunning && $0.head != head }
+            let mustWait = state.withLock { !$0.hasEnded && $0.head != head }
             if !mustWait { return }
             await wait { $0.head != head }
         }
@@ -175,7 +175,7 @@ final class SubscriptionHub: Sendable {
     func nextChange(
         after head: Hash256, before end: ContinuousClock.Instant
     ) async -> Bool {
-        guard .now < end, state.withLock({ $0.isRunning }) else { return false }
+        guard .now < end, !state.withLock({ $0.hasEnded }) else { return false }
         return await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 await self.wait { $0.head == head }
@@ -200,7 +200,7 @@ final class SubscriptionHub: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let mustWait = state.withLock { state in
-                    guard state.isRunning, condition(state), !Task.isCancelled else { return false }
+                    guard !state.hasEnded, condition(state), !Task.isCancelled else { return false }
                     state.waiting[id] = continuation
                     return true
                 }
