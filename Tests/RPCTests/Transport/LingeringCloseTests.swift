@@ -17,8 +17,9 @@ import RPC
     /// Sends eight mebibytes, half of them a while after the server has closed.
     ///
     /// - Throws: if the connection takes no more.
-    private func sendMuch(_ client: RawClient) async throws {
-        let piece = Bytes(repeating: 0x20, count: 1 << 16)
+    private func sendMuch(
+        _ client: RawClient, piece: Bytes = Bytes(repeating: 0x20, count: 1 << 16)
+    ) async throws {
         for index in 0..<128 {
             if index == 64 { try await Task.sleep(for: .milliseconds(1_500)) }
             try await client.send(piece)
@@ -72,7 +73,9 @@ import RPC
             try await client.pauseReading()
             try await client.sendFrame(
                 #"{"jsonrpc":"2.0","id":1,"method":"test_notify","params":[17,1000000]}"#)
-            try await sendMuch(client)
+            // As long as the server reads, nothing but what it may ignore.
+            let pong = Frame.masked(Bytes(repeating: 7, count: 125), opcode: 10)
+            try await sendMuch(client, piece: Bytes((0..<500).flatMap { _ in pong }))
             try await client.resumeReading()
             #expect(try await client.waitUntilClosed())
             let last = try #require(Frame.parse(client.bytes).last)
