@@ -298,10 +298,12 @@ final class HTTPHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// geth's list of content types.
     private static func isJSON(_ contentType: String?) -> Bool {
         guard let contentType else { return false }
-        let media = contentType.prefix { $0 != ";" }.lowercased()
-        let trimmed = media.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
+        // Bytes, not characters: for each request, to find where those end took longer than a short call.
+        let space = UInt8(ascii: " ")
+        var media = contentType.utf8.prefix { $0 != UInt8(ascii: ";") }.drop { $0 == space }
+        while media.last == space { media.removeLast() }
         return ["application/json", "application/json-rpc", "application/jsonrequest"]
-            .contains(String(trimmed))
+            .contains(Substring(media).lowercased())
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
