@@ -54,11 +54,11 @@ public struct GatewayCaller: Sendable {
     public var id: String
     /// The credentials as they were sent. Never to be logged.
     public var authorization: String?
-    /// The address that it comes from.
-    public var client: String
+    /// The address that it comes from, if it has one.
+    public var client: NetworkAddress?
 
     /// A caller.
-    public init(id: String, authorization: String?, client: String) {
+    public init(id: String, authorization: String?, client: NetworkAddress?) {
         self.id = id
         self.authorization = authorization
         self.client = client

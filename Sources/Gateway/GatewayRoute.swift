@@ -21,6 +21,8 @@ public struct GatewayRoute: Sendable {
     public let takesBody: Bool
     /// The operation of the OpenAPI document.
     public let operation: JSONValue
+    /// The method and the path: what the route is called in logs and figures.
+    public let name: String
     /// What values of parameters add to the cost of a request.
     private let additions: [Addition]
 
@@ -44,6 +46,7 @@ public struct GatewayRoute: Sendable {
         self.isIdempotent = isIdempotent
         self.takesBody = takesBody
         self.operation = operation
+        name = method.rawValue + " " + path
         additions = (operation["parameters"]?.arrayValue ?? []).compactMap { parameter in
             guard let name = parameter["name"]?.stringValue,
                 let units = parameter["x-apus-units"]?.doubleValue, (0...1e6).contains(units)
@@ -70,9 +73,6 @@ public struct GatewayRoute: Sendable {
             return units + addition.units * min(count, addition.most)
         }
     }
-
-    /// The method and the path: what the route is called in logs and figures.
-    public var name: String { method.rawValue + " " + path }
 }
 
 /// The routes of a gateway, found by the segments of a path.

@@ -130,24 +130,27 @@ public final class GatewayServer: Sendable {
         _ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel,
         _ gateway: Gateway
     ) async throws {
-        let expects = request.headers[.expect]?.lowercased() == "100-continue"
-        if expects { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
+        var incoming = IncomingRequest(
+            head: request.head, peer: channel.remoteAddress.flatMap { NetworkAddress($0) })
         // A body that does not come in time takes its connection with it. Most requests have none,
         // and are spared the way to the loop's thread.
-        let timeout =
-            hasBody(request)
-            ? channel.eventLoop.scheduleTask(
+        var body: BodyReader?
+        if incoming.hasBody {
+            if request.headers[.expect]?.lowercased() == "100-continue" {
+                try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+            }
+            let timeout = channel.eventLoop.scheduleTask(
                 in: .seconds(Int64(gateway.options.limits.requestSeconds))
-            ) { channel.close(promise: nil) } : nil
-        let body = BodyReader(request.body, timeout: timeout)
-        let response = await gateway.respond(
-            to: IncomingRequest(
-                head: request.head, peer: channel.remoteAddress.flatMap { NetworkAddress($0) },
-                body: { limit in try await body.read(limit) }))
-        timeout?.cancel()
+            ) { channel.close(promise: nil) }
+            let reader = BodyReader(request.body, timeout: timeout)
+            incoming.body = { limit in try await reader.read(limit) }
+            body = reader
+        }
+        let response = await gateway.respond(to: incoming)
+        body?.timeout.cancel()
         var head = response.head
         // What is left of a large body is not worth waiting for.
-        let isLast = !body.isRead && Self.hasLargeBody(request)
+        let isLast = body.map { !$0.isRead && Self.hasLargeBody(request) } ?? false
         if isLast { head.headerFields[.connection] = "close" }
         switch response.content {
         case .whole(let bytes):
@@ -163,11 +166,6 @@ public final class GatewayServer: Sendable {
             try await body.finish(nil)
         }
         if isLast { channel.close(promise: nil) }
-    }
-
-    private static func hasBody(_ request: Request) -> Bool {
-        request.headers[.transferEncoding] != nil
-            || request.headers[.contentLength].map { $0 != "0" } ?? false
     }
 
     private static func hasLargeBody(_ request: Request) -> Bool {
@@ -195,10 +193,10 @@ private struct LingeringChannel<Base: ServerChildChannel>: ServerChildChannel {
 /// Reads the body of one request, at most once.
 private final class BodyReader: Sendable {
     private let source: RequestBody
-    private let timeout: Scheduled<Void>?
+    let timeout: Scheduled<Void>
     private let end = Mutex(false)
 
-    init(_ source: RequestBody, timeout: Scheduled<Void>?) {
+    init(_ source: RequestBody, timeout: Scheduled<Void>) {
         self.source = source
         self.timeout = timeout
     }
@@ -212,7 +210,7 @@ private final class BodyReader: Sendable {
             guard bytes.count + part.readableBytes <= limit else { return nil }
             bytes += part.readableBytesView
         }
-        timeout?.cancel()
+        timeout.cancel()
         end.withLock { $0 = true }
         return bytes
     }

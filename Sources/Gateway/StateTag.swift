@@ -8,22 +8,24 @@ public import Storage
 /// that it makes public; a process begins the count anew under another number.
 public struct StateTag: Sendable, Hashable, CustomStringConvertible {
     /// A number of the process, new at each start.
-    public var instance: UInt64
+    public let instance: UInt64
     /// How many heads it has made public.
-    public var counter: UInt64
+    public let counter: UInt64
     /// The block.
-    public var block: BlockReference
+    public let block: BlockReference
+    /// The text of the header `Apus-State`.
+    public let description: String
+    /// The tag as an entity tag.
+    public let entityTag: String
 
     /// A tag.
     public init(instance: UInt64, counter: UInt64, block: BlockReference) {
         self.instance = instance
         self.counter = counter
         self.block = block
-    }
-
-    /// The text of the header `Apus-State`.
-    public var description: String {
-        instance.sixteenDigits + ".\(counter).\(block.number).\(block.hash)"
+        // Many answers follow from one state: the texts are made once.
+        description = instance.sixteenDigits + ".\(counter).\(block.number).\(block.hash)"
+        entityTag = "\"\(description)\""
     }
 
     /// Reads the text.
@@ -42,16 +44,14 @@ public struct StateTag: Sendable, Hashable, CustomStringConvertible {
     }
 
     private static let digits = Set("0123456789abcdef".utf8)
-
-    /// The tag as an entity tag.
-    public var entityTag: String { "\"\(self)\"" }
 }
 
 extension UInt64 {
     /// All of the number in hexadecimal, leading zeros too.
     var sixteenDigits: String {
-        let digits = stride(from: 60, through: 0, by: -4).map { shift in
-            Hex.digit(UInt8(truncatingIfNeeded: self >> UInt64(shift)) & 15)
+        var digits = Bytes(repeating: 0, count: 16)
+        for index in 0..<16 {
+            digits[index] = Hex.digit(UInt8(truncatingIfNeeded: self >> UInt64(60 - 4 * index)) & 15)
         }
         return String(decoding: digits, as: UTF8.self)
     }

@@ -145,11 +145,14 @@ final class GatewayFixture: Sendable {
     ) async -> Reply {
         var fields = HTTPFields()
         if let token { fields[.authorization] = token }
-        if body != nil { fields[.contentType] = "application/json" }
+        if let body {
+            fields[.contentType] = "application/json"
+            fields[.contentLength] = String(body.utf8.count)
+        }
         for (name, value) in headers.sorted(by: { $0.key < $1.key }) {
-            if let name = HTTPField.Name(name) {
-                fields.append(HTTPField(name: name, value: value))
-            }
+            guard let name = HTTPField.Name(name) else { continue }
+            if name == .contentLength { fields[name] = nil }
+            fields.append(HTTPField(name: name, value: value))
         }
         let head = HTTPRequest(
             method: HTTPRequest.Method(method) ?? .get, scheme: nil, authority: host, path: target,

@@ -54,6 +54,11 @@ public struct RolePolicy: Sendable {
         roles.reduce(into: []) { $0.formUnion(routes(of: $1)) }
     }
 
+    /// Whether a caller of these roles may call the routes of a role.
+    func permits(_ roles: [String], _ role: RESTRole) -> Bool {
+        roles.contains { routes(of: $0).contains(role) }
+    }
+
     /// The methods of JSON-RPC that a caller may call.
     public func methods(of roles: [String]) -> RPCAccess {
         guard case .namespaces(var names) = methods(ofRoutes: routes(of: roles)) else {

@@ -112,7 +112,8 @@ public final class UpstreamBackend: GatewayBackend {
 
     /// What goes along with each request to a node.
     private static func headers(_ caller: GatewayCaller) -> [(name: String, value: String)] {
-        var headers = [("X-Request-ID", caller.id), ("X-Forwarded-For", caller.client)]
+        let client = caller.client?.description ?? "unknown"
+        var headers = [("X-Request-ID", caller.id), ("X-Forwarded-For", client)]
         if let authorization = caller.authorization {
             headers.append(("Authorization", authorization))
         }

@@ -7,13 +7,19 @@ public struct IncomingRequest: Sendable {
     public var head: HTTPRequest
     /// The address of the peer.
     public var peer: NetworkAddress?
-    /// Reads the body, up to so many bytes; `nil` if there are more.
+    /// Whether the headers announce a body.
+    var hasBody: Bool {
+        let fields = head.headerFields
+        return fields.contains(.transferEncoding)
+            || fields.contains(.contentLength) && fields[.contentLength] != "0"
+    }
+    /// Reads the body, up to so many bytes; `nil` if there are more. Called only if there is one.
     public var body: @Sendable (_ limit: Int) async throws -> Bytes?
 
     /// A request.
     public init(
         head: HTTPRequest, peer: NetworkAddress?,
-        body: @escaping @Sendable (_ limit: Int) async throws -> Bytes?
+        body: @escaping @Sendable (_ limit: Int) async throws -> Bytes? = { _ in [] }
     ) {
         self.head = head
         self.peer = peer
@@ -31,7 +37,14 @@ public struct OutgoingResponse: Sendable {
     init(_ status: Int, _ content: GatewayAnswer.Content, mediaType: String? = nil) {
         head = HTTPResponse(status: HTTPResponse.Status(code: status))
         self.content = content
-        if let mediaType { head.headerFields[.contentType] = mediaType }
+        // As many as an answer usually has.
+        head.headerFields.reserveCapacity(10)
+        if let mediaType { add(.contentType, mediaType) }
+    }
+
+    /// Adds a header that it does not have yet, which is cheaper than to set it.
+    mutating func add(_ name: HTTPField.Name, _ value: String) {
+        head.headerFields.append(HTTPField(name: name, value: value))
     }
 }
 

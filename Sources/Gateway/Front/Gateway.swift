@@ -133,22 +133,25 @@ public final class Gateway: Sendable {
         try checkOrigin(request.head, &trace)
         if request.head.method == .options { return preflight() }
         let target = try RequestTarget(request.head.path ?? "")
-        let (route, values) = try find(request.head.method, target)
+        let (route, values, isOwn) = try find(request.head.method, target)
         trace.route = route
         try admit(
             request, to: route, for: route.units(for: target.query), peer: peer, &trace)
         let fields = request.head.headerFields
-        if let own = OwnRoute(route) {
+        if isOwn, let own = OwnRoute(route) {
             return try await answer(
                 own, values, target, request.head, for: caller(fields, trace),
                 countedAs: trace.claims.map { .service($0.service) }
                     ?? .address(trace.client?.customer))
         }
-        if let found = await copy(route, target, fields, &trace) { return found }
+        if mayHaveCopy(route, fields), let found = await copy(route, target, fields, &trace) {
+            return found
+        }
         let gatewayRequest = GatewayRequest(
             route: route, target: request.head.path ?? "/",
             arguments: RESTArguments(
-                path: values, query: target.query, body: try await body(of: request, route)),
+                path: values, query: target.query,
+                body: request.hasBody ? try await body(of: request, route) : []),
             contentType: fields[.contentType], caller: caller(fields, trace),
             deadline: .now + .seconds(options.limits.requestSeconds))
         let answer = try await backend.answer(gatewayRequest)
@@ -159,7 +162,7 @@ public final class Gateway: Sendable {
     private func caller(_ fields: HTTPFields, _ trace: Trace) -> GatewayCaller {
         GatewayCaller(
             id: trace.id, authorization: fields[.authorization],
-            client: trace.client?.description ?? "unknown")
+            client: trace.client)
     }
 
     /// The Host header must name this gateway, and a web page must be one that may call.
@@ -189,13 +192,13 @@ public final class Gateway: Sendable {
 
     private func find(
         _ method: HTTPRequest.Method, _ target: RequestTarget
-    ) throws(Problem) -> (GatewayRoute, [String: String]) {
+    ) throws(Problem) -> (route: GatewayRoute, values: [String: String], isOwn: Bool) {
         let wanted: RESTRoute.Method? =
             method == .head ? .get : RESTRoute.Method(rawValue: method.rawValue)
         var others: [RESTRoute.Method] = []
-        for table in [own, backend.routes] {
+        for (table, isOwn) in [(own, true), (backend.routes, false)] {
             switch table.match(wanted, target.segments) {
-            case .found(let route, let values): return (route, values)
+            case .found(let route, let values): return (route, values, isOwn)
             case .otherMethods(let methods): others += methods
             case .nothing: break
             }
@@ -219,15 +222,16 @@ public final class Gateway: Sendable {
     ) throws(Problem) {
         let fields = request.head.headerFields
         let credentials = fields[values: .authorization]
-        var granted: Set<RESTRole>
+        let isGranted: Bool
         if credentials.isEmpty {
-            granted = options.anonymous
-            if isLocal(peer, fields) { granted.formUnion(options.anonymousLocal) }
+            isGranted =
+                options.anonymous.contains(route.role)
+                || options.anonymousLocal.contains(route.role) && isLocal(peer, fields)
         } else {
             do throws(TokenRefusal) {
                 let claims = try admission.verify(credentials)
                 trace.claims = claims
-                granted = admission.policy.routes(of: claims.roles)
+                isGranted = admission.policy.permits(claims.roles, route.role)
             } catch {
                 // Who tries tokens is slowed down by where he is.
                 try limit(cost, &trace)
@@ -246,7 +250,7 @@ public final class Gateway: Sendable {
             }
         }
         try limit(cost, &trace)
-        guard granted.contains(route.role) else {
+        guard isGranted else {
             trace.refusal = (
                 trace.claims == nil ? "token" : "role", "the route needs the role \(route.role)"
             )
@@ -284,14 +288,17 @@ public final class Gateway: Sendable {
 
     // MARK: - Copies
 
+    /// Whether to look for a copy that the caller, this gateway or another one has.
+    private func mayHaveCopy(_ route: GatewayRoute, _ fields: HTTPFields) -> Bool {
+        guard route.method == .get, route.cache != .none else { return false }
+        return isKept(route) || fields.contains(.ifNoneMatch)
+    }
+
     /// The answer that the caller, this gateway or another one has already.
     private func copy(
         _ route: GatewayRoute, _ target: RequestTarget, _ fields: HTTPFields, _ trace: inout Trace
     ) async -> OutgoingResponse? {
-        guard route.method == .get, route.cache != .none else { return nil }
         let condition = fields[values: .ifNoneMatch]
-        let isKept = isKept(route)
-        guard isKept || !condition.isEmpty else { return nil }
         let tags = backend.tags(for: route.cache)
         if !condition.isEmpty,
             let tag = tags.first(where: { Self.matches(condition, $0.entityTag) })
@@ -300,7 +307,7 @@ public final class Gateway: Sendable {
             trace.state = tag
             return notModified(tag.entityTag)
         }
-        guard isKept, !tags.isEmpty else { return nil }
+        guard isKept(route), !tags.isEmpty else { return nil }
         let entityTags = tags.map(\.entityTag)
         var found = cache.find(target.canonical, entityTags: entityTags)
         if found == nil, let shared, let chainId = backend.chain?.id {
@@ -332,9 +339,9 @@ public final class Gateway: Sendable {
     }
 
     private func mark(_ response: inout OutgoingResponse, entityTag: String) {
-        response.head.headerFields[.eTag] = entityTag
+        response.add(.eTag, entityTag)
         // A browser asks each time, and mostly hears that nothing has changed.
-        response.head.headerFields[.cacheControl] = "private, no-cache"
+        response.add(.cacheControl, "private, no-cache")
     }
 
     /// Whether `If-None-Match` names an entity tag (RFC 9110, section 13.1.2).
@@ -459,28 +466,32 @@ public final class Gateway: Sendable {
     private func complete(
         _ response: inout OutgoingResponse, _ request: IncomingRequest, _ trace: Trace
     ) {
-        var fields = response.head.headerFields
-        fields[.requestId] = trace.id
-        if let state = trace.state { fields[.apusState] = state.description }
-        fields[.xContentTypeOptions] = "nosniff"
-        if fields[.cacheControl] == nil { fields[.cacheControl] = "no-store" }
-        if fields[.contentSecurityPolicy] == nil {
-            fields[.contentSecurityPolicy] = "default-src 'none'; frame-ancestors 'none'"
+        response.add(.requestId, trace.id)
+        if let state = trace.state { response.add(.apusState, state.description) }
+        response.head.headerFields.append(Self.noSniffing)
+        if !response.head.headerFields.contains(.cacheControl) {
+            response.add(.cacheControl, "no-store")
         }
-        if !options.allowedOrigins.isEmpty { fields[.vary] = "Origin" }
+        if !response.head.headerFields.contains(.contentSecurityPolicy) {
+            response.head.headerFields.append(Self.noContent)
+        }
+        if !options.allowedOrigins.isEmpty { response.add(.vary, "Origin") }
         if let origin = request.head.headerFields[.origin], web.permits(origin: origin) {
-            fields[.accessControlAllowOrigin] = origin
-            fields[.accessControlExposeHeaders] = "ETag, Retry-After, X-Request-ID, Apus-State"
+            response.add(.accessControlAllowOrigin, origin)
+            response.add(.accessControlExposeHeaders, "ETag, Retry-After, X-Request-ID, Apus-State")
         }
         if case .whole(let bytes) = response.content {
             // What the answer to GET would have; not for statuses that have none.
             if response.head.status.code != 204, response.head.status.code != 304 {
-                fields[.contentLength] = String(bytes.count)
+                response.add(.contentLength, String(bytes.count))
             }
         }
         if request.head.method == .head { response.content = .whole([]) }
-        response.head.headerFields = fields
     }
+
+    private static let noSniffing = HTTPField(name: .xContentTypeOptions, value: "nosniff")
+    private static let noContent = HTTPField(
+        name: .contentSecurityPolicy, value: "default-src 'none'; frame-ancestors 'none'")
 
     /// The id of a request: that of a trusted proxy, or a new one.
     private func requestId(_ fields: HTTPFields, peer: NetworkAddress?) -> String {

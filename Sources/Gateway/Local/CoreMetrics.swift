@@ -101,7 +101,8 @@ public struct RPCMetrics: Sendable {
 
     /// Counts a call.
     public func observe(_ observation: RPCObservation) {
-        let namespace = String(observation.method.prefix { $0 != "_" })
+        let namespace = String(
+            Substring(observation.method.utf8.prefix { $0 != UInt8(ascii: "_") }))
         calls.add(1, namespace)
         if observation.error != nil { errors.add(1, namespace) }
         seconds.observe(observation.duration.seconds, namespace)

@@ -38,6 +38,8 @@ public final class LocalBackend: GatewayBackend {
     private let declared: [String: RESTRoute]
     /// A number of this process.
     private let instance = UInt64.random(in: .min ... .max)
+    /// The tag of the head that was asked about last.
+    private let lastTag = Mutex<StateTag?>(nil)
     /// Whether the indexes are level in the view of a generation.
     private let level = Mutex<(generation: UInt64, isLevel: Bool)?>(nil)
 
@@ -69,9 +71,14 @@ public final class LocalBackend: GatewayBackend {
     public var isRemote: Bool { false }
 
     private func tag(of head: Head) -> StateTag {
-        StateTag(
-            instance: instance, counter: head.generation,
-            block: BlockReference(number: head.number, hash: head.hash))
+        lastTag.withLock { last in
+            if let last, last.counter == head.generation { return last }
+            let tag = StateTag(
+                instance: instance, counter: head.generation,
+                block: BlockReference(number: head.number, hash: head.hash))
+            last = tag
+            return tag
+        }
     }
 
     private func isStable(_ cache: RESTCache, at head: Head) -> Bool {

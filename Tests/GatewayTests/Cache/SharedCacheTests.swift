@@ -84,8 +84,8 @@ struct SharedCacheTests {
     @Test func `nothing is found for another chain, state or target`() async throws {
         try await Self.withCache(RedisServer()) { cache, metrics in
             try await Self.store(cache, metrics)
-            var other = Self.tag
-            other.counter += 1
+            let other = StateTag(
+                instance: Self.tag.instance, counter: Self.tag.counter + 1, block: Self.tag.block)
             #expect(await Self.find(cache, chainId: 2) == nil)
             #expect(
                 await Self.find(

@@ -47,7 +47,7 @@ import Testing
     }
 
     static let caller = GatewayCaller(
-        id: "the-id", authorization: "Bearer of-the-caller", client: "192.0.2.7")
+        id: "the-id", authorization: "Bearer of-the-caller", client: NetworkAddress("192.0.2.7"))
 
     static func request(
         _ backend: UpstreamBackend, _ name: String, _ target: String, body: String = "",
