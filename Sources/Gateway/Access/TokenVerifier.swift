@@ -136,7 +136,10 @@ public struct TokenVerifier: Sendable {
     ) throws(TokenRefusal) -> TokenClaims {
         guard let header = headers.first else { throw .missing }
         guard headers.count == 1 else { throw .malformed }
-        let parts = header.split(separator: " ", omittingEmptySubsequences: false)
+        // Bytes, not characters: a token has hundreds.
+        let parts = header.utf8.split(
+            separator: UInt8(ascii: " "), omittingEmptySubsequences: false
+        ).map(Substring.init)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { throw .malformed }
         return try verify(parts[1], now: now)
     }
