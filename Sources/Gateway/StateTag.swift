@@ -51,7 +51,8 @@ extension UInt64 {
     var sixteenDigits: String {
         var digits = Bytes(repeating: 0, count: 16)
         for index in 0..<16 {
-            digits[index] = Hex.digit(UInt8(truncatingIfNeeded: self >> UInt64(60 - 4 * index)) & 15)
+            let nibble = UInt8(truncatingIfNeeded: self >> UInt64(60 - 4 * index)) & 15
+            digits[index] = Hex.digit(nibble)
         }
         return String(decoding: digits, as: UTF8.self)
     }

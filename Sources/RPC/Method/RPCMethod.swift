@@ -42,7 +42,8 @@ public struct RPCMethod: Sendable {
 
     /// The part of a name before the first underscore.
     static func namespace(of name: String) -> String {
-        String(name.prefix { $0 != "_" })
+        // Bytes, not characters: it is asked for each call whether its caller may.
+        String(Substring(name.utf8.prefix { $0 != UInt8(ascii: "_") }))
     }
 
     /// A method that is answered at once.
