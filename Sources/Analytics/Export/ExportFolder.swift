@@ -130,9 +130,8 @@ public struct ExportFolder {
         _ export: Export, lastHash: String, progress: (BlockNumber) -> Void
     ) throws -> ExportManifest.File {
         let partial = folder.appending(path: export.fileName + Self.partialSuffix)
-        guard FileManager.default.createFile(atPath: partial.path, contents: nil) else {
-            throw ExportError("cannot make \(partial.path)")
-        }
+        // Not `createFile`, which goes by a file of another name that nobody removes if it is killed.
+        try Data().write(to: partial)
         let handle = try FileHandle(forWritingTo: partial)
         defer { try? handle.close() }
         let digest = SHA256Digest()
