@@ -7,9 +7,11 @@ SOURCES := Package.swift $(shell find Sources -type f)
 VENV := .build/python
 DATADIR ?= devnet
 PREFIX ?= /usr/local
-# A test run builds with -c release: EVM code is too slow in debug builds.
+# Tests are built with -c release: EVM code is too slow in debug builds. `swift test` itself would build
+# everything anew with other flags.
+BUILD_TESTS := swift build -c $(CONFIGURATION) --build-tests
 # A node has about a hundred files open: so many tests at a time, not all at once.
-SWIFT_TEST := swift test -c $(CONFIGURATION) --experimental-maximum-parallelization-width 12
+SWIFT_TEST := swift test -c $(CONFIGURATION) --skip-build --experimental-maximum-parallelization-width 12
 # Tests that keep all cores busy. They run after the others, which would miss their deadlines beside
 # them.
 HEAVY := ^(SpecRunnerTests|EVMTests|FuzzTests|PredictionTests|CryptographyTests|ChainTests)\.
@@ -40,11 +42,11 @@ test: test-swift test-clients  ## Run every test (official fixtures: set APUS_FI
 test-swift:
 	@scripts/setup test
 	@[ -n "$$APUS_FIXTURES" ] || echo "note: APUS_FIXTURES is not set; suites over the official fixtures will be skipped"
-	@swift build -c $(CONFIGURATION) --build-tests
-	@ulimit -n "$$(ulimit -Hn)"; $(SWIFT_TEST) --skip-build --skip '$(HEAVY)' --skip '$(STARTING)' --skip '$(REDIS)'
-	@$(SWIFT_TEST) --skip-build --filter '$(HEAVY)' --skip '$(STARTING)'
-	@$(SWIFT_TEST) --skip-build --filter '$(STARTING)'
-	@$(SWIFT_TEST) --skip-build --filter '$(REDIS)'
+	@$(BUILD_TESTS)
+	@ulimit -n "$$(ulimit -Hn)"; $(SWIFT_TEST) --skip '$(HEAVY)' --skip '$(STARTING)' --skip '$(REDIS)'
+	@$(SWIFT_TEST) --filter '$(HEAVY)' --skip '$(STARTING)'
+	@$(SWIFT_TEST) --filter '$(STARTING)'
+	@$(SWIFT_TEST) --filter '$(REDIS)'
 
 # Kills and power failures in all, at least.
 CRASH_KILLS ?= 240
@@ -52,10 +54,12 @@ CRASH_KILLS ?= 240
 test-crash:  ## Kill the node and fail the power at random moments, CRASH_KILLS times, and verify what is left
 	@scripts/setup test
 	@[ -n "$$APUS_FIXTURES" ] || echo "note: APUS_FIXTURES is not set; no import is killed"
+	@$(BUILD_TESTS)
 	@APUS_CRASH_KILLS=$(CRASH_KILLS) $(SWIFT_TEST) --filter 'CrashTests|PowerLossTests'
 
 test-one:  ## Run the tests whose name matches: make test-one T=UInt256Tests
 	@scripts/setup test
+	@$(BUILD_TESTS)
 	@$(SWIFT_TEST) --filter '$(T)'
 
 # go-ethereum's own cases for its tracers. They are its, so they are not in this repository.
@@ -63,6 +67,7 @@ TRACER_VECTORS ?= .build/tracer-vectors
 GETH_SOURCE ?= https://github.com/ethereum/go-ethereum
 
 tracer-vectors: $(TRACER_VECTORS)/eth  ## Run go-ethereum's tracer cases (fetched once; or set TRACER_VECTORS, GETH_SOURCE)
+	@$(BUILD_TESTS)
 	@APUS_TRACER_VECTORS=$(abspath $(TRACER_VECTORS))/eth/tracers/internal/tracetest/testdata \
 	    $(SWIFT_TEST) --filter TracerVectorTests
 
@@ -108,8 +113,8 @@ CONFORMANCE := SpecRunnerTests|EVMTests|CryptographyTests|TrieTests|PrimitivesTe
 conformance:  ## Run every official corpus whole, and PROGRAMS random programs on both interpreters (half an hour)
 	@scripts/setup test
 	@[ -n "$$APUS_FIXTURES" ] || { echo "conformance: set APUS_FIXTURES to the official fixtures" >&2; exit 1; }
-	@swift build -c $(CONFIGURATION) --build-tests
-	@APUS_FIXTURE_STRIDE=1 APUS_DIFFERENTIAL_PROGRAMS=$(PROGRAMS) $(SWIFT_TEST) --skip-build --filter '^($(CONFORMANCE))\.'
+	@$(BUILD_TESTS)
+	@APUS_FIXTURE_STRIDE=1 APUS_DIFFERENTIAL_PROGRAMS=$(PROGRAMS) $(SWIFT_TEST) --filter '^($(CONFORMANCE))\.'
 
 check:  ## Lint the sources and check the architecture
 	@swift format lint --strict --recursive --parallel Sources Tests Benchmarks Package.swift
@@ -154,6 +159,7 @@ bench-gateway: $(BINARY)  ## Measure REST beside a bare Hummingbird server, each
 	    --seconds $(SECONDS_EACH)
 
 docs:  ## Write docs/rpc.md from the table of methods
+	@$(BUILD_TESTS)
 	@APUS_WRITE_DOCS=1 $(SWIFT_TEST) --filter MethodReferenceTests
 
 bench-evm: $(BINARY) $(VENV)/bench-ready  ## Measure the EVM against pyrevm (programs: set APUS_FIXTURES)
