@@ -181,8 +181,8 @@ def mining(request, chain):
     chain.waits(0)
 
 
-@pytest_asyncio.fixture(autouse=True)
-async def own_reports(request):
+@pytest.fixture(autouse=True)
+def own_reports(request):
     """Keeps the node's reports of its progress from a test that puts one of its own in their place.
 
     A subscriber to `syncing` hears how the node is within half a second, now and then before the test has

@@ -93,7 +93,7 @@ public struct RolePolicy: Sendable {
     /// `admin` for what traces, cheats or is about the node. A namespace that is not named here
     /// is for `admin`.
     private static func role(of method: RPCMethod, plugins: Set<String>) -> RESTRole {
-        let namespace = String(method.name.prefix { $0 != "_" })
+        let namespace = RPCMethod.namespace(of: method.name)
         guard open.contains(namespace) || plugins.contains(namespace),
             !cheating.contains(method.name)
         else { return .admin }

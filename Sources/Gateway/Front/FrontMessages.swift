@@ -7,12 +7,6 @@ public struct IncomingRequest: Sendable {
     public var head: HTTPRequest
     /// The address of the peer.
     public var peer: NetworkAddress?
-    /// Whether the headers announce a body.
-    var hasBody: Bool {
-        let fields = head.headerFields
-        return fields.contains(.transferEncoding)
-            || fields.contains(.contentLength) && fields[.contentLength] != "0"
-    }
     /// Reads the body, up to so many bytes; `nil` if there are more. Called only if there is one.
     public var body: @Sendable (_ limit: Int) async throws -> Bytes?
 
@@ -24,6 +18,13 @@ public struct IncomingRequest: Sendable {
         self.head = head
         self.peer = peer
         self.body = body
+    }
+
+    /// Whether the headers announce a body.
+    var hasBody: Bool {
+        let fields = head.headerFields
+        return fields.contains(.transferEncoding)
+            || fields.contains(.contentLength) && fields[.contentLength] != "0"
     }
 }
 

@@ -133,12 +133,12 @@ public final class Gateway: Sendable {
         try checkOrigin(request.head, &trace)
         if request.head.method == .options { return preflight() }
         let target = try RequestTarget(request.head.path ?? "")
-        let (route, values, isOwn) = try find(request.head.method, target)
+        let (route, values) = try find(request.head.method, target)
         trace.route = route
         try admit(
             request, to: route, for: route.units(for: target.query), peer: peer, &trace)
         let fields = request.head.headerFields
-        if isOwn, let own = OwnRoute(route) {
+        if let own = OwnRoute(route) {
             return try await answer(
                 own, values, target, request.head, for: caller(fields, trace),
                 countedAs: trace.claims.map { .service($0.service) }
@@ -192,13 +192,13 @@ public final class Gateway: Sendable {
 
     private func find(
         _ method: HTTPRequest.Method, _ target: RequestTarget
-    ) throws(Problem) -> (route: GatewayRoute, values: [String: String], isOwn: Bool) {
+    ) throws(Problem) -> (GatewayRoute, [String: String]) {
         let wanted: RESTRoute.Method? =
             method == .head ? .get : RESTRoute.Method(rawValue: method.rawValue)
         var others: [RESTRoute.Method] = []
-        for (table, isOwn) in [(own, true), (backend.routes, false)] {
+        for table in [own, backend.routes] {
             switch table.match(wanted, target.segments) {
-            case .found(let route, let values): return (route, values, isOwn)
+            case .found(let route, let values): return (route, values)
             case .otherMethods(let methods): others += methods
             case .nothing: break
             }

@@ -101,8 +101,7 @@ public struct RPCMetrics: Sendable {
 
     /// Counts a call.
     public func observe(_ observation: RPCObservation) {
-        let namespace = String(
-            Substring(observation.method.utf8.prefix { $0 != UInt8(ascii: "_") }))
+        let namespace = RPCMethod.namespace(of: observation.method)
         calls.add(1, namespace)
         if observation.error != nil { errors.add(1, namespace) }
         seconds.observe(observation.duration.seconds, namespace)

@@ -41,7 +41,7 @@ public struct RPCMethod: Sendable {
     let body: Body
 
     /// The part of a name before the first underscore.
-    static func namespace(of name: String) -> String {
+    package static func namespace(of name: String) -> String {
         // Bytes, not characters: it is asked for each call whether its caller may.
         String(Substring(name.utf8.prefix { $0 != UInt8(ascii: "_") }))
     }
