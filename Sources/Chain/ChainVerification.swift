@@ -148,7 +148,7 @@ public struct ChainVerification {
     ) throws(ChainError) -> BlockOutcome {
         let number = block.number
         var parent = try view.parentBlock(of: number)
-        let world = WorldState(view.snapshot, at: .after(number - 1))
+        let world = try view.earlierWorld(number - 1)
         let overrides = try view.overrides(before: number)
         let byHand = try stateReading { () throws(StateReadError) in
             try StateDiff(applying: overrides, to: world)

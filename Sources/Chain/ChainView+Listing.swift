@@ -127,11 +127,11 @@ extension ChainView {
 
     /// The state after a retained block, without what was changed by hand since the head.
     func earlierWorld(_ number: BlockNumber) throws(ChainError) -> WorldState {
-        guard number <= self.number else { throw .unknownBlock(number) }
-        guard number >= oldestState else {
-            throw .stateUnavailable(number, oldest: oldestState)
+        try checkRetained(number)
+        guard number < self.number else { return world }
+        return try storing { () throws(StorageError) in
+            try WorldState(snapshot, after: number, head: self.number)
         }
-        return number == self.number ? world : WorldState(snapshot, at: .after(number))
     }
 
     /// Makes all tries of the head's state again from its values, and compares them with what is

@@ -27,9 +27,9 @@ extension ChainView {
             throw ChainError(error)
         }
         let overrides = try overrides(before: number)
+        let world = try earlierWorld(number - 1)
         var diff = try stateReading { () throws(StateReadError) in
-            try StateDiff(
-                applying: overrides, to: WorldState(snapshot, at: .after(number - 1)))
+            try StateDiff(applying: overrides, to: world)
         }
         diff.merge(outcome.diff)
         return CommittingBlock(

@@ -216,8 +216,7 @@ public final class ChainView: Sendable {
         at number: BlockNumber
     ) throws(ChainError) -> any StateReader & Sendable {
         if number == self.number { return state }
-        try checkRetained(number)
-        return WorldState(snapshot, at: .after(number))
+        return try earlierWorld(number)
     }
 
     /// An account after a canonical block, with the root of its storage. What is changed by hand is
@@ -316,8 +315,7 @@ public final class ChainView: Sendable {
         guard number > 0, number <= self.number, let block = try block(number),
             let parent = try self.block(number - 1)
         else { throw .unknownBlock(number) }
-        try checkRetained(number - 1)
-        let world = WorldState(snapshot, at: .after(number - 1))
+        let world = try earlierWorld(number - 1)
         let overrides = try overrides(before: number)
         let diff = try stateReading { () throws(StateReadError) in
             try StateDiff(applying: overrides, to: world)
@@ -339,7 +337,7 @@ public final class ChainView: Sendable {
         return ancestors
     }
 
-    private func checkRetained(_ number: BlockNumber) throws(ChainError) {
+    func checkRetained(_ number: BlockNumber) throws(ChainError) {
         guard number <= self.number else { throw .unknownBlock(number) }
         guard number >= oldestState else {
             throw .stateUnavailable(number, oldest: oldestState)

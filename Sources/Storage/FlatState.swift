@@ -139,6 +139,32 @@ package struct ChangedKeys: Equatable {
         accounts.reduce(0) { $0 + 1 + $1.slots.count }
     }
 
+    /// Whether a record has a key of `accounts` or `storage`. Nothing but the record's accounts is gone
+    /// through.
+    static func contains(_ key: Bytes, in record: Bytes) throws(StorageError) -> Bool {
+        let (account, slot) = (key.prefix(32), key.dropFirst(32))
+        /// Where the entries end that a count stands before.
+        func end(ofEntriesAt start: Int) throws(StorageError) -> Int {
+            guard let count = UInt32(bigEndian: record[start...].prefix(4)),
+                Int(count) <= (record.count - start - 4) / 32
+            else { throw .corrupted("changed keys have a wrong count") }
+            return start + 4 + 32 * Int(count)
+        }
+        var place = try end(ofEntriesAt: 0)
+        while place < record.count {
+            guard record.count - place >= 36 else { throw .corrupted("changed keys end early") }
+            let slots = try end(ofEntriesAt: place + 32)
+            if record[place..<(place + 32)].elementsEqual(account) {
+                return slot.isEmpty
+                    || stride(from: place + 36, to: slots, by: 32).contains {
+                        record[$0..<($0 + 32)].elementsEqual(slot)
+                    }
+            }
+            place = slots
+        }
+        return false
+    }
+
     package static func == (left: ChangedKeys, right: ChangedKeys) -> Bool {
         left.bytes == right.bytes
     }

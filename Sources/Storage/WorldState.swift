@@ -20,12 +20,25 @@ public struct WorldState: StateReader, Sendable {
 
     let snapshot: Snapshot
     let moment: Moment
+    /// What changed since the moment, where that is little.
+    private let recent: RecentChanges?
 
     /// The state at a moment, in a snapshot. An earlier block must be retained:
     /// ``oldestState()``.
     public init(_ snapshot: Snapshot, at moment: Moment = .latest) {
         self.snapshot = snapshot
         self.moment = moment
+        recent = nil
+    }
+
+    /// The state after a retained block before the head of the snapshot. Where the head is near, values
+    /// are found faster than by ``init(_:at:)``.
+    public init(
+        _ snapshot: Snapshot, after number: BlockNumber, head: BlockNumber
+    ) throws(StorageError) {
+        self.snapshot = snapshot
+        moment = .after(number)
+        recent = try RecentChanges(after: number, through: head, in: snapshot)
     }
 
     /// The account at an address, or `nil` if there is none.
@@ -76,6 +89,15 @@ public struct WorldState: StateReader, Sendable {
     func flatValue(_ family: Family, _ key: Bytes) throws(StorageError) -> Bytes? {
         if case .after(let number) = moment, number < .max {
             let history: Family = family == .accounts ? .accountHistory : .storageHistory
+            if let recent {
+                guard let change = try recent.firstChange(of: key) else {
+                    return try snapshot.value(family, key)
+                }
+                guard let before = try snapshot.value(history, Key.history(key, change)) else {
+                    throw .corrupted("\(history.name) lacks a value that a block changed")
+                }
+                return before.isEmpty ? nil : before
+            }
             let first = Key.history(key, number + 1)
             if let entry = try snapshot.firstEntry(history, from: first) {
                 return entry.value.isEmpty ? nil : entry.value

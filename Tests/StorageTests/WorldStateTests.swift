@@ -50,6 +50,56 @@ import Trie
         #expect(verified.slots == chain.models[60].values.reduce(0) { $0 + $1.storage.count })
     }
 
+    @Test func `a state near the head is read from what the blocks since changed`() throws {
+        let chain = try StateChain(database, random: random)
+        for head in 1...60 as ClosedRange<BlockNumber> {
+            try chain.extend()
+            let snapshot = database.snapshot()
+            for number in head - min(head, 6)..<head {
+                let state = try WorldState(snapshot, after: number, head: head)
+                try expect(state, is: chain.models[Int(number)])
+            }
+        }
+    }
+
+    @Test func `a state before many changes is read from the histories`() throws {
+        let chain = try StateChain(database, random: random)
+        // So many code hashes are as long a record as is never gone through.
+        var keys = ChangedKeys()
+        keys.code = Array(repeating: .zero, count: 3_000)
+        try chain.extend()
+        try chain.extend()
+        var batch = WriteBatch(for: database)
+        batch.put(.changes, Key.number(2), keys.bytes)
+        try database.write(batch, durability: .buffered)
+        let state = try WorldState(database.snapshot(), after: 1, head: 2)
+        try expect(state, is: chain.models[1])
+    }
+
+    @Test(arguments: 0..<12) func `damaged changes are corruption`(kind: Int) throws {
+        _ = try chain(blocks: 1)
+        let record = try #require(try database.snapshot().value(.changes, Key.number(1)))
+        let damaged: Bytes? =
+            switch kind {
+            case 0: nil
+            case 1: []
+            case 2: [0, 0]
+            case 3: Bytes(repeating: 0xff, count: 64)
+            default: Bytes(record.dropLast(kind - 3))
+            }
+        var batch = WriteBatch(for: database)
+        if let damaged {
+            batch.put(.changes, Key.number(1), damaged)
+        } else {
+            batch.delete(.changes, Key.number(1))
+        }
+        try database.write(batch, durability: .buffered)
+        let unknown = Address(w0: 1, w1: 2, w2: 3)
+        #expect(throws: (any Error).self) {
+            _ = try WorldState(database.snapshot(), after: 0, head: 1).account(unknown)
+        }
+    }
+
     @Test func `undoing blocks leaves a database that never saw them`() throws {
         let chain = try StateChain(database, random: random)
         var before = [try contents(of: database)]
