@@ -463,9 +463,41 @@ import Testing
         return figure?[part]?.doubleValue
     }
 
+    private func rates(_ answer: JSONValue, _ rule: String) -> JSONValue? {
+        answer["rules"]?.arrayValue?.first { $0["rule"]?.stringValue == rule }
+    }
+
     private func figure(_ answer: JSONValue, _ rule: String, _ name: String) -> Double? {
-        answer["rules"]?.arrayValue?.first { $0["rule"]?.stringValue == rule }?[name]?["value"]?
-            .doubleValue
+        rates(answer, rule)?[name]?["value"]?.doubleValue
+    }
+
+    private func bounds(_ answer: JSONValue, _ rule: String, _ name: String) -> String? {
+        rates(answer, rule)?[name]?["bounds"]?.stringValue
+    }
+
+    @Test func `the bounds of figures between none and all come from samples`() async throws {
+        // Alice is flagged and pays most of the flagged ones and some of the others.
+        let all = Array(100..<140)
+        func isFlagged(_ index: Int) -> Bool { index % 2 == 0 }
+        let test = try fixture(labels: [0] + all.filter(isFlagged))
+        try await test.produce(
+            all.map {
+                Step(
+                    deed: .transfer, sender: $0 % 5 == 0 || isFlagged($0) == ($0 % 3 == 0) ? 1 : 0,
+                    recipient: $0, amount: 3)
+            })
+        let answer = try test.get("/api/analytics/risk/evaluation", ["seed": "3"])
+        #expect(answer["protocol"]?["resamples"] == .number("1000"))
+        let rates = try #require(rates(answer, "direct_contact"))
+        let byPrevalence = rates["precision_by_prevalence"]
+        for name in ["recall", "false_positive_rate", "precision", "lift", "0.001", "0.01", "0.1"] {
+            let figure = try #require(rates[name] ?? byPrevalence?[name])
+            let low = try #require(figure["low"]?.doubleValue)
+            let value = try #require(figure["value"]?.doubleValue)
+            let high = try #require(figure["high"]?.doubleValue)
+            #expect(figure["bounds"]?.stringValue == "bootstrap", "\(name)")
+            #expect(0 < low && low < value && value < high, "\(name)")
+        }
     }
 
     @Test func `an evaluation measures taint, too, and hidden flags are sources no more`()
@@ -491,6 +523,10 @@ import Testing
         let recall = try #require(figure(answer, "indirect_taint", "recall"))
         #expect(0.2 < recall && recall < 0.8)
         #expect(figure(answer, "indirect_taint", "false_positive_rate") == 0)
+        #expect(bounds(answer, "indirect_taint", "recall") == "bootstrap")
+        // Of none found, samples would say that it is surely none.
+        #expect(bounds(answer, "indirect_taint", "false_positive_rate") == "clopper_pearson")
+        #expect(bounds(answer, "indirect_taint", "precision") == "clopper_pearson")
         #expect(figure(answer, "flagged", "recall") == nil)
         let unknown = try await evaluation([])
         #expect(figure(unknown, "indirect_taint", "recall") == 0)

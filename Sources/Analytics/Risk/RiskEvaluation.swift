@@ -17,8 +17,6 @@ struct RiskEvaluation: RPCResult {
     static let rounds = 20
     /// Parts of the time by which controls are matched.
     static let eras = 10
-    /// How often the bounds of a figure are to hold what it would be for all addresses.
-    static let confidence = 0.95
     /// Flagged addresses that take part, chosen at random if there are more.
     static let most = 2_000
     /// Fewer tell nothing.
@@ -27,10 +25,6 @@ struct RiskEvaluation: RPCResult {
     static let candidatesEach = 20
     /// Points from which an address counts as found: any, medium, high.
     static let thresholds: [Double] = [0, 20, 60]
-    /// Shares of flagged addresses in a population.
-    static let prevalences: [(name: String, share: Double)] = [
-        ("0.001", 0.001), ("0.01", 0.01), ("0.1", 0.1),
-    ]
 
     /// Rules that are measured each by itself: an address counts as found if it has points by it.
     static let rules = RiskEvidence.Rule.allCases.filter { $0 != .flagged }
@@ -55,86 +49,14 @@ struct RiskEvaluation: RPCResult {
         }
     }
 
-    /// A figure between its bounds.
-    struct Figure: Equatable {
-        let value: Double
-        let low: Double
-        let high: Double
-
-        /// The mean share of times that an address was found; `nil` if there is no address.
-        ///
-        /// The addresses are the cases: the times of one are no independent ones.
-        init?(_ outcomes: [Outcome], _ criterion: Int, confidence: Double) {
-            let times = outcomes.reduce(0) { $0 + $1.times }
-            guard times > 0 else { return nil }
-            value = Double(outcomes.reduce(0) { $0 + $1.found[criterion] }) / Double(times)
-            let cases = Double(outcomes.count { $0.times > 0 })
-            let bounds = BinomialBounds(
-                hits: value * cases, cases: cases, confidence: confidence)
-            (low, high) = (bounds.low, bounds.high)
-        }
-
-        /// The share of flagged ones among those found, where so many of all are flagged; `nil` if
-        /// none is found. It lies between what the worst and the best bounds of both rates make of it.
-        init?(recall: Figure, falsePositives: Figure, prevalence: Double) {
-            func precision(_ recall: Double, _ falsePositives: Double) -> Double? {
-                let (hits, misses) = (recall * prevalence, falsePositives * (1 - prevalence))
-                return hits + misses > 0 ? hits / (hits + misses) : nil
-            }
-            guard let value = precision(recall.value, falsePositives.value) else { return nil }
-            self.value = value
-            low = precision(recall.low, falsePositives.high) ?? 0
-            high = precision(recall.high, falsePositives.low) ?? 1
-        }
-
-        private init(value: Double, low: Double, high: Double) {
-            (self.value, self.low, self.high) = (value, low, high)
-        }
-
-        static func / (figure: Figure, divisor: Double) -> Figure {
-            Figure(
-                value: figure.value / divisor, low: figure.low / divisor,
-                high: figure.high / divisor)
-        }
-    }
-
-    /// The figures of a threshold or a rule; those that need controls are `nil` without any.
-    struct Rates {
-        let recall: Figure?
-        let falsePositives: Figure?
-        /// Both with bounds that are left half as often, so that what is made of both keeps its own.
-        private let joint: (recall: Figure, falsePositives: Figure)?
-
-        init(_ flagged: [Outcome], _ controls: [Outcome], _ criterion: Int) {
-            recall = Figure(flagged, criterion, confidence: confidence)
-            falsePositives = Figure(controls, criterion, confidence: confidence)
-            let each = 1 - (1 - confidence) / 2
-            joint =
-                if let recall = Figure(flagged, criterion, confidence: each),
-                    let falsePositives = Figure(controls, criterion, confidence: each)
-                {
-                    (recall, falsePositives)
-                } else {
-                    nil
-                }
-        }
-
-        /// The share of flagged ones among those found, where so many of all are flagged; `nil` if
-        /// none is found.
-        func precision(at prevalence: Double) -> Figure? {
-            joint.flatMap {
-                Figure(
-                    recall: $0.recall, falsePositives: $0.falsePositives, prevalence: prevalence)
-            }
-        }
-    }
-
     let scope: ReportScope
     let list: LabelList
     let seed: UInt64
-    /// Of the addresses that take part, in their order.
-    let flagged: [Outcome]
-    let controls: [Outcome]
+    /// How many flagged addresses and how many others took part.
+    let flagged: Int
+    let controls: Int
+    /// By each threshold, and then by each rule.
+    let rates: [RiskRates]
     /// Addresses of which a limit left something unread.
     let incomplete: Int
 
@@ -186,8 +108,12 @@ struct RiskEvaluation: RPCResult {
             }
             return outcome
         }
-        flagged = try all.map { try outcome($0.address) }
-        controls = try matched.map(outcome)
+        let flagged = try all.map { try outcome($0.address) }
+        let controls = try matched.map(outcome)
+        rates = (0..<(Self.thresholds.count + Self.rules.count)).map {
+            RiskRates(flagged, controls, $0, seed: seed)
+        }
+        (self.flagged, self.controls) = (flagged.count, controls.count)
         self.incomplete = incomplete
     }
 
@@ -227,10 +153,6 @@ struct RiskEvaluation: RPCResult {
         return flagged.compactMap { candidates[era($0.firstBlock)].popLast() }
     }
 
-    // MARK: - Figures
-
-    private func rates(_ criterion: Int) -> Rates { Rates(flagged, controls, criterion) }
-
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
             scope.writeBlock(to: &writer)
@@ -245,11 +167,12 @@ struct RiskEvaluation: RPCResult {
                 writer.number(0.5)
                 writer.count("eras", UInt64(Self.eras))
                 writer.key("confidence")
-                writer.number(Self.confidence)
+                writer.number(RiskRates.confidence)
+                writer.count("resamples", UInt64(ResampledShares.samples))
                 writer.count("seed", seed)
             }
-            writer.count("flagged_in_index", UInt64(flagged.count))
-            writer.count("controls", UInt64(controls.count))
+            writer.count("flagged_in_index", UInt64(flagged))
+            writer.count("controls", UInt64(controls))
             writer.count("incomplete", UInt64(incomplete))
             writer.key("thresholds")
             writer.array { writer in
@@ -257,7 +180,7 @@ struct RiskEvaluation: RPCResult {
                     writer.object { writer in
                         writer.key(threshold == 0 ? "points_above" : "points_from")
                         writer.number(threshold)
-                        Self.write(rates(index), to: &writer)
+                        rates[index].write(to: &writer)
                     }
                 }
             }
@@ -267,38 +190,10 @@ struct RiskEvaluation: RPCResult {
                     writer.object { writer in
                         writer.key("rule")
                         writer.string(rule.rawValue)
-                        Self.write(rates(Self.thresholds.count + index), to: &writer)
+                        rates[Self.thresholds.count + index].write(to: &writer)
                     }
                 }
             }
-        }
-    }
-
-    private static func write(_ rates: Rates, to writer: inout JSONWriter) {
-        write("recall", rates.recall, to: &writer)
-        write("false_positive_rate", rates.falsePositives, to: &writer)
-        // One control for each flagged address: half of them are flagged.
-        let precision = rates.precision(at: 0.5)
-        write("precision", precision, to: &writer)
-        write("lift", precision.map { $0 / 0.5 }, to: &writer)
-        writer.key("precision_by_prevalence")
-        writer.object { writer in
-            for prevalence in prevalences {
-                write(prevalence.name, rates.precision(at: prevalence.share), to: &writer)
-            }
-        }
-    }
-
-    private static func write(_ name: String, _ figure: Figure?, to writer: inout JSONWriter) {
-        writer.key(name)
-        guard let figure else { return writer.null() }
-        writer.object { writer in
-            writer.key("value")
-            writer.number(figure.value)
-            writer.key("low")
-            writer.number(figure.low)
-            writer.key("high")
-            writer.number(figure.high)
         }
     }
 
