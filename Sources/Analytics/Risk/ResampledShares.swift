@@ -22,9 +22,8 @@ package struct ResampledShares {
             resampled = []
             return
         }
-        func share(_ found: Int, _ times: Int) -> Double { Double(found) / Double(times) }
-        self.share = share(
-            cases.reduce(0) { $0 + $1.found }, cases.reduce(0) { $0 + $1.times })
+        func ratio(_ found: Int, _ times: Int) -> Double { Double(found) / Double(times) }
+        share = ratio(cases.reduce(0) { $0 + $1.found }, cases.reduce(0) { $0 + $1.times })
         var random = SplitMix(seed: seed)
         resampled = (0..<Self.samples).map { _ in
             var (found, times) = (0, 0)
@@ -33,7 +32,7 @@ package struct ResampledShares {
                 found += drawn.found
                 times += drawn.times
             }
-            return share(found, times)
+            return ratio(found, times)
         }
     }
 

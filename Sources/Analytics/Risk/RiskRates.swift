@@ -1,4 +1,4 @@
-import RPC
+import Primitives
 
 /// What a threshold or a rule of ``RiskEvaluation`` is worth: how many flagged addresses it finds, how
 /// many others, and what that makes of those that it finds.
