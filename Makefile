@@ -21,7 +21,7 @@ STARTING := ^(EndToEndTests\.|ChainTests\.(CrashTests|PowerLossTests))
 # Tests that start a Redis server. Beside those that wait for daemons they would miss their deadlines.
 REDIS := ^(RedisTests\.|GatewayTests\.SharedCacheTests)
 
-.PHONY: help run build test test-swift test-one test-clients test-clients-all conformance check format bench bench-chain bench-predict bench-rpc bench-gateway docs bench-evm check-interpreter fuzz install clean tracer-vectors test-crash
+.PHONY: help run build test test-swift test-one test-clients test-clients-all conformance check format bench bench-chain bench-predict bench-rpc bench-gateway docs bench-evm check-interpreter check-plugin fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -176,6 +176,10 @@ $(VENV)/bench-ready: Benchmarks/evm/requirements.txt
 
 check-interpreter: $(BINARY)  ## Disassemble the interpreter loops and look for what must not be in them
 	@scripts/check-interpreter $(BINARY)
+
+check-plugin:  ## Build the example of a plugin as the package of its own that it is
+	@scripts/setup
+	@swift build --package-path examples/plugin --scratch-path .build/plugin
 
 # Seconds of fuzzing for each target.
 FUZZ_SECONDS ?= 20
