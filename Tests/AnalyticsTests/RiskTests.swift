@@ -488,10 +488,10 @@ import Testing
             })
         let answer = try test.get("/api/analytics/risk/evaluation", ["seed": "3"])
         #expect(answer["protocol"]?["resamples"] == .number("1000"))
-        let rates = try #require(rates(answer, "direct_contact"))
-        let byPrevalence = rates["precision_by_prevalence"]
+        let measured = try #require(rates(answer, "direct_contact"))
+        let byPrevalence = measured["precision_by_prevalence"]
         for name in ["recall", "false_positive_rate", "precision", "lift", "0.001", "0.01", "0.1"] {
-            let figure = try #require(rates[name] ?? byPrevalence?[name])
+            let figure = try #require(measured[name] ?? byPrevalence?[name])
             let low = try #require(figure["low"]?.doubleValue)
             let value = try #require(figure["value"]?.doubleValue)
             let high = try #require(figure["high"]?.doubleValue)
