@@ -18,8 +18,14 @@ import Testing
     }
 
     private func fixture(labels: [Int], as label: String = "thief") throws -> AnalyticsFixture {
+        try fixture(flagged: labels.map(AnalyticsFixture.recipient), as: label)
+    }
+
+    private func fixture(
+        flagged: [Address], as label: String = "thief"
+    ) throws -> AnalyticsFixture {
         let list = directory.path + "/labels.csv"
-        let lines = labels.map { "\(AnalyticsFixture.recipient($0).checksummed),\(label)" }
+        let lines = flagged.map { "\($0.checksummed),\(label)" }
         try (["address,label"] + lines).joined(separator: "\n").write(
             toFile: list, atomically: true, encoding: .utf8)
         return try AnalyticsFixture(section: ["labels": list])
@@ -382,15 +388,6 @@ import Testing
     @Test func `more payers than are looked at make it incomplete`() async throws {
         let test = try fixture(labels: [flagged])
         let keys = try (1...500).map { try #require(PrivateKey(UInt256($0 + 1_000))) }
-        func send(_ from: PrivateKey, _ nonce: Nonce, to: Address, _ value: UInt64)
-            -> RecoveredTransaction
-        {
-            RecoveredTransaction(
-                Transaction.legacy(
-                    chainId: 1337, nonce: nonce, gasPrice: 10_000_000_000, gasLimit: 21_000,
-                    to: to, value: UInt256(value)
-                ).signed(with: from), sender: from.address)
-        }
         try await test.produce(
             transactions: keys.enumerated().map { index, key in
                 send(FixedKeys.alice, UInt64(index), to: key.address, 1_000_000_000_000_000)
@@ -434,6 +431,16 @@ import Testing
         check(try without.get("/api/analytics/\(name)"), try #require(route.answerSchema), "$")
     }
 
+    private func send(
+        _ from: PrivateKey, _ nonce: Nonce, to: Address, _ value: UInt64
+    ) -> RecoveredTransaction {
+        RecoveredTransaction(
+            Transaction.legacy(
+                chainId: 1337, nonce: nonce, gasPrice: 10_000_000_000, gasLimit: 21_000,
+                to: to, value: UInt256(value)
+            ).signed(with: from), sender: from.address)
+    }
+
     // MARK: - Evaluation
 
     /// Forty addresses, each paid by one of two: of the flagged ones by the first, of the others by
@@ -473,6 +480,26 @@ import Testing
 
     private func bounds(_ answer: JSONValue, _ rule: String, _ name: String) -> String? {
         rates(answer, rule)?[name]?["bounds"]?.stringValue
+    }
+
+    @Test func `half of a list is hidden, however long it is`() async throws {
+        // Flagged ones that pay each other, two and two: found are those whose peer is not hidden.
+        let keys = try (1...1_100).map { try #require(PrivateKey(UInt256($0 + 1_000))) }
+        let payees = keys.indices.map { AnalyticsFixture.recipient($0 + 1_000) }
+        let test = try fixture(flagged: keys.map(\.address) + payees)
+        for part in stride(from: 0, to: keys.count, by: 550) {
+            try await test.produce(
+                transactions: (part..<(part + 550)).map {
+                    send(FixedKeys.alice, Nonce($0), to: keys[$0].address, 1_000_000_000_000_000)
+                })
+            try await test.produce(
+                transactions: (part..<(part + 550)).map { send(keys[$0], 0, to: payees[$0], 1) })
+        }
+        let answer = try test.get("/api/analytics/risk/evaluation", ["seed": "1"])
+        #expect(answer["flagged_in_index"]?.intValue == 2_200)
+        #expect(answer["flagged"]?.intValue == 2_000)
+        let recall = try #require(figure(answer, "direct_contact", "recall"))
+        #expect(abs(recall - 0.5) < 0.02)
     }
 
     @Test func `the bounds of figures between none and all come from samples`() async throws {

@@ -17,7 +17,7 @@ struct RiskEvaluation: RPCResult {
     static let rounds = 20
     /// Parts of the time by which controls are matched.
     static let eras = 10
-    /// Flagged addresses that take part, chosen at random if there are more.
+    /// Flagged addresses that are looked at, chosen at random if there are more.
     static let most = 2_000
     /// Fewer tell nothing.
     static let least = 10
@@ -52,7 +52,9 @@ struct RiskEvaluation: RPCResult {
     let scope: ReportScope
     let list: LabelList
     let seed: UInt64
-    /// How many flagged addresses and how many others took part.
+    /// How many flagged addresses there are, half of which are hidden in each round.
+    let flaggedInIndex: Int
+    /// How many of them, and how many others, were looked at.
     let flagged: Int
     let controls: Int
     /// By each threshold, and then by each rule.
@@ -84,16 +86,25 @@ struct RiskEvaluation: RPCResult {
             all.append((address, totals.firstBlock))
         }
         all.shuffle(using: &random)
-        all = Array(all.prefix(Self.most))
         guard all.count >= Self.least else {
             throw RESTError.conflict(
                 "of the flagged addresses \(all.count) are in the index; "
                     + "an evaluation needs \(Self.least)")
         }
-        let matched = try Self.controls(for: all, view, list, &random, checkTime)
-        let hidden = (0..<Self.rounds).map { _ in
-            let order = Array(all.indices).shuffled(using: &random)
-            return Set(order.prefix(all.count / 2).map { all[$0].address })
+        let measured = Array(all.prefix(Self.most))
+        let matched = try Self.controls(for: measured, view, list, &random, checkTime)
+        // Of all flags, not only of those that are measured: a bit for each round.
+        var hidden: [Address: UInt32] = [:]
+        hidden.reserveCapacity(all.count)
+        for round in 0..<Self.rounds {
+            try checkTime()
+            all.shuffle(using: &random)
+            for flag in all.prefix(all.count / 2) {
+                hidden[flag.address, default: 0] |= 1 << UInt32(round)
+            }
+        }
+        func isHidden(_ address: Address, in round: Int) -> Bool {
+            hidden[address].map { $0 >> UInt32(round) & 1 == 1 } ?? false
         }
         let reader = RiskReader(view, checkTime: checkTime)
         var incomplete = 0
@@ -103,16 +114,18 @@ struct RiskEvaluation: RPCResult {
             let evidence = try RiskEvidence(reader, address, list.labels, .part)
             if !evidence.isComplete { incomplete += 1 }
             var outcome = Outcome()
-            for hidden in hidden where list.labels[address] == nil || hidden.contains(address) {
-                outcome.add(evidence.findings { !hidden.contains($0) })
+            for round in 0..<Self.rounds
+            where list.labels[address] == nil || isHidden(address, in: round) {
+                outcome.add(evidence.findings { !isHidden($0, in: round) })
             }
             return outcome
         }
-        let flagged = try all.map { try outcome($0.address) }
+        let flagged = try measured.map { try outcome($0.address) }
         let controls = try matched.map(outcome)
         rates = (0..<(Self.thresholds.count + Self.rules.count)).map {
             RiskRates(flagged, controls, $0, seed: seed)
         }
+        flaggedInIndex = all.count
         (self.flagged, self.controls) = (flagged.count, controls.count)
         self.incomplete = incomplete
     }
@@ -171,7 +184,8 @@ struct RiskEvaluation: RPCResult {
                 writer.count("resamples", UInt64(ResampledShares.samples))
                 writer.count("seed", seed)
             }
-            writer.count("flagged_in_index", UInt64(flagged))
+            writer.count("flagged_in_index", UInt64(flaggedInIndex))
+            writer.count("flagged", UInt64(flagged))
             writer.count("controls", UInt64(controls))
             writer.count("incomplete", UInt64(incomplete))
             writer.key("thresholds")
