@@ -150,6 +150,33 @@ public final class ChainView: Sendable {
         }
     }
 
+    /// A transaction of the chain, by its place; cheaper than the whole block.
+    public func transaction(
+        at location: TransactionLocation
+    ) throws(ChainError) -> StoredTransaction? {
+        try reading(location.blockNumber) { (block) throws(StorageError) in
+            try store.transaction(block, at: location.index)
+        }
+    }
+
+    /// A transaction of the block with a hash, in the chain or beside it.
+    public func transaction(
+        at index: Int, inBlock hash: Hash256
+    ) throws(ChainError) -> StoredTransaction? {
+        try reading(hash) { (block) throws(StorageError) in
+            try store.transaction(block, at: index)
+        }
+    }
+
+    /// The receipt of a transaction of the chain, by its place; cheaper than all of the block.
+    public func receipt(
+        at location: TransactionLocation
+    ) throws(ChainError) -> StoredReceipt? {
+        try reading(location.blockNumber) { (block) throws(StorageError) in
+            try store.receipt(block, at: location.index)
+        }
+    }
+
     /// The block with a hash, in the chain or beside it.
     public func block(hash: Hash256) throws(ChainError) -> StoredBlock? {
         try reading(hash) { (block) throws(StorageError) in try store.block(block) }

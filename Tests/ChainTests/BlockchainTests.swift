@@ -143,6 +143,45 @@ import Testing
         try await other.chain.importBlock(good)
     }
 
+    @Test func `a transaction read alone is the one of its block`() async throws {
+        let test = try TestChain()
+        let transactions = try (0..<40 as Range<Nonce>).map {
+            try TestChain.transaction(
+                nonce: $0, to: $0 % 3 == 0 ? TestChain.counter : TestChain.receiver,
+                data: Bytes(repeating: 1, count: Int($0)))
+        }
+        _ = try await test.chain.produce { (head) throws(ChainError) in
+            try TestChain.build(on: head, transactions)
+        }
+        let view = test.chain.head.view
+        let block = try #require(try view.block(1))
+        let receipts = try #require(try view.receipts(1))
+        var (gas, logs): (Gas, Int) = (0, 0)
+        for index in 0..<40 {
+            let location = TransactionLocation(blockNumber: 1, index: index)
+            let alone = try #require(try view.transaction(at: location))
+            #expect(alone.transaction == block.block.transactions[index])
+            #expect(alone.hash == block.transactionHashes[index])
+            #expect(alone.sender == block.senders[index])
+            #expect(alone.header == block.block.header && alone.blockHash == block.hash)
+            #expect(alone.index == index)
+            let byHash = try #require(try view.transaction(at: index, inBlock: block.hash))
+            #expect(byHash.transaction == alone.transaction)
+            let receipt = try #require(try view.receipt(at: location))
+            #expect(receipt.receipt == receipts[index])
+            #expect(receipt.gasUsed == receipts[index].cumulativeGasUsed - gas)
+            #expect(receipt.firstLogIndex == logs)
+            (gas, logs) = (receipts[index].cumulativeGasUsed, logs + receipts[index].logs.count)
+        }
+        #expect(logs == 14)
+        for (number, index) in [(1, 40), (1, -1), (1, .max), (0, 0), (2, 0)] {
+            let location = TransactionLocation(blockNumber: BlockNumber(number), index: index)
+            #expect(try view.transaction(at: location)?.hash == nil)
+            #expect(try view.receipt(at: location)?.receipt == nil)
+        }
+        #expect(try view.transaction(at: 0, inBlock: .zero)?.hash == nil)
+    }
+
     @Test func `senders of many transactions are recovered in order`() async throws {
         let test = try TestChain()
         let transactions = try (0..<100 as Range<Nonce>).map {

@@ -43,8 +43,6 @@ final class RiskReader {
     private var knownHistories: [Address: MovementHistory] = [:]
     private var keptPeers = 0
     private var keptMovements = 0
-    /// The last block that was read: transactions of one address often stand together.
-    private var lastBlock: (stored: StoredBlock, receipts: [Receipt])?
 
     /// - Parameter checkTime: called for whatever is read; throws when there is no more time.
     init(_ view: PluginView, checkTime: @escaping () throws -> Void) {
@@ -149,7 +147,7 @@ final class RiskReader {
 
     private func withdrawals(in number: BlockNumber) throws -> [ValueMovement] {
         let place = Place(block: number, transaction: AnalyticsPlugin.outsideTransaction)
-        return try block(number).stored.block.withdrawals.map { withdrawals in
+        return try view.chain.block(number)?.block.withdrawals.map { withdrawals in
             withdrawals.enumerated().map { index, withdrawal in
                 ValueMovement(
                     place: place, ordinal: UInt32(index), from: nil, to: withdrawal.address,
@@ -195,34 +193,21 @@ final class RiskReader {
     }
 
     private func message(_ entry: AppearanceEntry) throws -> Message {
-        let (stored, receipts) = try block(entry.block)
-        let index = Int(entry.transaction)
-        guard let transaction = stored.block.transactions[checked: index],
-            let sender = stored.senders[checked: index], let receipt = receipts[checked: index]
+        let location = TransactionLocation(
+            blockNumber: entry.block, index: Int(entry.transaction))
+        guard let stored = try view.chain.transaction(at: location),
+            let receipt = try view.chain.receipt(at: location)
         else { throw StorageError.corrupted("an appearance in the analytics' tables") }
-        let header = stored.block.header
-        let gasBefore = receipts[checked: index - 1]?.cumulativeGasUsed ?? 0
-        let gasUsed = UInt256(receipt.cumulativeGasUsed &- gasBefore)
+        let (header, transaction) = (stored.header, stored.transaction)
         let blobFee =
             UInt256(transaction.blobGas) &* view.chain.config.blobBaseFee(of: header)
         return Message(
-            sender: sender,
+            sender: stored.sender,
             recipient: transaction.to
-                ?? contractAddress(creator: sender, nonce: transaction.nonce),
-            value: receipt.succeeded == true ? transaction.value : .zero,
-            fee: gasUsed &* transaction.effectiveGasPrice(baseFee: header.baseFeePerGas)
-                &+ blobFee)
-    }
-
-    private func block(
-        _ number: BlockNumber
-    ) throws -> (stored: StoredBlock, receipts: [Receipt]) {
-        if let lastBlock, lastBlock.stored.number == number { return lastBlock }
-        guard let stored = try view.chain.block(number),
-            let receipts = try view.chain.receipts(number)
-        else { throw StorageError.corrupted("an appearance in the analytics' tables") }
-        lastBlock = (stored, receipts)
-        return (stored, receipts)
+                ?? contractAddress(creator: stored.sender, nonce: transaction.nonce),
+            value: receipt.receipt.succeeded == true ? transaction.value : .zero,
+            fee: UInt256(receipt.gasUsed)
+                &* transaction.effectiveGasPrice(baseFee: header.baseFeePerGas) &+ blobFee)
     }
 }
 

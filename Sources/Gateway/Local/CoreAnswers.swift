@@ -101,18 +101,10 @@ struct BlockAnswer: RPCResult {
 struct TransactionAnswer: RPCResult {
     /// Where a mined one is, and what it did.
     struct Place: Sendable {
-        let stored: StoredBlock
-        let receipts: [Receipt]
-        let index: Int
+        let stored: StoredTransaction
+        let receipt: StoredReceipt
         /// The number of the head.
         let head: BlockNumber
-
-        var receipt: Receipt { receipts[index] }
-
-        var gasUsed: Gas {
-            let before = index == 0 ? 0 : receipts[index - 1].cumulativeGasUsed
-            return receipt.cumulativeGasUsed - min(before, receipt.cumulativeGasUsed)
-        }
     }
 
     let transaction: Transaction
@@ -124,7 +116,7 @@ struct TransactionAnswer: RPCResult {
 
     private var status: String {
         guard let place else { return isPending ? "pending" : "queued" }
-        switch place.receipt.outcome {
+        switch place.receipt.receipt.outcome {
         case .status(true): return "success"
         case .status(false): return "failed"
         // Before Byzantium receipts do not say it.
@@ -166,27 +158,27 @@ struct TransactionAnswer: RPCResult {
             writer.null()
             return
         }
-        let header = place.stored.block.header
+        let header = place.stored.header
         let price = transaction.effectiveGasPrice(baseFee: header.baseFeePerGas)
         writer.key("block")
         writer.object { writer in
             writer.key("number")
             writer.number(header.number)
             writer.key("hash")
-            writer.hash(place.stored.hash)
+            writer.hash(place.stored.blockHash)
             writer.key("timestamp")
             writer.number(header.timestamp)
             writer.key("index")
-            writer.number(place.index)
+            writer.number(place.stored.index)
         }
         writer.key("gas_used")
-        writer.number(place.gasUsed)
+        writer.number(place.receipt.gasUsed)
         writer.key("effective_gas_price")
         writer.string(price.description)
         writer.key("execution_fee")
-        writer.string((price &* UInt256(place.gasUsed)).description)
+        writer.string((price &* UInt256(place.receipt.gasUsed)).description)
         writer.key("log_count")
-        writer.number(place.receipt.logs.count)
+        writer.number(place.receipt.receipt.logs.count)
         writer.key("contract_address")
         if transaction.isCreation {
             writer.string(

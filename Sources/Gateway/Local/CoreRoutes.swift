@@ -69,15 +69,13 @@ struct CoreRoutes: Sendable {
     ) throws -> TransactionAnswer {
         let view = context.view
         if let location = try view.transactionLocation(hash),
-            let stored = try view.block(location.blockNumber),
-            let receipts = try view.receipts(hash: stored.hash),
-            location.index < stored.block.transactions.count, location.index < receipts.count
+            let stored = try view.transaction(at: location),
+            let receipt = try view.receipt(at: location)
         {
             return TransactionAnswer(
-                transaction: stored.block.transactions[location.index], hash: hash,
-                sender: stored.senders[location.index],
+                transaction: stored.transaction, hash: hash, sender: stored.sender,
                 place: TransactionAnswer.Place(
-                    stored: stored, receipts: receipts, index: location.index, head: view.number))
+                    stored: stored, receipt: receipt, head: view.number))
         }
         guard let waiting = parts.pool.transaction(hash) else {
             throw RESTError.notFound("no transaction of this hash is in the chain or waits")

@@ -39,10 +39,8 @@ struct DebugNamespace: Sendable {
 
     private func getRawTransaction(_: RPCContext, _ hash: Hash256) throws -> HexData? {
         let view = ChainAccess(services).view
-        if let location = try view.transactionLocation(hash),
-            let block = try view.block(location.blockNumber)
-        {
-            return HexData(block.block.transactions[location.index].encoded())
+        if let location = try view.transactionLocation(hash) {
+            return try view.transaction(at: location).map { HexData($0.transaction.encoded()) }
         }
         return services.pool.transaction(hash).map { HexData($0.transaction.encoded()) }
     }

@@ -33,8 +33,7 @@ extension EthNamespace {
     ) throws -> TransactionResult? {
         let chain = chain()
         if let location = try chain.view.transactionLocation(hash) {
-            let block = try chain.view.block(location.blockNumber)
-            return Self.transaction(of: block, UInt64(location.index))
+            return try chain.view.transaction(at: location).map(TransactionResult.init)
         }
         return services.pool.transaction(hash).map {
             TransactionResult(
@@ -53,13 +52,16 @@ extension EthNamespace {
                 hash: pending.transactionHashes[Int(index)],
                 sender: pending.senders[Int(index)], place: nil)
         }
-        return Self.transaction(of: try chain.block(tag), index)
+        guard let index = Int(exactly: index) else { return nil }
+        let location = TransactionLocation(blockNumber: try chain.number(of: tag), index: index)
+        return try chain.view.transaction(at: location).map(TransactionResult.init)
     }
 
     private func getTransactionByBlockHash(
         _: RPCContext, _ hash: Hash256, _ index: UInt64
     ) throws -> TransactionResult? {
-        Self.transaction(of: try chain().view.block(hash: hash), index)
+        guard let index = Int(exactly: index) else { return nil }
+        return try chain().view.transaction(at: index, inBlock: hash).map(TransactionResult.init)
     }
 
     private func getRawTransactionByHash(_ context: RPCContext, _ hash: Hash256) throws -> HexData?
@@ -105,20 +107,18 @@ extension EthNamespace {
         let index = block?.block.transactions.indices.first { index in
             block?.senders[index] == sender && block?.block.transactions[index].nonce == nonce
         }
-        return index.flatMap { Self.transaction(of: block, UInt64($0)) }
+        guard let index else { return nil }
+        let location = TransactionLocation(blockNumber: number, index: index)
+        return try chain.view.transaction(at: location).map(TransactionResult.init)
     }
+}
 
-    private static func transaction(of block: StoredBlock?, _ index: UInt64) -> TransactionResult? {
-        guard let block, index < UInt64(block.block.transactions.count) else { return nil }
-        let header = block.block.header
-        let index = Int(index)
-        return TransactionResult(
-            transaction: block.block.transactions[index], hash: block.transactionHashes[index],
-            sender: block.senders[index],
+extension TransactionResult {
+    init(_ stored: StoredTransaction) {
+        self.init(
+            transaction: stored.transaction, hash: stored.hash, sender: stored.sender,
             place: TransactionPlace(
-                blockHash: block.hash, blockNumber: header.number,
-                blockTimestamp: header.timestamp, index: index,
-                baseFeePerGas: header.baseFeePerGas))
+                stored.header, hash: stored.blockHash, index: stored.index))
     }
 }
 
@@ -126,9 +126,15 @@ extension ChainAccess {
     /// The receipt of a mined transaction.
     func receipt(of hash: Hash256) throws -> ReceiptResult? {
         guard let location = try view.transactionLocation(hash),
-            let block = try view.block(location.blockNumber),
-            let receipts = try receipts(of: block)?.results, location.index < receipts.count
+            let stored = try view.transaction(at: location),
+            let receipt = try view.receipt(at: location)
         else { return nil }
-        return receipts[location.index]
+        return ReceiptResult(
+            receipt: receipt.receipt, transaction: stored.transaction, hash: hash,
+            sender: stored.sender,
+            place: TransactionPlace(
+                stored.header, hash: stored.blockHash, index: stored.index),
+            gasUsed: receipt.gasUsed, firstLogIndex: receipt.firstLogIndex,
+            blobBaseFee: config.blobBaseFee(of: stored.header))
     }
 }

@@ -116,6 +116,17 @@ struct LogResult: RPCResult {
     static let schema = Schema.log
 }
 
+extension ChainConfig {
+    /// The base fee per blob gas in a block; `nil` before Cancun.
+    func blobBaseFee(of header: Header) -> Wei? {
+        header.excessBlobGas.flatMap { excess in
+            blobParameters(at: fork(of: header)).map {
+                EthereumTypes.blobBaseFee(excessBlobGas: excess, parameters: $0)
+            }
+        }
+    }
+}
+
 /// All receipts of a block, with what is computed from their order.
 struct BlockReceipts {
     let results: [ReceiptResult]
@@ -125,11 +136,7 @@ struct BlockReceipts {
         receipts: [Receipt], config: ChainConfig
     ) {
         let header = block.header
-        let blobFee = header.excessBlobGas.flatMap { excess in
-            config.blobParameters(at: config.fork(of: header)).map {
-                blobBaseFee(excessBlobGas: excess, parameters: $0)
-            }
-        }
+        let blobFee = config.blobBaseFee(of: header)
         var results: [ReceiptResult] = []
         results.reserveCapacity(receipts.count)
         var gasBefore: Gas = 0
@@ -139,10 +146,7 @@ struct BlockReceipts {
                 ReceiptResult(
                     receipt: receipt, transaction: block.transactions[index],
                     hash: transactionHashes[index], sender: senders[index],
-                    place: TransactionPlace(
-                        blockHash: hash, blockNumber: header.number,
-                        blockTimestamp: header.timestamp, index: index,
-                        baseFeePerGas: header.baseFeePerGas),
+                    place: TransactionPlace(header, hash: hash, index: index),
                     gasUsed: receipt.cumulativeGasUsed - gasBefore, firstLogIndex: logCount,
                     blobBaseFee: blobFee))
             gasBefore = receipt.cumulativeGasUsed

@@ -11,6 +11,14 @@ struct TransactionPlace: Sendable {
     let baseFeePerGas: Wei?
 }
 
+extension TransactionPlace {
+    init(_ header: Header, hash: Hash256, index: Int) {
+        self.init(
+            blockHash: hash, blockNumber: header.number, blockTimestamp: header.timestamp,
+            index: index, baseFeePerGas: header.baseFeePerGas)
+    }
+}
+
 /// A transaction as the `eth` namespace shows it, with the members and their order of geth
 /// (`internal/ethapi`, `RPCTransaction`).
 struct TransactionResult: RPCResult {
