@@ -21,7 +21,7 @@ STARTING := ^(EndToEndTests\.|ChainTests\.(CrashTests|PowerLossTests))
 # Tests that start a Redis server. Beside those that wait for daemons they would miss their deadlines.
 REDIS := ^(RedisTests\.|GatewayTests\.SharedCacheTests)
 
-.PHONY: help run build test test-swift test-one test-clients test-clients-all conformance check format bench bench-chain bench-predict bench-rpc bench-gateway docs bench-evm check-interpreter check-plugin fuzz install clean tracer-vectors test-crash
+.PHONY: help run build test test-swift test-one test-clients test-clients-all conformance check format bench bench-chain bench-predict bench-risk bench-rpc bench-gateway docs bench-evm check-interpreter check-plugin fuzz install clean tracer-vectors test-crash
 .DEFAULT_GOAL := help
 
 help:  ## This list
@@ -143,6 +143,9 @@ bench-predict: $(BINARY)  ## Measure forecasts: their times, and their worth on 
 	@swift build -c $(CONFIGURATION) --product apus-bench
 	@.build/$(CONFIGURATION)/apus-bench prediction
 	@Benchmarks/prediction/mainnet-fees
+
+bench-risk: $(BINARY)  ## Measure points of risk on labelled addresses of the main network (fetched; 10 to 20 minutes)
+	@Benchmarks/analytics/mainnet-labels
 
 bench-rpc: $(BINARY)  ## Measure JSON-RPC beside nginx and a bare NIO server
 	@scripts/setup bench
