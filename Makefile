@@ -144,7 +144,7 @@ bench-predict: $(BINARY)  ## Measure forecasts: their times, and their worth on 
 	@.build/$(CONFIGURATION)/apus-bench prediction
 	@Benchmarks/prediction/mainnet-fees
 
-bench-risk: $(BINARY)  ## Measure points of risk on labelled addresses of the main network (fetched; 10 to 20 minutes)
+bench-risk: $(BINARY)  ## Measure points of risk on labelled addresses of the main network (fetched; six minutes)
 	@Benchmarks/analytics/mainnet-labels
 
 bench-rpc: $(BINARY)  ## Measure JSON-RPC beside nginx and a bare NIO server
