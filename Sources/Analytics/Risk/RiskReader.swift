@@ -147,7 +147,10 @@ final class RiskReader {
 
     private func withdrawals(in number: BlockNumber) throws -> [ValueMovement] {
         let place = Place(block: number, transaction: AnalyticsPlugin.outsideTransaction)
-        return try view.chain.block(number)?.block.withdrawals.map { withdrawals in
+        guard let stored = try view.chain.block(number) else {
+            throw StorageError.corrupted("an appearance in the analytics' tables")
+        }
+        return stored.block.withdrawals.map { withdrawals in
             withdrawals.enumerated().map { index, withdrawal in
                 ValueMovement(
                     place: place, ordinal: UInt32(index), from: nil, to: withdrawal.address,

@@ -103,13 +103,16 @@ extension EthNamespace {
                     transaction: $0.transaction, hash: $0.hash, sender: sender, place: nil)
             }
         }
-        let block = try chain.view.block(number)
-        let index = block?.block.transactions.indices.first { index in
-            block?.senders[index] == sender && block?.block.transactions[index].nonce == nonce
+        guard let stored = try chain.view.block(number) else { return nil }
+        let transactions = stored.block.transactions
+        let index = transactions.indices.first {
+            stored.senders[$0] == sender && transactions[$0].nonce == nonce
         }
-        guard let index else { return nil }
-        let location = TransactionLocation(blockNumber: number, index: index)
-        return try chain.view.transaction(at: location).map(TransactionResult.init)
+        return index.map {
+            TransactionResult(
+                transaction: transactions[$0], hash: stored.transactionHashes[$0], sender: sender,
+                place: TransactionPlace(stored.block.header, hash: stored.hash, index: $0))
+        }
     }
 }
 
