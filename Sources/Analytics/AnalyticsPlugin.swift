@@ -25,7 +25,7 @@ public final class AnalyticsPlugin: NodePlugin {
     static let definitionVersion: UInt32 = 2
 
     /// Raised whenever something else is kept than before.
-    static let tableVersion: UInt32 = 4
+    static let tableVersion: UInt32 = 5
 
     /// Stands for the transaction's index where the protocol itself pays.
     static let outsideTransaction = UInt32.max

@@ -86,6 +86,8 @@ struct BlockDigest {
     }
 
     private(set) var addresses: [AddressPart] = []
+    /// Where an address stands in ``addresses``.
+    private(set) var places: [Address: Int] = [:]
     private(set) var appearances: [Appearance] = []
     private(set) var pairs: [Pair] = []
     private(set) var transfers: [Transfer] = []
@@ -95,7 +97,6 @@ struct BlockDigest {
     private(set) var network = NetworkTotals()
 
     private let block: BlockNumber
-    private var addressIndex: [Address: Int] = [:]
     private var pairIndex: [UInt64: Int] = [:]
     /// Where the appearances of the transaction at hand begin.
     private var firstAppearance = 0
@@ -112,7 +113,7 @@ struct BlockDigest {
         network.baseFeeLeast = baseFee
         network.baseFeeMost = baseFee
         network.lastBlock = header.number
-        addressIndex.reserveCapacity(2 * stored.senders.count + 2)
+        places.reserveCapacity(2 * stored.senders.count + 2)
 
         var calls = committing.calls[...]
         var callIndex: UInt32 = 0
@@ -270,9 +271,9 @@ struct BlockDigest {
 
     private mutating func index(of address: Address) -> Int {
         let next = addresses.count
-        let index = addressIndex[address, default: next]
+        let index = places[address, default: next]
         guard index == next else { return index }
-        addressIndex[address] = next
+        places[address] = next
         addresses.append(AddressPart(address: address))
         return next
     }

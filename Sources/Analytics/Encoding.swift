@@ -58,6 +58,11 @@ struct Record {
         self.bytes = bytes
     }
 
+    /// Makes room for the next value, where many are written one after the other.
+    mutating func clear() {
+        bytes.removeAll(keepingCapacity: true)
+    }
+
     /// Whether everything is read.
     var isAtEnd: Bool { position >= bytes.count }
 

@@ -14,6 +14,8 @@ struct Indexing {
     private let batch: PluginBatch
     private var addresses: [Address] = []
     private var records: [AddressRecord] = []
+    /// Where an address of the block stands in both.
+    private var places: [Address: Int] = [:]
 
     init(batch: PluginBatch) {
         self.batch = batch
@@ -27,6 +29,7 @@ struct Indexing {
         var activeThisHour: UInt64 = 0
         var activeThisDay: UInt64 = 0
         addresses = digest.addresses.map(\.address)
+        places = digest.places
         records = []
         records.reserveCapacity(addresses.count)
         for part in digest.addresses {
@@ -49,8 +52,13 @@ struct Indexing {
             let place = Place(block: header.number, transaction: transaction)
             batch.insert(Table.movements, InnerMovement.key(place), InnerMovement.encoded(inside))
         }
+        var encoding = Record(capacity: 1024)
         for (address, record) in zip(addresses, records) {
-            try batch.put(Table.addresses, KeyBuilder.address(address), record.encoded)
+            encoding.clear()
+            record.write(to: &encoding)
+            // A copy has just the bytes that it needs, and many are remembered.
+            try batch.put(
+                Table.addresses, KeyBuilder.address(address), Bytes(encoding.bytes[...]))
         }
         try addWealth(committing.diff)
 
@@ -111,6 +119,10 @@ struct Indexing {
         let known = try totals(pair)
         var totals = known ?? PeerTotals()
         totals.add(pair.totals)
+        if known == nil {
+            try makeRoom(for: pair.second, in: pair.first)
+            try makeRoom(for: pair.first, in: pair.second)
+        }
         write(totals, known, pair.first, pair.second)
         write(totals.reversed, known?.reversed, pair.second, pair.first)
     }
@@ -129,42 +141,66 @@ struct Indexing {
         return try batch.value(Table.peers, key, as: PeerTotals.self)
     }
 
+    /// Counts a new peer. If there are many with it, those in the record go to the tables.
+    private func makeRoom(for peer: Int, in index: Int) throws(StorageError) {
+        let record = records[index]
+        record.peerCount += 1
+        guard record.hasManyPeers else {
+            let address = addresses[peer]
+            return record.peers.append(AddressRecord.Peer(address: address, totals: PeerTotals()))
+        }
+        let address = addresses[index]
+        for few in record.peers {
+            let isShared = try hasManyPeers(few.address)
+            batch.insert(
+                Table.peers, Self.peerKey(address, few.address),
+                few.totals.entry(recordKnows: !isShared))
+            addRank(few.totals.rank, address, few.address)
+            if isShared {
+                let totals = few.totals.reversed
+                replacePeer(
+                    few.address, address, totals.entry(recordKnows: true),
+                    with: totals.entry(recordKnows: false))
+            }
+        }
+        record.peers = []
+    }
+
+    private func hasManyPeers(_ address: Address) throws(StorageError) -> Bool {
+        if let place = places[address] { return records[place].hasManyPeers }
+        let key = KeyBuilder.address(address)
+        return try batch.value(Table.addresses, key, as: AddressRecord.self)?.hasManyPeers ?? false
+    }
+
     private func write(
         _ totals: PeerTotals, _ before: PeerTotals?, _ index: Int, _ other: Int
     ) {
         let (address, peer) = (addresses[index], addresses[other])
         let record = records[index]
-        if !record.hasManyPeers {
+        guard record.hasManyPeers else {
             if let place = record.peers.firstIndex(where: { $0.address == peer }) {
                 record.peers[place].totals = totals
-                return
             }
-            if record.peers.count < AddressRecord.fewLimit {
-                record.peers.append(AddressRecord.Peer(address: peer, totals: totals))
-                record.peerCount += 1
-                return
-            }
-            for few in record.peers { write(few.totals, nil, address, few.address) }
-            record.peers = []
+            return
         }
-        if before == nil { record.peerCount += 1 }
-        write(totals, before, address, peer)
+        let recordKnows = !records[other].hasManyPeers
+        replacePeer(
+            address, peer, before?.entry(recordKnows: recordKnows),
+            with: totals.entry(recordKnows: recordKnows))
+        if before?.rank != totals.rank { addRank(totals.rank, address, peer) }
     }
 
-    /// Into the tables.
-    private func write(
-        _ totals: PeerTotals, _ before: PeerTotals?, _ address: Address, _ peer: Address
+    private func replacePeer(
+        _ address: Address, _ peer: Address, _ present: Bytes?, with entry: Bytes
     ) {
-        batch.replace(
-            Table.peers, Self.peerKey(address, peer), before?.encoded, with: totals.encoded)
-        let oldRank = before?.rank
-        guard oldRank != totals.rank else { return }
-        if let oldRank {
-            batch.replace(Table.peerRanks, Self.rankKey(address, oldRank, peer), [], with: nil)
-        }
-        if let rank = totals.rank {
-            batch.replace(Table.peerRanks, Self.rankKey(address, rank, peer), nil, with: [])
-        }
+        guard present != entry else { return }
+        batch.replace(Table.peers, Self.peerKey(address, peer), present, with: entry)
+    }
+
+    /// The lower ranks of before stay: whoever reads meets the highest of a peer first.
+    private func addRank(_ rank: UInt16?, _ address: Address, _ peer: Address) {
+        guard let rank else { return }
+        batch.insert(Table.peerRanks, Self.rankKey(address, rank, peer), [])
     }
 
     // MARK: - Contracts
@@ -304,7 +340,7 @@ struct Indexing {
         try start.forEachAccount { address, account in
             let rank = Rank.of(account.balance)
             guard rank > 0 else { return }
-            batch.insert(Table.wealthRanks, Self.wealthKey(rank, address), [])
+            batch.insert(Table.wealthRanks, Self.wealthKey(account.balance, address), [])
             sums[rank, default: WealthRank()].add(account.balance)
         }
         for (rank, sum) in sums.sorted(by: { $0.key < $1.key }) {
@@ -321,14 +357,13 @@ struct Indexing {
             let (oldRank, newRank) = (Rank.of(before), Rank.of(after))
             if oldRank > 0 { changes[oldRank, default: ([], [])].from.append(before) }
             if newRank > 0 { changes[newRank, default: ([], [])].to.append(after) }
-            guard oldRank != newRank else { continue }
-            // An account is in the table under the rank of its balance, and nowhere else.
-            if oldRank > 0 {
-                batch.replace(Table.wealthRanks, Self.wealthKey(oldRank, address), [], with: nil)
-            }
-            if newRank > 0 {
-                batch.replace(Table.wealthRanks, Self.wealthKey(newRank, address), nil, with: [])
-            }
+            let (oldKey, newKey) = (
+                Self.wealthKey(before, address), Self.wealthKey(after, address)
+            )
+            guard oldKey != newKey else { continue }
+            // An account is in the table under its balance, and nowhere else.
+            if oldRank > 0 { batch.replace(Table.wealthRanks, oldKey, [], with: nil) }
+            if newRank > 0 { batch.insert(Table.wealthRanks, newKey, []) }
         }
         for (rank, change) in changes {
             let key = Self.bigEndian(rank)
@@ -390,9 +425,9 @@ struct Indexing {
         return key.bytes
     }
 
-    static func wealthKey(_ rank: UInt16, _ address: Address) -> Bytes {
+    static func wealthKey(_ balance: Wei, _ address: Address) -> Bytes {
         var key = KeyBuilder(capacity: 22)
-        key.append(~rank)
+        key.append(~Rank.wealth(balance))
         key.append(address)
         return key.bytes
     }
@@ -401,6 +436,17 @@ struct Indexing {
         var key = KeyBuilder(capacity: 8)
         key.append(number)
         return key.bytes
+    }
+}
+
+extension PeerTotals {
+    /// From so many interactions on a rank is more than one number, and whoever lists the peers with
+    /// the most has to read what they are.
+    private static let exactRanks: UInt64 = 16
+
+    /// What stands in `peers`: nothing where another record says it, as long as nobody reads many.
+    fileprivate func entry(recordKnows: Bool) -> Bytes {
+        recordKnows && interactions < Self.exactRanks ? [] : encoded
     }
 }
 

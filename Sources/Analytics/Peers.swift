@@ -13,7 +13,8 @@ extension PluginView {
             return peers
         }
         try forEach(Table.peers, prefix: KeyBuilder.address(address)) { key, value in
-            peers[try Self.peer(key[20...])] = try PeerTotals(decoding: value)
+            let peer = try Self.peer(key[20...])
+            peers[peer] = try totals(of: peer, with: address, value)
             return peers.count < limit
         }
         return peers
@@ -36,7 +37,7 @@ extension PluginView {
             try forEach(Table.peers, prefix: KeyBuilder.address(address)) { key, value in
                 let peer = try Self.peer(key[20...])
                 guard !known.contains(peer) else { return true }
-                let totals = try PeerTotals(decoding: value)
+                let totals = try totals(of: peer, with: address, value)
                 if totals.interactions > 0 { found.append((peer, totals)) }
                 return found.count < limit
             }
@@ -52,6 +53,7 @@ extension PluginView {
         _ address: Address, of count: UInt64, limit: Int
     ) throws -> [(peer: Address, totals: PeerTotals)] {
         var found: [Address] = []
+        var known: Set<Address> = []
         var rank: UInt16?
         try forEach(Table.peerRanks, prefix: KeyBuilder.address(address)) { key, _ in
             let current = ~(UInt16(key[20]) << 8 | UInt16(key[21]))
@@ -59,7 +61,9 @@ extension PluginView {
             // Of the ranks below sixteen each is one number: the first addresses are the ones.
             if current < 16, found.count >= limit { return false }
             rank = current
-            found.append(try Self.peer(key[22...]))
+            // The highest rank of a peer is the one that it has; the others are of before.
+            let peer = try Self.peer(key[22...])
+            if known.insert(peer).inserted { found.append(peer) }
             return true
         }
         return try totals(of: found, with: address, of: count)
@@ -76,20 +80,33 @@ extension PluginView {
             let wanted = Set(peers)
             try forEach(Table.peers, prefix: KeyBuilder.address(address)) { key, value in
                 let peer = try Self.peer(key[20...])
-                if wanted.contains(peer) { found.append((peer, try PeerTotals(decoding: value))) }
+                if wanted.contains(peer) {
+                    found.append((peer, try totals(of: peer, with: address, value)))
+                }
                 return true
             }
         } else {
             for peer in peers {
                 let key = Indexing.peerKey(address, peer)
-                guard let totals = try value(Table.peers, key, as: PeerTotals.self) else { break }
-                found.append((peer, totals))
+                guard let value = try value(Table.peers, key) else { break }
+                found.append((peer, try totals(of: peer, with: address, value)))
             }
         }
         guard found.count == peers.count else {
             throw StorageError.corrupted("a peer in the analytics' tables")
         }
         return found
+    }
+
+    /// What the table of peers says of one: nothing if that has few peers itself, so that its record
+    /// knows.
+    private func totals(
+        of peer: Address, with address: Address, _ value: Bytes
+    ) throws -> PeerTotals {
+        guard value.isEmpty else { return try PeerTotals(decoding: value) }
+        let known = try record(of: peer)?.peers.first { $0.address == address }
+        guard let known else { throw StorageError.corrupted("a peer in the analytics' tables") }
+        return known.totals.reversed
     }
 
     private static func peer(_ bytes: ArraySlice<UInt8>) throws(StorageError) -> Address {

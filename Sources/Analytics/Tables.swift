@@ -8,8 +8,8 @@
 //   ──────────────  ───────────────────────────────────────────────  ────────────────────────────────
 //   addresses       address[20]                                      `AddressRecord`
 //   pages           address[20] ‖ list[1] ‖ place of the first       entries of a `PagedList`
-//   peers           address[20] ‖ peer[20]                           `PeerTotals`
-//   peer_ranks      address[20] ‖ ~rank[2] ‖ peer[20]                empty; rank of the peer's count
+//   peers           address[20] ‖ peer[20]                           `PeerTotals`, or empty
+//   peer_ranks      address[20] ‖ ~rank[2] ‖ peer[20]                empty; ranks of the peer's count so far
 //   contracts       address[20] ‖ block[8] ‖ call[4]                 `Deployment`
 //   deployments     creator[20] ‖ block[8] ‖ call[4]                 contract address[20]
 //   transfers       block[8] ‖ page[4]                               sixteen `TokenTransfer`
@@ -18,7 +18,7 @@
 //   holder_ranks    token[20] ‖ ~rank[2] ‖ holder[20] ‖ id[32]       empty; rank of the balance
 //   network_hours   hour[4]                                          `NetworkTotals`
 //   network_days    day[4]                                           `NetworkTotals`
-//   wealth_ranks    ~rank[2] ‖ address[20]                           empty; rank of the balance
+//   wealth_ranks    ~rank[2] ‖ address[20]                           empty; `Rank.wealth` of the balance
 //   wealth          rank[2]                                          count, sum of that rank
 //   movements       block[8] ‖ transaction[4]                        `InnerMovement`s, in their order
 //
@@ -35,9 +35,12 @@
 //
 // A page is written once, when it is full. Payments are a list of their own: a coinbase has one in
 // every block, and its transactions are found without reading these. The peers of an address (the
-// holdings alike) leave its record for good when there are more than four. A pair is in both of its
-// addresses' places, so that it needs no reading while one of the two has it in its record. A peer
-// with a single interaction has no rank: such peers stand in `peers` by address as they should.
+// holdings alike) leave its record for good when there are more than four. What two addresses had to
+// do with each other is in the record of each that has few peers, and needs no reading there. In
+// `peers` it stands if neither record has it, and from sixteen interactions on, because who lists the
+// most of them reads many; before that the entry of a peer is empty. A peer with a single interaction
+// has no rank: such peers stand in `peers` by address as they should. A higher rank is added and the
+// lower ones stay: in the order of the ranks a peer comes first where it belongs.
 //
 // `movements` has what block and receipts do not tell: value that moved inside of transactions.
 //
@@ -80,6 +83,12 @@ enum Rank {
         let octave = number.bitWidth - 1
         let fraction = (number >> (octave - 3)).l0 & 7
         return UInt16(octave - 2) * 8 + UInt16(fraction)
+    }
+
+    /// The rank of a balance among all: an octave up to 2^60 wei, which is about an ether, as
+    /// most accounts have less, are never among the richest, and would move with each payment.
+    static func wealth(_ balance: Wei) -> UInt16 {
+        balance.bitWidth <= 60 ? UInt16(balance.bitWidth) : of(balance)
     }
 
     /// The least number of a rank.

@@ -22,6 +22,14 @@ public final class PluginBatch {
         var isDirty = false
         /// Whether any block of the batch has written it.
         var isChanged = false
+
+        func appendUndo(to record: inout Bytes) {
+            record.append(UInt8(truncatingIfNeeded: table))
+            record.append(count: key.bytes.count)
+            record.append(contentsOf: key.bytes)
+            record.append(count: previous.map { $0.count + 1 } ?? 0)
+            if let previous { record.append(contentsOf: previous) }
+        }
     }
 
     private let columns: PluginColumns
@@ -41,7 +49,10 @@ public final class PluginBatch {
         self.columns = columns
         self.snapshot = snapshot
         self.recent = recent
-        places = Array(repeating: [:], count: columns.tables.count)
+        // Room as for the last batch: dictionaries that grow hash everything anew each time.
+        let counts = recent?.lastCounts ?? Array(repeating: 0, count: columns.tables.count)
+        places = counts.map { Dictionary(minimumCapacity: $0) }
+        entries.reserveCapacity(counts.reduce(0, +))
     }
 
     /// The value under a key; `nil` if there is none.
@@ -108,18 +119,15 @@ public final class PluginBatch {
     /// Ends a block: keeps what undoes it, in the order of the keys, so that it does not depend on the
     /// order in which they were written.
     func seal(_ block: BlockReference) {
-        var record = Bytes()
         let written = inOrder(dirty)
+        var record = Bytes()
+        record.reserveCapacity(
+            written.reduce(0) { sum, place in
+                sum + entries[place].key.bytes.count + (entries[place].previous?.count ?? 0) + 8
+            })
         onlyBlock = onlyBlock == nil ? written : []
-        for place in written {
-            let entry = entries[place]
-            if entry.previous != entry.current {
-                record.append(UInt8(truncatingIfNeeded: entry.table))
-                record.append(count: entry.key.bytes.count)
-                record.append(contentsOf: entry.key.bytes)
-                record.append(count: entry.previous.map { $0.count + 1 } ?? 0)
-                if let previous = entry.previous { record.append(contentsOf: previous) }
-            }
+        for place in written where entries[place].previous != entries[place].current {
+            entries[place].appendUndo(to: &record)
         }
         sealWithoutUndo()
         if !record.isEmpty { undoRecords.append((Self.undoKey(block), record)) }
@@ -203,6 +211,7 @@ public final class PluginBatch {
     /// Hands on what the tables hold when the batch is written, once.
     func takeRecent(at block: BlockReference) -> RecentValues? {
         guard var recent = recent.take() else { return nil }
+        recent.lastCounts = places.map(\.count)
         for entry in entries where columns.arePoints[entry.table] {
             recent.set(entry.table, entry.key, entry.current)
         }

@@ -20,6 +20,8 @@ struct RecentValues: Sendable {
 
     /// The last block that the values include.
     var block: BlockReference
+    /// How many keys of each table the last batch had.
+    var lastCounts: [Int]
     private var young: [[HashedKey: Bytes?]]
     private var old: [[HashedKey: Bytes?]]
     private var youngBytes = 0
@@ -27,6 +29,7 @@ struct RecentValues: Sendable {
 
     init(at block: BlockReference, tables: Int, limit: Int = RecentValues.limit) {
         self.block = block
+        lastCounts = Array(repeating: 0, count: tables)
         young = Array(repeating: [:], count: tables)
         old = young
         self.limit = limit
@@ -47,7 +50,7 @@ struct RecentValues: Sendable {
         guard youngBytes > limit / 2 else { return }
         for table in young.indices {
             old[table] = young[table]
-            young[table] = [:]
+            young[table] = Dictionary(minimumCapacity: old[table].count)
         }
         youngBytes = 0
     }

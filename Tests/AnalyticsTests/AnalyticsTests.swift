@@ -110,6 +110,56 @@ import Testing
                 == true)
     }
 
+    @Test func `the contacts of all addresses are those of their transactions`() async throws {
+        typealias Step = AnalyticsFixture.Step
+        var random = SeededRandom(seed: 67)
+        let test = try AnalyticsFixture()
+        var blocks: [[Step]] = []
+        // Few meet often, many once: so that either side of a pair comes to have many peers first, and
+        // later, and never, before and after their sixteenth transaction.
+        for round in 0..<40 {
+            if round % 10 == 9 {
+                blocks.removeLast(4)
+                try await test.chain.rollback(to: UInt64(blocks.count))
+            }
+            let steps = (0..<Int.random(in: 0...60, using: &random)).map { _ in
+                let isOften = Int.random(in: 0..<3, using: &random) > 0
+                return Step(
+                    deed: .transfer,
+                    sender: Int.random(in: 0..<AnalyticsFixture.keys.count, using: &random),
+                    recipient: isOften
+                        ? Int.random(in: 0..<7, using: &random)
+                        : Int.random(in: 100..<130, using: &random),
+                    amount: 1)
+            }
+            try await test.produce(steps)
+            blocks.append(steps)
+        }
+        var expected: [Address: [Address: Int]] = [:]
+        for step in blocks.joined() {
+            let from = AnalyticsFixture.keys[step.sender].address
+            let to = AnalyticsFixture.recipient(step.recipient)
+            guard from != to else { continue }
+            expected[from, default: [:]][to, default: 0] += 1
+            expected[to, default: [:]][from, default: 0] += 1
+        }
+        #expect(expected.values.contains { $0.count > 4 && $0.values.contains { $0 > 16 } })
+        for (address, peers) in expected {
+            let sorted = peers.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            for limit in [2, 9, 100] {
+                let answer = try test.get(
+                    "/api/analytics/\(address.checksummed)/contacts", ["limit": "\(limit)"])
+                let contacts = try #require(answer["contacts"]?.arrayValue)
+                #expect(
+                    contacts.map { $0["address"]?.stringValue }
+                        == sorted.prefix(limit).map { $0.key.checksummed })
+                #expect(
+                    contacts.map { $0["interactions"]?.intValue }
+                        == sorted.prefix(limit).map(\.value))
+            }
+        }
+    }
+
     @Test func `figures of an address are those of its transactions`() async throws {
         let test = try AnalyticsFixture()
         typealias Step = AnalyticsFixture.Step
