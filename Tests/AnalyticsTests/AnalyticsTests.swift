@@ -69,7 +69,7 @@ import Testing
                 + (replayed.stored.block.withdrawals?.count ?? 0) + 1
             let written = entries() - before
             #expect(written > 0)
-            #expect(written <= 36 * Double(work) + 4, "\(work) in block \(block.stored.number)")
+            #expect(written <= 44 * Double(work) + 4, "\(work) in block \(block.stored.number)")
             allEntries += written
             allWork += Double(work)
         }
