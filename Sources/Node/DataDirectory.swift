@@ -104,8 +104,8 @@ private func checkRoom(at path: String) throws(StartupError) {
 public func databaseOptions(at path: String, cacheBytes: Int) -> DatabaseOptions {
     let writeBufferBytes = max(8 << 20, cacheBytes / 32)
     var options = DatabaseOptions(
-        path: path, cacheBytes: cacheBytes / 8 * 3, valueCacheBytes: cacheBytes / 16 * 3,
-        keptTrieBytes: cacheBytes / 16 * 3, writeBufferBytes: writeBufferBytes)
+        path: path, cacheBytes: cacheBytes / 8 * 3, valueCacheBytes: cacheBytes / 8,
+        keptTrieBytes: cacheBytes / 4, writeBufferBytes: writeBufferBytes)
     options.reserveBytes = UInt64(max(64 << 20, 4 * writeBufferBytes))
     return options
 }

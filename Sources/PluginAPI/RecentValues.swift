@@ -14,7 +14,7 @@ import Storage
 /// nothing it is lost. What was not used since half of the room was filled is forgotten, all at once.
 struct RecentValues: Sendable {
     /// Bytes of keys and values, about.
-    static let limit = 16 << 20
+    static let limit = 32 << 20
     /// What a value takes beside its bytes.
     private static let overhead = 160
 
