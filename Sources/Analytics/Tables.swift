@@ -45,8 +45,8 @@
 // `movements` has what block and receipts do not tell: value that moved inside of transactions.
 //
 // `hour` and `day` count from 1970, UTC. A rank is the logarithm of a number in
-// steps of an eighth octave (`Rank`): who has more never has a lower one, and an entry moves only when
-// its number has grown by a tenth.
+// steps of an eighth octave (`Rank`; of small balances a whole one): who has more never has a lower one,
+// and there is something to write only when a number has grown by a tenth.
 
 import PluginAPI
 import Primitives

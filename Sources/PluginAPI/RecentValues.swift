@@ -20,7 +20,7 @@ struct RecentValues: Sendable {
 
     /// The last block that the values include.
     var block: BlockReference
-    /// How many keys of each table the last batch had.
+    /// How many keys of each table the last batch had: what the next may need room for.
     var lastCounts: [Int]
     private var young: [[HashedKey: Bytes?]]
     private var old: [[HashedKey: Bytes?]]
