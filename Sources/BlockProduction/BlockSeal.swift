@@ -70,7 +70,11 @@ public final class SealStore: CommitParticipant {
     }
 
     /// Writes the seals of the blocks that are added.
-    public func write(
+    public func prepare(_ change: HeadChange) -> CommitStep {
+        { [self] (batch) throws(ChainError) in try write(change, to: &batch) }
+    }
+
+    private func write(
         _ change: HeadChange, to batch: inout WriteBatch
     ) throws(ChainError) {
         guard let column = change.before.snapshot.database.column(Self.family) else {

@@ -165,7 +165,7 @@ extension Blockchain {
             committed: branch.blocks)
         try branch.finish { (tip, batch) throws(ChainError) in
             try pruneHistory(in: tip, head: tip.number, &batch)
-            try tellParticipants(change, batch: &batch)
+            for step in prepare(change) { try step(&batch) }
         }
         let tip = branch.tip
         let head = try write(branch.batch) { (snapshot) throws(ChainError) in

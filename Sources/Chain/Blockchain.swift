@@ -135,12 +135,7 @@ public actor Blockchain {
         try refuseIfBad(recovered)
         let outcome = try execute(recovered, on: head.view)
         do {
-            return try commit(block, senders: recovered.senders, outcome, on: head) {
-                (header, root) throws(ChainError) in
-                guard header.stateRoot == root else {
-                    throw .invalidBlock(.stateRoot(have: header.stateRoot, want: root))
-                }
-            }.head
+            return try commit(recovered, outcome, on: head).head
         } catch {
             throw remembering(error, recovered, on: head.view)
         }
@@ -193,34 +188,84 @@ public actor Blockchain {
         guard built.block.header.parentHash == head.hash else {
             throw .notChildOfHead(parent: built.block.header.parentHash, head: head.hash)
         }
-        return try commit(built.block, senders: built.senders, built.outcome, on: head) {
-            (header, root) throws(ChainError) in
-            header.stateRoot = root
-            seal(&header)
-        }
+        let view = head.view
+        let begin = ContinuousClock.now
+        var batch = WriteBatch(for: database)
+        var block = built.block
+        let diff = view.diff(with: built.outcome)
+        block.header.stateRoot = try view.apply(diff, of: block.header.number, to: &batch)
+        let rooted = ContinuousClock.now
+        seal(&block.header)
+        let change = HeadChange(
+            before: view, reverted: [],
+            committed: [
+                view.committing(
+                    block, block.hash(), senders: built.senders, built.outcome, diff)
+            ])
+        let wasBeside = try put(change.committed[0], on: view, &batch)
+        let committed = try finish(change, prepare(change), wasBeside: wasBeside, &batch)
+        spend(stateRoot: rooted - begin, commit: ContinuousClock.now - rooted)
+        return committed
     }
 
-    /// Writes a block, its outcome and the head in one batch, and tells everyone.
-    ///
-    /// - Parameter complete: gets the header and the state root, and checks or completes it.
+    /// Writes a block from elsewhere, its outcome and the head in one batch, and tells everyone.
     private func commit(
-        _ block: Block, senders: [Address], _ outcome: BlockOutcome, on head: Head,
-        complete: (inout Header, Hash256) throws(ChainError) -> Void
+        _ recovered: RecoveredBlock, _ outcome: BlockOutcome, on head: Head
     ) throws(ChainError) -> CommittedBlock {
         let view = head.view
         let begin = ContinuousClock.now
-        var rooted = begin
         var batch = WriteBatch(for: database)
-        let added = try view.add(block, senders: senders, outcome, to: &batch) {
-            (header, root) throws(ChainError) in
+        let added = view.committing(recovered, outcome)
+        let change = HeadChange(before: view, reverted: [], committed: [added])
+        // The header says all, so whoever takes part need not wait for the state root.
+        let isLarge = added.receipts.count >= ChainLimits.receiptsPreparedBeside
+        let errand = isLarge ? Errand { [self] in prepare(change) } : nil
+        let applying = ContinuousClock.now
+        let rooted: ContinuousClock.Instant
+        let wasBeside: Bool
+        do {
+            let root = try view.apply(added.diff, of: added.stored.number, to: &batch)
             rooted = ContinuousClock.now
-            try complete(&header, root)
+            try recovered.block.header.check(stateRoot: root)
+            wasBeside = try put(added, on: view, &batch)
+        } catch {
+            _ = errand?.result()
+            throw error
         }
+        let steps = errand?.result() ?? prepare(change)
+        let committed = try finish(change, steps, wasBeside: wasBeside, &batch)
+        spend(
+            stateRoot: rooted - applying,
+            commit: applying - begin + (ContinuousClock.now - rooted))
+        return committed
+    }
+
+    private nonisolated func spend(stateRoot: Duration, commit: Duration) {
+        spent.withLock { spent in
+            spent.stateRoot += stateRoot
+            spent.commit += commit
+        }
+    }
+
+    /// Puts a block into a batch that has its state, and what else goes with the commit.
+    ///
+    /// - Returns: whether the block was beside the chain.
+    private func put(
+        _ added: CommittingBlock, on view: ChainView, _ batch: inout WriteBatch
+    ) throws(ChainError) -> Bool {
+        try view.write(added, to: &batch)
+        try pruneHistory(in: view, head: added.stored.number, &batch)
+        return try removeFromBeside(added.stored, in: view, &batch)
+    }
+
+    /// Writes the batch of a block on the head, and tells everyone.
+    private func finish(
+        _ change: HeadChange, _ steps: [CommitStep], wasBeside: Bool, _ batch: inout WriteBatch
+    ) throws(ChainError) -> CommittedBlock {
+        let view = change.before
+        let added = change.committed[0]
         let stored = added.stored
-        let wasBeside = try removeFromBeside(stored, in: view, &batch)
-        try pruneHistory(in: view, head: stored.number, &batch)
-        try tellParticipants(
-            HeadChange(before: view, reverted: [], committed: [added]), batch: &batch)
+        for step in steps { try step(&batch) }
         let next = try write(batch) { (snapshot) throws(ChainError) in
             try ChainView(
                 snapshot, config: config, identity: identity, hash: stored.hash,
@@ -229,11 +274,7 @@ public actor Blockchain {
                 pendingOverrides: [], pendingDiff: StateDiff(), recordsCalls: view.recordsCalls)
         }
         if wasBeside { sideBlockCount -= 1 }
-        spent.withLock { spent in
-            spent.stateRoot += rooted - begin
-            spent.commit += ContinuousClock.now - rooted
-        }
-        let committed = CommittedBlock(stored: stored, receipts: outcome.receipts, head: next)
+        let committed = CommittedBlock(stored: stored, receipts: added.receipts, head: next)
         observers.publish(.committed(committed))
         return committed
     }
@@ -331,8 +372,9 @@ public actor Blockchain {
         }
         if number < head.number {
             let reverted = try undoneBlocks((number + 1)...head.number, of: view)
-            try tellParticipants(
-                HeadChange(before: view, reverted: reverted, committed: []), batch: &batch)
+            for step in prepare(HeadChange(before: view, reverted: reverted, committed: [])) {
+                try step(&batch)
+            }
         }
         let next = try write(batch) { [identity] (snapshot) throws(ChainError) in
             try ChainView(
@@ -385,11 +427,9 @@ public actor Blockchain {
         observers.finish()
     }
 
-    /// Lets those who take part write into a batch that moves the head.
-    func tellParticipants(
-        _ change: HeadChange, batch: inout WriteBatch
-    ) throws(ChainError) {
-        for participant in options.participants { try participant.write(change, to: &batch) }
+    /// Lets those who take part work out what a change of the head means to them.
+    nonisolated func prepare(_ change: HeadChange) -> [CommitStep] {
+        options.participants.map { $0.prepare(change) }
     }
 
     /// Writes a batch and makes what it leads to the head.

@@ -83,14 +83,11 @@ final class Branch {
     func append(
         _ recovered: RecoveredBlock, _ outcome: BlockOutcome
     ) throws(ChainError) -> StoredBlock {
-        let added = try tip.add(
-            recovered.block, senders: recovered.senders, outcome, to: &batch
-        ) { (header, root) throws(ChainError) in
-            guard header.stateRoot == root else {
-                throw .invalidBlock(.stateRoot(have: header.stateRoot, want: root))
-            }
-        }
+        let added = tip.committing(recovered, outcome)
         let stored = added.stored
+        let root = try tip.apply(added.diff, of: stored.number, to: &batch)
+        try stored.block.header.check(stateRoot: root)
+        try tip.write(added, to: &batch)
         tip.store.removeSideBlock(
             BlockReference(number: stored.number, hash: stored.hash), from: &batch)
         tip = try ChainView(
@@ -110,36 +107,63 @@ final class Branch {
     }
 }
 
+// What a block on a head is committed with, in the order of the steps.
+
 extension ChainView {
-    /// Puts a block with its outcome on this head into a batch: the block, its receipts and
-    /// indexes, the state, the tries, what undoes them, and the head.
-    ///
-    /// - Parameter complete: gets the header and the state root, and checks or completes it.
-    func add(
-        _ block: Block, senders: [Address], _ outcome: BlockOutcome, to batch: inout WriteBatch,
-        complete: (inout Header, Hash256) throws(ChainError) -> Void
-    ) throws(ChainError) -> CommittingBlock {
-        var block = block
+    /// All that a block changes in the state, with what was changed by hand before it.
+    func diff(with outcome: BlockOutcome) -> StateDiff {
         var diff = pendingDiff
         diff.merge(outcome.diff)
-        let root: Hash256
+        return diff
+    }
+
+    /// A block from elsewhere on this head, with what came of it.
+    func committing(_ recovered: RecoveredBlock, _ outcome: BlockOutcome) -> CommittingBlock {
+        committing(
+            recovered.block, recovered.hash, senders: recovered.senders, outcome,
+            diff(with: outcome))
+    }
+
+    /// A block on this head, with what came of it.
+    func committing(
+        _ block: Block, _ hash: Hash256, senders: [Address], _ outcome: BlockOutcome,
+        _ diff: StateDiff
+    ) -> CommittingBlock {
+        CommittingBlock(
+            stored: StoredBlock(
+                hash: hash, block: block, senders: senders,
+                transactionHashes: block.transactions.map { $0.hash() },
+                totalDifficulty: totalDifficulty &+ block.header.difficulty),
+            receipts: outcome.receipts, diff: diff, calls: outcome.calls ?? [])
+    }
+
+    /// Puts what a block changes into a batch: the state, its history, and the tries.
+    ///
+    /// - Returns: the state root after the block.
+    func apply(
+        _ diff: StateDiff, of number: BlockNumber, to batch: inout WriteBatch
+    ) throws(ChainError) -> Hash256 {
         do {
-            root = try world.apply(
-                diff, of: block.header.number, parentRoot: header.stateRoot, to: &batch)
+            return try world.apply(
+                diff, of: number, parentRoot: header.stateRoot, to: &batch)
         } catch {
             throw ChainError(error)
         }
-        try complete(&block.header, root)
-        let stored = StoredBlock(
-            hash: block.hash(), block: block, senders: senders,
-            transactionHashes: block.transactions.map { $0.hash() },
-            totalDifficulty: totalDifficulty &+ block.header.difficulty)
-        do {
-            try store.write(stored, receipts: outcome.receipts, to: &batch)
-        } catch {
-            throw ChainError(error)
+    }
+
+    /// Puts a block into a batch: its parts, its receipts and indexes, and the head.
+    func write(_ added: CommittingBlock, to batch: inout WriteBatch) throws(ChainError) {
+        try storing { () throws(StorageError) in
+            try store.write(added.stored, receipts: added.receipts, to: &batch)
         }
-        return CommittingBlock(
-            stored: stored, receipts: outcome.receipts, diff: diff, calls: outcome.calls ?? [])
+    }
+}
+
+extension Header {
+    /// - Throws: `invalidBlock` if the state root is another one than the header says.
+    func check(stateRoot root: Hash256) throws(ChainError) {
+        guard stateRoot == root else {
+            throw .invalidBlock(.stateRoot(have: stateRoot, want: root))
+        }
     }
 }

@@ -84,4 +84,7 @@ public enum ChainLimits {
     /// Transactions for which spreading the recovery of senders over cores costs more than it
     /// saves.
     static let sendersPerTask = 16
+    /// Transactions from which on those who take part in a commit work beside the state root: a
+    /// millisecond of work, so that another thread has begun with it in time.
+    static let receiptsPreparedBeside = 64
 }

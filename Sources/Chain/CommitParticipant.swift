@@ -7,20 +7,31 @@ public import Storage
 /// disagree with it.
 ///
 /// The core knows no more of plugins than this. A participant owns column families
-/// (``PluginFamily``, declared in ``DatabaseOptions/pluginFamilies``), and is called on the
-/// writer's thread, once for every batch that moves the head. It must not wait for anything.
+/// (``PluginFamily``, declared in ``DatabaseOptions/pluginFamilies``), and is asked once for every
+/// batch that moves the head. It must not wait for anything.
 public protocol CommitParticipant: AnyObject, Sendable {
     /// Whether it looks at ``CommittingBlock/calls``. Asked once, when the chain is opened.
     var needsCalls: Bool { get }
 
-    /// Writes what a change of the head means to the participant.
+    /// Works out what a change of the head means to the participant.
     ///
-    /// A batch that is written moves the head and this index together; one that is not, for
-    /// whatever reason, moves neither, and the next call comes with the same ``HeadChange/before``.
+    /// One change at a time, on any thread: for a block with many transactions while its state root
+    /// is made. The change may come to nothing, because the root is not that of the header or the
+    /// batch is not written; the next call then comes with the same ``HeadChange/before``. So what
+    /// lasts is left to the step.
     ///
-    /// - Throws: `participantFailed`, and nothing is written, neither of this nor of the block.
-    func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError)
+    /// - Returns: what writes it.
+    func prepare(_ change: HeadChange) -> CommitStep
 }
+
+/// Writes what a participant has prepared into the batch of the change. Called once, on the writer's
+/// thread, if the change is valid.
+///
+/// A batch that is written moves the head and the index together; one that is not, for whatever
+/// reason, moves neither.
+///
+/// Throws `participantFailed`, and nothing is written, neither of this nor of the block.
+public typealias CommitStep = @Sendable (inout WriteBatch) throws(ChainError) -> Void
 
 /// A change of the head in one batch: blocks that are undone, and then blocks that are added.
 public struct HeadChange: Sendable {

@@ -163,7 +163,13 @@ public final class EventFeed: CommitParticipant {
     // MARK: - With the chain
 
     /// Appends what happens.
-    public func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
+    public func prepare(_ change: HeadChange) -> CommitStep {
+        { [self] (batch) throws(ChainError) in try append(change, to: &batch) }
+    }
+
+    private func append(
+        _ change: HeadChange, to batch: inout WriteBatch
+    ) throws(ChainError) {
         let (columns, acknowledged, following) = state.withLock {
             ($0.columns, $0.acknowledged, $0.following)
         }

@@ -40,8 +40,9 @@ public protocol NodePlugin: AnyObject, Sendable {
     /// state is retained. Only called for a plugin with tables, once for each version of it.
     func indexBegins(_ start: IndexStart, _ batch: PluginBatch) throws
 
-    /// A block becomes part of the chain. On the thread that writes the chain: take microseconds,
-    /// wait for nothing.
+    /// A block becomes part of the chain, if its state root is right and the batch is written: what has
+    /// to be exact goes into the batch. The chain waits: take microseconds, wait for nothing. One
+    /// block at a time, but not always on the same thread.
     func blockCommitted(_ block: CommittingBlock, _ batch: PluginBatch) throws
 
     /// A block leaves the chain. What ``blockCommitted(_:_:)`` wrote for it has been taken back in

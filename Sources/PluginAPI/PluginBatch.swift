@@ -182,34 +182,25 @@ public final class PluginBatch {
         }
     }
 
-    /// Moves everything into the batch of the chain, in the order of the keys: so the database finds
-    /// the place of the next beside that of the last.
+    /// Ends the batch: what is to be written, in the order of the keys, so that the database finds the
+    /// place of the next beside that of the last.
     ///
-    /// - Returns: how many entries were written.
-    @discardableResult
-    func write(to batch: inout WriteBatch) -> Int {
+    /// - Parameter block: the last block in it; what the tables hold then is handed on once the batch
+    ///   is written. `nil` hands on nothing.
+    func finish(at block: BlockReference? = nil) -> PluginChanges {
         let changed = entries.indices.filter { entries[$0].isChanged }
         let order = onlyBlock?.count == changed.count ? onlyBlock : nil
+        var changes: [PluginChanges.Entry] = []
+        changes.reserveCapacity(changed.count + undoRecords.count)
         for place in order ?? inOrder(changed) {
             let entry = entries[place]
-            if let value = entry.current {
-                batch.put(columns.tables[entry.table], entry.key.bytes, value)
-            } else {
-                batch.delete(columns.tables[entry.table], entry.key.bytes)
-            }
+            changes.append((columns.tables[entry.table], entry.key.bytes, entry.current))
         }
-        for (key, value) in undoRecords {
-            if let value {
-                batch.put(columns.undo, key, value)
-            } else {
-                batch.delete(columns.undo, key)
-            }
-        }
-        return changed.count + undoRecords.count
+        for (key, value) in undoRecords { changes.append((columns.undo, key, value)) }
+        return PluginChanges(entries: changes, recent: block.flatMap { takeRecent(at: $0) })
     }
 
-    /// Hands on what the tables hold when the batch is written, once.
-    func takeRecent(at block: BlockReference) -> RecentValues? {
+    private func takeRecent(at block: BlockReference) -> RecentValues? {
         guard var recent = recent.take() else { return nil }
         recent.lastCounts = places.map(\.count)
         for entry in entries where columns.arePoints[entry.table] {
@@ -233,6 +224,29 @@ public final class PluginBatch {
 
     private static func undoKey(_ block: BlockReference) -> Bytes {
         Bytes(bigEndian: block.number) + block.hash.bytes
+    }
+}
+
+/// What a plugin's batch has come to.
+struct PluginChanges: Sendable {
+    typealias Entry = (column: PluginColumn, key: Bytes, value: Bytes?)
+
+    fileprivate let entries: [Entry]
+    /// What the tables hold once this is written, as far as it is known.
+    let recent: RecentValues?
+
+    /// How many entries it has.
+    var count: Int { entries.count }
+
+    /// Puts it into the batch of the chain.
+    func write(to batch: inout WriteBatch) {
+        for (column, key, value) in entries {
+            if let value {
+                batch.put(column, key, value)
+            } else {
+                batch.delete(column, key)
+            }
+        }
     }
 }
 

@@ -145,21 +145,57 @@ final class PluginIndex: CommitParticipant {
 
     // MARK: - With the chain
 
-    func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
+    /// What a change of the head means to the tables.
+    private struct Carried: Sendable {
+        var head: BlockNumber
+        /// Where the index stands when the change is written.
+        var position: BlockReference
+        /// What is written for it; `nil` if the index stays where it is.
+        var changes: PluginChanges?
+    }
+
+    func prepare(_ change: HeadChange) -> CommitStep {
+        let clock = ContinuousClock.now
+        let carried = state.withLock { state -> Result<Carried?, any Error> in
+            guard state.failure == nil, let columns = state.columns else { return .success(nil) }
+            return Result { try carry(change, columns, &state) }
+        }
+        let time = clock.duration(to: .now)
+        return { [self] (batch) throws(ChainError) in try write(carried, after: time, to: &batch) }
+    }
+
+    private func write(
+        _ carried: Result<Carried?, any Error>, after time: Duration, to batch: inout WriteBatch
+    ) throws(ChainError) {
         let clock = ContinuousClock.now
         let failure = state.withLock { state -> String? in
             guard state.failure == nil, let columns = state.columns else { return state.failure }
             do {
-                try carry(change, columns, &state, to: &batch)
+                if let carried = try carried.get() { write(carried, columns, &state, to: &batch) }
                 return nil
             } catch {
                 return "\(error)"
             }
         }
-        timing.observe(clock.duration(to: .now).seconds, manifest.name)
+        timing.observe((time + clock.duration(to: .now)).seconds, manifest.name)
         guard let failure else { return }
         fail(failure)
         try refuse(failure)
+    }
+
+    private func write(
+        _ carried: Carried, _ columns: PluginColumns, _ state: inout State,
+        to batch: inout WriteBatch
+    ) {
+        // Also where nothing is carried: a catch-up must not take an older block for the head.
+        state.head = carried.head
+        state.isLive = carried.position.number == carried.head
+        guard let changes = carried.changes else { return }
+        changes.write(to: &batch)
+        entryCount.add(Double(changes.count), manifest.name)
+        batch.put(columns.meta, MetaKey.cursor, carried.position.bytes)
+        state.recent = changes.recent
+        state.indexed = carried.position.number
     }
 
     /// Refuses a commit after a failure, if that is the policy.
@@ -171,12 +207,11 @@ final class PluginIndex: CommitParticipant {
     }
 
     private func carry(
-        _ change: HeadChange, _ columns: PluginColumns, _ state: inout State,
-        to batch: inout WriteBatch
-    ) throws {
+        _ change: HeadChange, _ columns: PluginColumns, _ state: inout State
+    ) throws -> Carried? {
         // Not the snapshot of the change: blocks may have been caught up with since it was taken.
         let snapshot = change.before.snapshot.database.snapshot()
-        guard let cursor = try self.cursor(columns, snapshot) else { return }
+        guard let cursor = try self.cursor(columns, snapshot) else { return nil }
         let changes = PluginBatch(
             columns, snapshot, recent: Self.recent(&state, at: cursor, columns))
         var position = cursor
@@ -201,20 +236,11 @@ final class PluginIndex: CommitParticipant {
         let head =
             change.committed.last?.reference.number
             ?? change.reverted.last.map { $0.number - 1 } ?? change.before.number
-        // Also where nothing is carried: a catch-up must not take an older block for the head.
-        state.head = head
-        guard position != cursor else {
-            state.isLive = position.number == head
-            return
-        }
+        guard position != cursor else { return Carried(head: head, position: cursor) }
         changes.sealWithoutUndo()
         let oldest = change.before.oldestState
         if oldest > 0 { try changes.forgetUndo(before: oldest) }
-        entryCount.add(Double(changes.write(to: &batch)), manifest.name)
-        batch.put(columns.meta, MetaKey.cursor, position.bytes)
-        state.recent = changes.takeRecent(at: position)
-        state.indexed = position.number
-        state.isLive = position.number == head
+        return Carried(head: head, position: position, changes: changes.finish(at: position))
     }
 
     /// Takes what is known of the tables at a block out of the state.
@@ -277,18 +303,24 @@ final class PluginIndex: CommitParticipant {
             let snapshot = database.snapshot()
             // A commit may have reverted blocks, or carried the index along, meanwhile.
             guard try self.cursor(columns, snapshot) == cursor else { return false }
+            guard let last = blocks.last else {
+                state.isLive = cursor == view.reference && state.head == view.number
+                return state.isLive
+            }
             let changes = PluginBatch(
                 columns, snapshot, recent: Self.recent(&state, at: cursor, columns))
             for block in blocks {
                 try plugin.blockCommitted(block, changes)
                 changes.seal(block.reference)
             }
+            let position = last.reference
+            let finished = changes.finish(at: position)
             var batch = WriteBatch(for: database)
-            entryCount.add(Double(changes.write(to: &batch)), manifest.name)
-            let position = blocks.last?.reference ?? cursor
+            finished.write(to: &batch)
+            entryCount.add(Double(finished.count), manifest.name)
             batch.put(columns.meta, MetaKey.cursor, position.bytes)
             try database.write(batch, durability: .buffered)
-            state.recent = changes.takeRecent(at: position)
+            state.recent = finished.recent
             state.indexed = position.number
             state.isLive = position == view.reference && state.head == view.number
             return state.isLive
@@ -305,7 +337,7 @@ final class PluginIndex: CommitParticipant {
             let changes = PluginBatch(columns, view.snapshot.database.snapshot())
             try plugin.indexBegins(IndexStart(block: start, chain: view), changes)
             var batch = WriteBatch(for: view.snapshot.database)
-            changes.write(to: &batch)
+            changes.finish().write(to: &batch)
             batch.put(columns.meta, MetaKey.start, start.bytes)
             batch.put(columns.meta, MetaKey.cursor, start.bytes)
             try view.snapshot.database.write(batch, durability: .buffered)
@@ -331,7 +363,7 @@ final class PluginIndex: CommitParticipant {
             changes.sealWithoutUndo()
             let position = BlockReference(number: cursor.number - 1, hash: parent)
             var batch = WriteBatch(for: view.snapshot.database)
-            changes.write(to: &batch)
+            changes.finish().write(to: &batch)
             batch.put(columns.meta, MetaKey.cursor, position.bytes)
             try view.snapshot.database.write(batch, durability: .buffered)
             state.indexed = position.number

@@ -16,7 +16,13 @@ private final class Index: CommitParticipant {
         self.needsCalls = needsCalls
     }
 
-    func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
+    func prepare(_ change: HeadChange) -> CommitStep {
+        { [self] (batch) throws(ChainError) in try write(change, to: &batch) }
+    }
+
+    private func write(
+        _ change: HeadChange, to batch: inout WriteBatch
+    ) throws(ChainError) {
         guard let column = change.before.snapshot.database.column(Self.family) else { return }
         for block in change.reverted { batch.delete(column, [UInt8(block.number)]) }
         for block in change.committed {

@@ -108,9 +108,11 @@ final class FailingPlugin: NodePlugin {
 final class PairRefusal: CommitParticipant {
     let needsCalls = false
 
-    func write(_ change: HeadChange, to batch: inout WriteBatch) throws(ChainError) {
-        if change.committed.contains(where: { $0.stored.senders.count == 2 }) {
-            throw .participantFailed("not two")
+    func prepare(_ change: HeadChange) -> CommitStep {
+        { (_) throws(ChainError) in
+            if change.committed.contains(where: { $0.stored.senders.count == 2 }) {
+                throw .participantFailed("not two")
+            }
         }
     }
 }

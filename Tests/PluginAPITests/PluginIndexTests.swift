@@ -207,6 +207,50 @@ import Testing
         #expect(try test.contents()["counts"]?[FixedKeys.alice.address.bytes] == [2])
     }
 
+    @Test func `the index of imported blocks, large and small, is that of produced ones`()
+        async throws
+    {
+        let source = try PluginFixture(directory)
+        let test = try PluginFixture(try TemporaryDirectory())
+        // A large block is worked out beside its state root.
+        for count in [100, 1, 64, 63] {
+            let block = try await source.produce(count)
+            try await test.chain.importBlock(block.block)
+            #expect(try test.contents() == source.contents(), "a block of \(count)")
+        }
+        try await test.chain.rollback(to: 1)
+        try await source.chain.rollback(to: 1)
+        #expect(try test.contents() == source.contents())
+    }
+
+    @Test(arguments: [1, 100])
+    func `a block with a wrong state root leaves nothing in an index, nor a failure`(
+        count: Int
+    ) async throws {
+        let source = try PluginFixture(directory)
+        let test = try PluginFixture(try TemporaryDirectory(), policy: .stop)
+        try await test.chain.importBlock(try await source.produce(count).block)
+        let good = try await source.produce(count).block
+        var wrong = good
+        wrong.header.stateRoot = .zero
+        let before = try test.contents()
+        let plugin = try #require(test.host.plugin(CountingPlugin.self))
+        for failsAt in [2, nil] as [BlockNumber?] {
+            plugin.failsAt.withLock { $0 = failsAt }
+            await #expect {
+                // Another hash each time, so that it is not known for wrong.
+                wrong.header.extraData.append(1)
+                try await test.chain.importBlock(wrong)
+            } throws: { error in
+                if case .invalidBlock(.stateRoot) = error as? ChainError { true } else { false }
+            }
+            #expect(try test.contents() == before)
+        }
+        try await test.chain.importBlock(good)
+        #expect(try test.contents() == source.contents())
+        #expect(progress(test) == .ok)
+    }
+
     @Test func `what cannot be reverted any more needs no undo`() async throws {
         let test = try PluginFixture(directory, history: .blocks(2))
         for _ in 0..<8 { try await test.produce(1) }
