@@ -5,17 +5,24 @@ import Synchronization
 /// Ends the runs of the virtual machine that were given it, from any thread and for good. What runs
 /// halts as `cancelled` at its next jump or call, all frames of it, and takes back its changes.
 ///
-/// The interpreters look at one word, zero or negative, together with the gas at the entry of a block.
+/// The interpreters look at one word, negative once it is cancelled, together with the gas at the entry
+/// of a block.
 ///
 /// SAFETY: the word is made in `init` and freed in `deinit`; whoever reads it holds a reference.
 public final class Cancellation: @unchecked Sendable {
     let word: UnsafeMutablePointer<Atomic<Int>>
 
     /// Nothing is cancelled yet.
-    public init() {
+    ///
+    /// - Parameter isBrief: ends the runs as well where a precompile would cost more than
+    ///   ``longPrecompile``, because nothing looks at the word as long as that works.
+    public init(isBrief: Bool = false) {
         word = .allocate(capacity: 1)
-        word.initialize(to: Atomic(0))
+        word.initialize(to: Atomic(isBrief ? 1 : 0))
     }
+
+    /// The gas of a precompile that is too long for a brief run: a millisecond, about.
+    static let longPrecompile = 20_000
 
     deinit {
         word.deinitialize(count: 1)
@@ -35,4 +42,13 @@ public final class Cancellation: @unchecked Sendable {
 extension Machine {
     @inline(always)
     var isCancelled: Bool { cancellation.pointee.load(ordering: .relaxed) < 0 }
+
+    /// Cancels a brief run.
+    ///
+    /// - Returns: whether it is one.
+    func cancelIfBrief() -> Bool {
+        guard cancellation.pointee.load(ordering: .relaxed) != 0 else { return false }
+        cancellation.pointee.store(.min, ordering: .relaxed)
+        return true
+    }
 }

@@ -10,6 +10,8 @@ struct PendingCall: Sendable {
     /// Where a call may run, cheapest first.
     enum Rank: Int, Comparable {
         case inline
+        /// Tried on the event loop if it comes alone, else as `pooled`.
+        case tried
         case pooled
         case awaited
 
@@ -56,7 +58,11 @@ struct PendingCall: Sendable {
         case .instant:
             let mentionsPending = request.params.map { Self.mentionsPending(text, $0) }
             rank = mentionsPending ?? false ? .pooled : .inline
-        case .execution: rank = .pooled
+        case .execution:
+            let isSmall = request.params.map {
+                $0.count <= CallTrials.bytes && !Self.mentionsPending(text, $0)
+            }
+            rank = method.isTried && isSmall ?? true ? .tried : .pooled
         case .command: rank = .awaited
         }
     }
@@ -86,7 +92,7 @@ struct MessageRun: Sendable {
     let text: Bytes
     let calls: [PendingCall]
     let isBatch: Bool
-    let context: RPCContext
+    var context: RPCContext
     private let observe: (@Sendable (_ method: String?, _ error: RPCError?) -> Void)?
     private var index = 0
     private var writer: JSONWriter
@@ -126,20 +132,29 @@ struct MessageRun: Sendable {
 
     /// Answers the next call, which is this one, and moves on.
     mutating func answer(_ call: PendingCall, _ result: Result<any RPCResult, RPCError>) {
-        write(call) { writer, _, _ throws(RPCError) in
+        let failure = write(call) { writer, _, _ throws(RPCError) in
             switch result {
             case .success(let value): value.write(to: &writer)
             case .failure(let error): throw error
             }
         }
+        tell(call, failure)
     }
 
-    /// Answers the next call, which is this one, with what the closure writes, and moves on.
+    /// Tells whoever observes that a call was answered, and with what error.
+    func tell(_ call: PendingCall, _ failure: RPCError?) {
+        observe?(call.declaredName, failure)
+    }
+
+    /// Answers the next call, which is this one, with what the closure writes, and moves on. Nobody
+    /// is told of it yet.
+    ///
+    /// - Returns: what the closure threw.
     mutating func write(
         _ call: PendingCall,
         _ body: (inout JSONWriter, RPCContext, () throws(RPCError) -> RPCArguments)
             throws(RPCError) -> Void
-    ) {
+    ) -> RPCError? {
         index += 1
         let params = params(of: call)
         let context = context
@@ -148,11 +163,10 @@ struct MessageRun: Sendable {
             var discarded = JSONWriter()
             do throws(RPCError) {
                 try body(&discarded, context, arguments)
-                observe?(call.declaredName, nil)
+                return nil
             } catch {
-                observe?(call.declaredName, error)
+                return error
             }
-            return
         }
         hasAnswers = true
         var failure: RPCError?
@@ -168,7 +182,7 @@ struct MessageRun: Sendable {
                 failure = error
             }
         }
-        observe?(call.declaredName, failure)
+        return failure
     }
 
     /// The text of the answer; nil if nothing is to be answered.

@@ -6,8 +6,9 @@ public import Primitives
 /// same for every transport.
 ///
 /// Members of a batch are answered in order. A message with nothing but instant methods is answered
-/// on the event loop. One with an execution method runs as one job on the execution pool. One with a
-/// command runs as a task, which waits for the writer without holding a thread.
+/// on the event loop. One with an execution method runs as one job on the execution pool, unless it is
+/// a single short call that ends on the event loop when it is tried. One with a command runs as a task,
+/// which waits for the writer without holding a thread.
 public final class RPCDispatcher: Sendable {
     /// The methods.
     public let table: MethodTable
@@ -15,6 +16,7 @@ public final class RPCDispatcher: Sendable {
     public let limits: RPCLimits
     private let pool: ExecutionPool
     private let budget: AnswerBudget
+    private let trials = CallTrials()
     private let logger: Logger
     private let observe: (@Sendable (RPCObservation) -> Void)?
 
@@ -63,11 +65,15 @@ public final class RPCDispatcher: Sendable {
             while let call = run.next { run.answer(call, .failure(.tooMany(retryAfter: seconds))) }
             return .now(finish(run))
         }
-        switch calls.lazy.map(\.rank).max() {
+        let rank = calls.lazy.map(\.rank).max()
+        if rank == .tried, calls.count == 1, let answered = tried(run) {
+            return .now(finish(answered))
+        }
+        switch rank {
         case nil, .inline:
             advance(&run, upTo: .inline, isBusy: false)
             return .now(finish(run))
-        case .pooled:
+        case .tried, .pooled:
             let start = run
             let job = pool.submit(on: loop) {
                 var run = start
@@ -135,7 +141,7 @@ public final class RPCDispatcher: Sendable {
         while let call = run.next {
             switch call.rank {
             case .inline: advance(&run, upTo: .inline, isBusy: false)
-            case .pooled:
+            case .tried, .pooled:
                 let before = run
                 let after = await pool.run {
                     var run = before
@@ -156,7 +162,7 @@ public final class RPCDispatcher: Sendable {
     /// Answers calls as long as they may be run on this thread.
     private func advance(_ run: inout MessageRun, upTo rank: PendingCall.Rank, isBusy: Bool) {
         while let call = run.next, call.rank <= rank {
-            if isBusy, call.rank == .pooled {
+            if isBusy, call.rank != .inline {
                 run.answer(call, .failure(.busy))
                 continue
             }
@@ -164,22 +170,41 @@ public final class RPCDispatcher: Sendable {
         }
     }
 
-    private func answerSynchronously(_ call: PendingCall, _ run: inout MessageRun) {
-        if let error = run.refusal(of: call) { return run.answer(call, .failure(error)) }
-        guard case .method(let method) = call.target, case .synchronous(let body) = method.body
-        else { return run.answer(call, .failure(.internalError)) }
+    /// Answers a single call on the event loop; `nil` if that would take, or has taken, too long, and
+    /// nothing has come of it.
+    private func tried(_ start: MessageRun) -> MessageRun? {
+        trials.attempt {
+            var run = start
+            run.context.trials = trials
+            return answerSynchronously(run.calls[0], &run) ? run : nil
+        }
+    }
+
+    /// - Returns: whether the call is answered; not if it was only tried, and took too long.
+    @discardableResult
+    private func answerSynchronously(_ call: PendingCall, _ run: inout MessageRun) -> Bool {
+        guard run.refusal(of: call) == nil, case .method(let method) = call.target,
+            case .synchronous(let body) = method.body
+        else {
+            run.answer(call, .failure(run.refusal(of: call) ?? .internalError))
+            return true
+        }
         let start = ContinuousClock.now
-        var failure: RPCError?
-        run.write(call) { (writer, context, arguments) throws(RPCError) in
+        var hasEnded = true
+        let failure = run.write(call) { (writer, context, arguments) throws(RPCError) in
             do {
                 try body(context, arguments(), &writer)
+            } catch is TrialEnded {
+                hasEnded = false
+                throw .timedOut
             } catch {
-                let translated = translate(error, method: call.name)
-                failure = translated
-                throw translated
+                throw translate(error, method: call.name)
             }
         }
+        guard hasEnded else { return false }
+        run.tell(call, failure)
         observe?(RPCObservation(method: method.name, duration: .now - start, error: failure))
+        return true
     }
 
     private func answerCommand(_ call: PendingCall, _ run: inout MessageRun) async {

@@ -4,38 +4,52 @@ import Synchronization
 
 /// Cancels runs of the virtual machine whose time is up.
 ///
-/// It looks at the clock a few times a second, and only while something runs; the interpreters never
-/// do. A run so ends up to a tenth of a second after its time.
+/// It looks at the clock at an interval, and only while something runs; the interpreters never do. A
+/// run so ends up to an interval after its time.
 public final class RunLimiter: Sendable {
     private struct Runs {
         var active: [Int: (deadline: ContinuousClock.Instant, cancellation: Cancellation)] = [:]
         var next = 0
         /// Whether the clock is going to be looked at.
         var isWatched = false
+        /// How often it was looked at since something ran.
+        var idleLooks = 0
     }
 
     private let runs = Mutex(Runs())
 
     /// A queue of its own has a thread also while all others are busy, which is when it matters.
     private let clock = DispatchQueue(label: "run-limiter", qos: .userInitiated)
-    private static let interval = DispatchTimeInterval.milliseconds(100)
+    private let milliseconds: Int
+    private let lingering: Int
 
     /// A limiter of its own clock.
-    public init() {}
+    ///
+    /// - Parameters:
+    ///   - milliseconds: the interval.
+    ///   - lingering: how often the clock is looked at after the last run, so that runs that follow
+    ///     each other closely do not start it anew each time.
+    public init(every milliseconds: Int = 100, lingering: Int = 0) {
+        self.milliseconds = milliseconds
+        self.lingering = lingering
+    }
 
     /// Runs what must not run beyond an instant.
     ///
-    /// - Parameter body: must give what it runs the cancellation.
+    /// - Parameters:
+    ///   - isBrief: whether it must not begin a long precompile, either.
+    ///   - body: must give what it runs the cancellation.
     /// - Throws: `error` if it did; its own result is then none.
     public func run<Value>(
-        until deadline: ContinuousClock.Instant, else error: RPCError,
+        until deadline: ContinuousClock.Instant, isBrief: Bool = false, else error: any Error,
         _ body: (Cancellation) throws -> Value
     ) throws -> Value {
         guard .now < deadline else { throw error }
-        let cancellation = Cancellation()
+        let cancellation = Cancellation(isBrief: isBrief)
         let (run, mustWatch) = runs.withLock { runs in
             runs.next &+= 1
             runs.active[runs.next] = (deadline, cancellation)
+            runs.idleLooks = 0
             defer { runs.isWatched = true }
             return (runs.next, !runs.isWatched)
         }
@@ -47,7 +61,7 @@ public final class RunLimiter: Sendable {
     }
 
     private func watch() {
-        clock.asyncAfter(deadline: .now() + Self.interval) { [weak self] in
+        clock.asyncAfter(deadline: .now() + .milliseconds(milliseconds)) { [weak self] in
             self?.look()
         }
     }
@@ -56,7 +70,8 @@ public final class RunLimiter: Sendable {
         let now = ContinuousClock.now
         let mustWatch = runs.withLock { runs in
             for run in runs.active.values where run.deadline <= now { run.cancellation.cancel() }
-            runs.isWatched = !runs.active.isEmpty
+            runs.idleLooks += 1
+            runs.isWatched = !runs.active.isEmpty || runs.idleLooks <= lingering
             return runs.isWatched
         }
         if mustWatch { watch() }
@@ -74,11 +89,14 @@ extension RPCContext {
     ) throws -> Value {
         let end = ContinuousClock.now + time
         return try pool.limiter.run(
-            until: min(deadline, end), else: deadline < end ? .timedOut : error, body)
+            until: min(deadline, end), else: deadline < end ? RPCError.timedOut : error, body)
     }
 
     /// Runs calls for the time that the server gives them.
-    func limited<Value>(_ body: (Cancellation) throws -> Value) throws -> Value {
+    ///
+    /// - Throws: `TrialEnded` if the call is tried and takes longer than a trial may.
+    package func limited<Value>(_ body: (Cancellation) throws -> Value) throws -> Value {
+        if let trials { return try trials.run(body) }
         let time = limits.callTime
         return try limited(to: time, else: .aborted(after: time), body)
     }

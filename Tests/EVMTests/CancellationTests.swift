@@ -41,6 +41,24 @@ import Testing
         #expect(run(evm) == MessageResult(halt: .cancelled, gasLeft: 0, output: []))
     }
 
+    @Test(arguments: [Decoding.never, .always])
+    func `a brief run is cancelled before a long precompile, and no other run is`(decoding: Decoding) {
+        // A pairing of nothing costs 45,000 gas.
+        let pairing = assemble("32 0 0 0 0 8 GAS CALL POP 32 0 RETURN")
+        let identity = assemble("32 0 0 0 0 4 GAS CALL POP 32 0 RETURN")
+        for (code, isLong) in [(pairing, true), (identity, false)] {
+            for isBrief in [true, false] {
+                let cancellation = Cancellation(isBrief: isBrief)
+                let evm = machine(code, cancellation: cancellation)
+                evm.decoding = decoding
+                let halt = run(evm).halt
+                // Straight byte code comes to its end all the same; its result is nobody's.
+                #expect(cancellation.isCancelled == (isBrief && isLong))
+                if !cancellation.isCancelled { #expect(halt == nil) }
+            }
+        }
+    }
+
     @Test func `a long traced loop reports each step once`() {
         // A step before the loop, 7 a round, and STOP; 1000 rounds are several pauses.
         let code = assemble("1000 JUMPDEST 1 SWAP1 SUB DUP1 3 JUMPI")

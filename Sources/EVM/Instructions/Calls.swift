@@ -219,6 +219,8 @@ func runPrecompile(
     m.pointee.returnDataSize = 0
     if cost > call.gas {
         halt = .outOfGas
+    } else if cost > Cancellation.longPrecompile, m.pointee.cancelIfBrief() {
+        halt = .cancelled
     } else if precompile == .identity {
         m.pointee.setReturnData(call.input, call.inputSize)
     } else if let output = try? precompile.run(Bytes(input)) {

@@ -11,7 +11,8 @@ extension EthNamespace {
         [
             RPCMethod(
                 "eth_call", ["transaction", "block", "stateOverrides", "blockOverrides"],
-                execution: call),
+                execution: call
+            ).tried(),
             RPCMethod(
                 "eth_estimateGas", ["transaction", "block", "stateOverrides", "blockOverrides"],
                 execution: estimateGas),

@@ -39,6 +39,8 @@ public struct RPCMethod: Sendable {
     let parameters: [RPCParameterDescription]
     let resultSchema: JSONValue
     let body: Body
+    /// Whether a call is first tried on the event loop, where it takes no thread to wake.
+    private(set) var isTried = false
 
     /// The part of a name before the first underscore.
     package static func namespace(of name: String) -> String {
@@ -66,6 +68,14 @@ public struct RPCMethod: Sendable {
     ) {
         self.init(
             name, parameters, aliases: aliases, schema: schema, cost: .execution, run: run)
+    }
+
+    /// The method, which mostly takes so little time that waking a thread for it would take longer.
+    /// It must run what takes time by ``RPCContext/limited(_:)``.
+    package func tried() -> RPCMethod {
+        var method = self
+        method.isTried = true
+        return method
     }
 
     /// A method that changes the node.
@@ -153,6 +163,8 @@ public struct RPCContext: Sendable {
     /// The limits of the server.
     public let limits: RPCLimits
     let pool: ExecutionPool
+    /// What ends the call if it is only tried, on the event loop.
+    var trials: CallTrials?
 
     /// Runs what takes time on an execution thread, for a command that has such a part.
     func execute<Value: Sendable>(
