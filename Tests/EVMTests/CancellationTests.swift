@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(arguments: [Decoding.never, .always])
-    func `a brief run is cancelled before a long precompile, and no other run is`(decoding: Decoding) {
+    func `only a brief run is cancelled before a long precompile`(decoding: Decoding) {
         // A pairing of nothing costs 45,000 gas.
         let pairing = assemble("32 0 0 0 0 8 GAS CALL POP 32 0 RETURN")
         let identity = assemble("32 0 0 0 0 4 GAS CALL POP 32 0 RETURN")
