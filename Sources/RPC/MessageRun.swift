@@ -59,12 +59,14 @@ struct PendingCall: Sendable {
             let mentionsPending = request.params.map { Self.mentionsPending(text, $0) }
             rank = mentionsPending ?? false ? .pooled : .inline
         case .execution:
-            let isSmall = request.params.map {
-                $0.count <= CallTrials.bytes && !Self.mentionsPending(text, $0)
-            }
-            rank = method.isTried && isSmall ?? true ? .tried : .pooled
+            rank = method.isTried && Self.mayBeTried(text, request.params) ? .tried : .pooled
         case .command: rank = .awaited
         }
+    }
+
+    private static func mayBeTried(_ text: Bytes, _ params: Range<Int>?) -> Bool {
+        guard let params else { return true }
+        return params.count <= CallTrials.bytes && !mentionsPending(text, params)
     }
 
     private static let pending = Bytes("\"pending\"".utf8)
