@@ -138,6 +138,11 @@ public struct StateDiff: Hashable, Sendable {
 
     /// Appends the changes of what came next.
     public mutating func merge(_ later: StateDiff) {
+        // As most often, where nothing was changed by hand before a block.
+        guard !isEmpty else {
+            self = later
+            return
+        }
         for (address, change) in later.accounts {
             if accounts[address] == nil {
                 accounts[address] = change
