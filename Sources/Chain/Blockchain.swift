@@ -218,10 +218,10 @@ public actor Blockchain {
         let added = view.committing(recovered, outcome)
         let change = HeadChange(before: view, reverted: [], committed: [added])
         // The header says all, so whoever takes part need not wait for the state root.
-        let isWorth =
+        let preparesBeside =
             added.receipts.count >= ChainLimits.receiptsPreparedBeside
             && !options.participants.isEmpty
-        let errand = isWorth ? Errand { [self] in prepare(change) } : nil
+        let errand = preparesBeside ? Errand { [self] in prepare(change) } : nil
         let applying = ContinuousClock.now
         let rooted: ContinuousClock.Instant
         let wasBeside: Bool

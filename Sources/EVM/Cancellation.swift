@@ -45,7 +45,7 @@ extension Machine {
 
     /// Cancels a brief run.
     ///
-    /// - Returns: whether it is one.
+    /// - Returns: whether it is one; also true of any run that was cancelled already.
     func cancelIfBrief() -> Bool {
         guard cancellation.pointee.load(ordering: .relaxed) != 0 else { return false }
         cancellation.pointee.store(.min, ordering: .relaxed)

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Cancels runs of the virtual machine whose time is up.
 ///
-/// It looks at the clock at an interval, and only while something runs; the interpreters never do. A
-/// run so ends up to an interval after its time.
+/// It looks at the clock at an interval, as long as something runs or has run lately; the interpreters
+/// never do. A run so ends up to an interval after its time.
 public final class RunLimiter: Sendable {
     private struct Runs {
         var active: [Int: (deadline: ContinuousClock.Instant, cancellation: Cancellation)] = [:]

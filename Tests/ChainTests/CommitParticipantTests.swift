@@ -11,13 +11,15 @@ private final class Index: CommitParticipant {
     let needsCalls: Bool
     let failure = Mutex<ChainError?>(nil)
     let changes = Mutex<[(reverted: Int, committed: Int)]>([])
+    let prepared = Mutex(0)
 
     init(needsCalls: Bool) {
         self.needsCalls = needsCalls
     }
 
     func prepare(_ change: HeadChange) -> CommitStep {
-        { [self] (batch) throws(ChainError) in try write(change, to: &batch) }
+        prepared.withLock { $0 += 1 }
+        return { [self] (batch) throws(ChainError) in try write(change, to: &batch) }
     }
 
     private func write(
@@ -82,6 +84,21 @@ private final class Index: CommitParticipant {
             try await test.chain.importBlock(block.block)
         }
         #expect(try entries(test)[[2]] == source.chain.head.hash.bytes + [2, 2])
+    }
+
+    @Test(arguments: [(63, 0), (64, 1)])
+    func `a large block is prepared before its state root is known, and dropped if that is wrong`(
+        count: Int, prepared: Int
+    ) async throws {
+        let index = Index(needsCalls: false)
+        let test = try test(index)
+        let transactions = try (0..<UInt64(count)).map { try TestChain.transaction(nonce: $0) }
+        let good = try TestChain.build(on: test.chain.head, transactions).block
+        var wrong = good
+        wrong.header.stateRoot = .zero
+        await #expect(throws: ChainError.self) { try await test.chain.importBlock(wrong) }
+        #expect(index.prepared.withLock { $0 } == prepared)
+        #expect(index.changes.withLock { $0.isEmpty })
     }
 
     @Test func `a failure leaves neither the block nor the index`() async throws {
