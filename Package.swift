@@ -24,7 +24,9 @@ let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 let targets: [Target] = [
     // C libraries: module maps, no code.
-    .systemLibrary(name: "CRocksDB", providers: [.apt(["librocksdb-dev"])]),
+    // Which library: scripts/rocksdb.
+    .systemLibrary(
+        name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
     .systemLibrary(name: "CSecp256k1", providers: [.apt(["libsecp256k1-dev"])]),
     .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CGMP", providers: [.apt(["libgmp-dev"])]),
