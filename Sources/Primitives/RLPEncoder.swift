@@ -90,6 +90,28 @@ public struct RLPEncoder: Sendable {
         }
     }
 
+    /// Writes hashes, and the empty string for those that a bit mask does not have.
+    public mutating func append(_ hashes: Span<Hash256>, present: UInt16) {
+        bytes.append(addingCapacity: 16 * 33) { span in
+            var start = 0
+            for index in hashes.indices.prefix(16) {
+                if present >> UInt16(index) & 1 == 0 {
+                    span.append(0x80)
+                    start += 1
+                    continue
+                }
+                let hash = hashes[index]
+                span.append(repeating: 0xa0, count: 33)
+                var items = span.mutableSpan
+                store(bigEndian: hash.w0, in: &items, at: start + 1)
+                store(bigEndian: hash.w1, in: &items, at: start + 9)
+                store(bigEndian: hash.w2, in: &items, at: start + 17)
+                store(bigEndian: hash.w3, in: &items, at: start + 25)
+                start += 33
+            }
+        }
+    }
+
     /// Writes the 20 bytes of an address.
     public mutating func append(_ address: Address) {
         bytes.append(0x94)

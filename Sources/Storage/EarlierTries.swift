@@ -143,7 +143,8 @@ private final class TrieStep {
     /// Notes changed nodes; an empty value stands for one that is gone.
     func write(_ update: TrieUpdate, _ family: Family, prefix: Bytes) {
         for change in update.changes {
-            nodes.append((family, change.path.storageKey(after: prefix), change.node ?? []))
+            nodes.append(
+                (family, change.path.storageKey(after: prefix), Bytes(change.node ?? [])))
         }
     }
 

@@ -71,7 +71,7 @@ extension WorldState {
         if let number { batch.put(.changes, Key.number(number), keys.bytes) }
         let update = trie.commit()
         batch.write(update, .accountTrie, prefix: [])
-        kept?.keep(trie.memory)
+        kept?.keep((consume trie).takeMemory())
         return update.root
     }
 
@@ -243,7 +243,12 @@ extension WriteBatch {
     /// Writes the changed nodes of a trie, in the order of their keys.
     mutating func write(_ update: TrieUpdate, _ family: Family, prefix: Bytes) {
         for change in update.changes {
-            set(family, change.path.storageKey(after: prefix), to: change.node)
+            let key = change.path.storageKey(after: prefix)
+            if let node = change.node {
+                put(family, key, node)
+            } else {
+                delete(family, key)
+            }
         }
     }
 }

@@ -24,7 +24,10 @@ extension MerkleTrie {
     ) -> TrieReference {
         let first = entries[entries.startIndex]
         if entries.count == 1 {
-            return .loaded(append(.leaf(path: first.path.dropFirst(depth), value: first.value)))
+            return .loaded(
+                append(
+                    .leaf(path: first.path.dropFirst(depth), value: first.value),
+                    group: TrieSlot.noGroup))
         }
         // What the first and the last key have in common, all have.
         let common = first.path.commonPrefixCount(with: entries[entries.endIndex - 1].path)
@@ -41,10 +44,12 @@ extension MerkleTrie {
             children[Int(nibble)] = build(group, depth: common + 1)
             rest = rest[group.endIndex...]
         }
-        let branch = append(.branch(children: children, value: value))
+        let branch = append(
+            .branch(children: children, value: value), group: memory.addGroup())
         let path = first.path.prefix(common).dropFirst(depth)
         if path.isEmpty { return .loaded(branch) }
-        return .loaded(append(.extension(path: path, child: .loaded(branch))))
+        return .loaded(
+            append(.extension(path: path, child: .loaded(branch)), group: memory.addGroup()))
     }
 }
 

@@ -22,10 +22,10 @@ public struct TrieUpdate: Hashable, Sendable {
 public struct TrieChange: Hashable, Sendable {
     /// The position.
     public var path: NibblePath
-    /// The encoded node; nil where there is none any more.
-    public var node: Bytes?
+    /// The encoded node, a part of what was encoded with it; nil where there is none any more.
+    public var node: ArraySlice<UInt8>?
 
-    package init(_ path: NibblePath, _ node: Bytes?) {
+    package init(_ path: NibblePath, _ node: ArraySlice<UInt8>?) {
         self.path = path
         self.node = node
     }
@@ -45,12 +45,12 @@ extension MerkleTrie {
     /// Hashes what has changed in many tries at once.
     public static func commit(_ tries: inout [MerkleTrie]) -> [TrieUpdate] {
         let changed = ChangedNodes(of: tries)
-        var written = changed.counts.map { [TrieChange?](repeating: nil, count: $0) }
+        var written = [TrieChange?](repeating: nil, count: changed.count)
         hash(changed, in: &tries) { node, encoded in
-            written[node.trie][node.place] = TrieChange(node.path, encoded.map { Bytes($0) })
+            written[node.place] = TrieChange(node.path, encoded)
         }
         return tries.indices.map { index in
-            var changes = written[index].compactMap { $0 }
+            var changes = written[changed.range(of: index)].compactMap { $0 }
             let vacated = tries[index].takeVacated()
             if !vacated.isEmpty {
                 // A position that was left may have a node again.
@@ -77,52 +77,65 @@ extension MerkleTrie {
     package var rootHash: Hash256 { memory.rootHash }
 
     /// A changed node and where it is.
-    private struct ChangedNode {
-        let trie: Int
+    fileprivate struct ChangedNode {
         let node: UInt32
         let path: NibblePath
-        /// Its place among the changed nodes of the trie by their positions.
+        /// Where its hash goes.
+        let hash: TrieMemory.Place
+        /// Its place among all changed nodes, by their tries and positions.
         let place: Int
     }
 
     /// The changed nodes of some tries.
     private struct ChangedNodes {
-        /// By how many nodes are above them.
-        private(set) var levels: [[ChangedNode]] = []
-        /// How many there are in each trie.
-        private(set) var counts: [Int] = []
+        /// Those with as many nodes above them, by tries.
+        private(set) var levels: [[(trie: Int, nodes: [ChangedNode])]] = []
+        /// Where those of a trie end among all.
+        private var ends: [Int] = []
+        /// How many there are.
+        private(set) var count = 0
 
         init(of tries: [MerkleTrie]) {
             for index in tries.indices {
-                counts.append(0)
-                list(tries[index].root, NibblePath(), in: tries[index], depth: 0)
+                list(
+                    tries[index].memory.root, .root, NibblePath(), in: tries[index].memory,
+                    of: index, depth: 0)
+                ends.append(count)
             }
+        }
+
+        /// The places of the nodes of a trie.
+        func range(of trie: Int) -> Range<Int> {
+            (trie == 0 ? 0 : ends[trie - 1])..<ends[trie]
         }
 
         /// Lists the changed nodes at and below a reference. A node that has not changed has nothing
         /// changed below it.
         private mutating func list(
-            _ reference: TrieReference, _ path: NibblePath, in trie: borrowing MerkleTrie,
-            depth: Int
+            _ reference: TrieReference, _ hash: TrieMemory.Place, _ path: NibblePath,
+            in memory: borrowing TrieMemory, of trie: Int, depth: Int
         ) {
             guard case .loaded(let index) = reference,
-                case .changed = trie.nodes[Int(index)].form
+                case .changed = memory.nodes[Int(index)].form
             else { return }
             if depth == levels.count { levels.append([]) }
-            let number = counts.count - 1
-            levels[depth].append(
-                ChangedNode(trie: number, node: index, path: path, place: counts[number]))
-            counts[number] += 1
-            switch trie.nodes[Int(index)].content {
+            if levels[depth].last?.trie != trie { levels[depth].append((trie, [])) }
+            levels[depth][levels[depth].count - 1].nodes.append(
+                ChangedNode(node: index, path: path, hash: hash, place: count))
+            count += 1
+            switch memory.nodes[Int(index)].content {
             case .leaf:
                 break
             case .extension(let nibbles, let child):
-                list(child, path.appending(nibbles), in: trie, depth: depth + 1)
+                list(
+                    child, TrieMemory.Place(parent: index, child: 0), path.appending(nibbles),
+                    in: memory, of: trie, depth: depth + 1)
             case .branch(let children, _):
-                let changed = trie.nodes[Int(index)].changedBelow
+                let changed = memory.nodes[Int(index)].changedBelow
                 for nibble in children.indices where changed >> UInt16(nibble) & 1 != 0 {
                     list(
-                        children[nibble], path.appending(UInt8(nibble)), in: trie, depth: depth + 1)
+                        children[nibble], TrieMemory.Place(parent: index, child: nibble),
+                        path.appending(UInt8(nibble)), in: memory, of: trie, depth: depth + 1)
                 }
             }
         }
@@ -137,29 +150,69 @@ extension MerkleTrie {
         for level in changed.levels.reversed() {
             var encoder = RLPEncoder()
             var ends: [Int] = []
-            ends.reserveCapacity(level.count)
-            for change in level {
-                tries[change.trie].encode(change.node, into: &encoder)
-                ends.append(encoder.bytes.count)
+            let count = level.reduce(0) { $0 + $1.nodes.count }
+            encoder.reserveCapacity(count * typicalNodeCount)
+            ends.reserveCapacity(count)
+            for part in level {
+                tries[part.trie].memory.encode(part.nodes, into: &encoder, &ends)
             }
             let encoded = encoder.bytes
             let hashes = keccak256(concatenated: encoded, ends: ends)
-            var start = 0
-            for (place, change) in level.enumerated() {
-                let bytes = encoded[start..<ends[place]]
-                start = ends[place]
-                let wasStored = tries[change.trie].nodes[Int(change.node)].isStored
-                if bytes.count >= 32 || change.path.isEmpty {
-                    tries[change.trie].settle(change.node, as: hashes[place])
-                } else {
-                    tries[change.trie].settle(change.node, within: Bytes(bytes))
-                }
-                if tries[change.trie].nodes[Int(change.node)].isStored {
-                    store(change, bytes)
-                } else if wasStored {
-                    store(change, nil)
-                }
+            var done = 0
+            for part in level {
+                let next = done + part.nodes.count
+                tries[part.trie].settle(
+                    part.nodes, encoded, ends[..<next].dropFirst(done), hashes[done..<next],
+                    from: done == 0 ? 0 : ends[done - 1], store: store)
+                done = next
             }
+        }
+        for index in tries.indices where tries[index].memory.root == .none {
+            tries[index].memory.rootHash = .emptyTrieRoot
+        }
+    }
+
+    /// What most nodes of a large trie have at most, in bytes: a branch with sixteen children.
+    private static var typicalNodeCount: Int { 532 }
+
+    /// Notes what nodes are after a commit, and says what to store.
+    private mutating func settle(
+        _ changed: [ChangedNode], _ encoded: Bytes, _ ends: ArraySlice<Int>,
+        _ hashes: ArraySlice<Hash256>, from start: Int,
+        store: (_ node: ChangedNode, _ encoded: ArraySlice<UInt8>?) -> Void
+    ) {
+        var start = start
+        for (change, (end, hash)) in zip(changed, zip(ends, hashes)) {
+            let bytes = encoded[start..<end]
+            start = end
+            let isOwn = bytes.count >= 32 || change.hash.isRoot
+            let isStored = isOwn && mayStore(memory[change.node].content)
+            if isStored {
+                store(change, bytes)
+            } else if memory[change.node].isStored {
+                store(change, nil)
+            }
+            memory[change.node].isStored = isStored
+            memory[change.node].changedBelow = 0
+            if isOwn {
+                memory[change.node].form = .hashed
+                memory.set(hash, at: change.hash)
+            } else {
+                memory[change.node].form = .embedded(Bytes(bytes))
+                memory.setEmbedded(at: change.hash)
+            }
+        }
+    }
+}
+
+extension TrieMemory {
+    /// Writes nodes one after another, and notes where each ends.
+    fileprivate func encode(
+        _ changed: [MerkleTrie.ChangedNode], into encoder: inout RLPEncoder, _ ends: inout [Int]
+    ) {
+        for change in changed {
+            encode(change.node, into: &encoder)
+            ends.append(encoder.bytes.count)
         }
     }
 }

@@ -28,7 +28,7 @@ extension MerkleTrie {
         }
         return path.map { index in
             var encoder = RLPEncoder()
-            encode(index, into: &encoder)
+            memory.encode(index, into: &encoder)
             return encoder.bytes
         }
     }

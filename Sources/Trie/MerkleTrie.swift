@@ -17,8 +17,7 @@
 // What a leaf holds, whoever keeps the values of the keys has already: a store need not keep leaves a
 // second time if its reader makes them.
 //
-// Nodes lie in one array and refer to each other by index; the array only grows. A trie is meant to
-// live for a block; what it has in memory can go on in the next one (`TrieMemory`).
+// A trie is meant to live for a block; what it has in memory can go on in the next one (`TrieMemory`).
 
 import Cryptography
 public import Primitives
@@ -27,9 +26,8 @@ public import Primitives
 public struct MerkleTrie {
     private let reader: (any TrieNodeReader)?
     private let leavesAreStored: Bool
-    private(set) var root: TrieReference
-    private(set) var nodes: [TrieSlot] = []
-    private(set) var hashes: [Hash256] = []
+    /// The nodes that are in memory.
+    public internal(set) var memory: TrieMemory
     /// Positions that the store has a node for and the trie has not, since the last commit.
     private var vacated: Set<NibblePath> = []
 
@@ -40,24 +38,21 @@ public struct MerkleTrie {
     public init(reader: (any TrieNodeReader)?, root: Hash256, leavesAreStored: Bool = true) {
         self.reader = reader
         self.leavesAreStored = leavesAreStored
-        self.root = .none
-        if root != .emptyTrieRoot { self.root = .stored(append(root)) }
+        memory = TrieMemory(root: root)
     }
 
     /// The trie of nodes that are in memory already; others come from the reader, whose nodes have the
     /// same root.
     public init(
-        reader: any TrieNodeReader, _ memory: TrieMemory, leavesAreStored: Bool = true
+        reader: any TrieNodeReader, _ memory: consuming TrieMemory, leavesAreStored: Bool = true
     ) {
         self.reader = reader
         self.leavesAreStored = leavesAreStored
-        root = memory.root
-        nodes = memory.nodes
-        hashes = memory.hashes
+        self.memory = memory
     }
 
-    /// The nodes that are in memory.
-    public var memory: TrieMemory { TrieMemory(root: root, nodes: nodes, hashes: hashes) }
+    /// Hands over the nodes that are in memory.
+    public consuming func takeMemory() -> TrieMemory { memory }
 
     /// The value of a key, or nil if it has none.
     public mutating func get(key: Hash256) throws(TrieError) -> Bytes? {
@@ -97,11 +92,14 @@ public struct MerkleTrie {
     private mutating func set(
         _ key: NibblePath, _ value: Bytes, replacing previous: Bytes = []
     ) throws(TrieError) {
-        root =
+        let (root, place) = (memory.root, TrieMemory.Place.root)
+        memory.root =
             value.isEmpty
-            ? try remove(previous, from: root, at: NibblePath(), key, mayBeLeaf: false).reference
+            ? try remove(previous, from: root, place, at: NibblePath(), key, mayBeLeaf: false)
+                .reference
             : try insert(
-                value, replacing: previous, into: root, at: NibblePath(), key, mayBeLeaf: false
+                value, replacing: previous, into: root, place, at: NibblePath(), key,
+                mayBeLeaf: false
             ).reference
     }
 
@@ -122,13 +120,14 @@ public struct MerkleTrie {
     mutating func walk(
         _ key: NibblePath, _ visit: (UInt32, TrieSlot, NibblePath) -> Void
     ) throws(TrieError) {
-        guard var index = try load(root, at: NibblePath()) else { return }
-        root = .loaded(index)
+        guard var index = try load(memory.root, .root, at: NibblePath()) else { return }
+        memory.root = .loaded(index)
         var rest = key
         while true {
-            let node = nodes[Int(index)]
+            let node = memory[index]
             visit(index, node, rest)
             let child: TrieReference
+            let place: TrieMemory.Place
             switch node.content {
             case .leaf:
                 return
@@ -136,20 +135,23 @@ public struct MerkleTrie {
                 guard rest.starts(with: path) else { return }
                 rest = rest.dropFirst(path.count)
                 child = below
+                place = TrieMemory.Place(parent: index, child: 0)
             case .branch(let children, _):
                 guard !rest.isEmpty else { return }
-                child = children[Int(rest[0])]
+                place = TrieMemory.Place(parent: index, child: Int(rest[0]))
+                child = children[place.child]
                 rest = rest.dropFirst(1)
             }
-            guard let next = try load(child, at: key.prefix(key.count - rest.count)) else { return }
+            let position = key.prefix(key.count - rest.count)
+            guard let next = try load(child, place, at: position) else { return }
             switch node.content {
             case .leaf:
                 return
             case .extension(let path, _):
-                nodes[Int(index)].content = .extension(path: path, child: .loaded(next))
+                memory[index].content = .extension(path: path, child: .loaded(next))
             case .branch(var children, let value):
-                children[Int(key[key.count - rest.count - 1])] = .loaded(next)
-                nodes[Int(index)].content = .branch(children: children, value: value)
+                children[place.child] = .loaded(next)
+                memory[index].content = .branch(children: children, value: value)
             }
             index = next
         }
@@ -159,95 +161,105 @@ public struct MerkleTrie {
 // MARK: - Changes
 
 extension MerkleTrie {
+    private typealias Place = TrieMemory.Place
+
     /// A reference to what is at a position after a change, and whether there was one.
     private typealias Outcome = (reference: TrieReference, hasChanged: Bool)
 
     /// - Parameters:
     ///   - previous: the value before; empty if it is not known.
+    ///   - place: where the hash of what is at the position is.
     ///   - mayBeLeaf: whether the node is likely to be a leaf.
     private mutating func insert(
-        _ value: Bytes, replacing previous: Bytes, into reference: TrieReference,
+        _ value: Bytes, replacing previous: Bytes, into reference: TrieReference, _ place: Place,
         at position: NibblePath, _ rest: NibblePath, mayBeLeaf: Bool
     ) throws(TrieError) -> Outcome {
         guard
             let index = try load(
-                reference, at: position, mayBeLeaf: mayBeLeaf, expecting: previous, rest)
+                reference, place, at: position, mayBeLeaf: mayBeLeaf, expecting: previous, rest)
         else {
             return (leaf(rest, value), true)
         }
-        let content: TrieNode
-        let hasChanged: Bool
-        switch nodes[Int(index)].content {
+        switch memory[index].content {
         case .leaf(let path, let old):
-            hasChanged = path != rest || old != value
             if path == rest {
-                content = .leaf(path: path, value: value)
-                break
+                let hasChanged = old != value
+                if hasChanged { change(index, to: .leaf(path: path, value: value)) }
+                return (.loaded(index), hasChanged)
             }
             let common = path.commonPrefixCount(with: rest)
-            var fork = Fork()
+            var fork = Fork(group: memory.addGroup())
             add(path.dropFirst(common), old, to: &fork)
             add(rest.dropFirst(common), value, to: &fork)
-            content = branch(fork, after: path.prefix(common))
+            return (branch(fork, after: path.prefix(common), at: index), true)
 
         case .extension(let path, let child):
             let common = path.commonPrefixCount(with: rest)
+            let below = Place(parent: index, child: 0)
             if common == path.count {
                 let outcome = try insert(
-                    value, replacing: previous, into: child, at: position.appending(path),
-                    rest.dropFirst(common), mayBeLeaf: false)
-                content = .extension(path: path, child: outcome.reference)
-                hasChanged = outcome.hasChanged
-                break
+                    value, replacing: previous, into: child, below,
+                    at: position.appending(path), rest.dropFirst(common), mayBeLeaf: false)
+                let content = TrieNode.extension(path: path, child: outcome.reference)
+                if outcome.hasChanged {
+                    change(index, to: content)
+                } else {
+                    memory[index].content = content
+                }
+                return (.loaded(index), outcome.hasChanged)
             }
-            // The child stays where it is, below what is left of the extension.
-            var fork = Fork()
+            // The child stays where it is, below what is left of the extension, in a node of its own
+            // for a while.
             let tail = path.dropFirst(common + 1)
-            fork.children[Int(path[common])] =
-                tail.isEmpty
-                ? child : .loaded(append(.extension(path: tail, child: child)))
+            let stem = append(
+                .extension(path: tail, child: child), group: memory.addGroup())
+            memory.move(childAt: below, to: Place(parent: stem, child: 0))
+            var fork = Fork(group: memory.addGroup())
+            let nibble = Int(path[common])
+            fork.children[nibble] = tail.isEmpty ? child : .loaded(stem)
             add(rest.dropFirst(common), value, to: &fork)
-            content = branch(fork, after: path.prefix(common))
-            hasChanged = true
+            let reference = branch(fork, after: path.prefix(common), at: index)
+            if tail.isEmpty {
+                memory.move(
+                    childAt: Place(parent: stem, child: 0),
+                    to: Place(parent: self.fork(at: index), child: nibble))
+            }
+            return (reference, true)
 
         case .branch(var children, let old):
             if rest.isEmpty {
-                content = .branch(children: children, value: value)
-                hasChanged = old != value
-                break
+                let hasChanged = old != value
+                if hasChanged {
+                    change(index, to: .branch(children: children, value: value))
+                }
+                return (.loaded(index), hasChanged)
             }
             let nibble = Int(rest[0])
             let outcome = try insert(
                 value, replacing: previous, into: children[nibble],
-                at: position.appending(rest[0]), rest.dropFirst(1),
-                mayBeLeaf: !children[nibble].isLoaded && children.mayHoldLeaf)
+                Place(parent: index, child: nibble), at: position.appending(rest[0]),
+                rest.dropFirst(1), mayBeLeaf: !children[nibble].isLoaded && children.mayHoldLeaf)
             if outcome.hasChanged { change(index, below: nibble) }
             // Mostly the child was in memory already: then there is nothing to copy.
             if outcome.reference != children[nibble] {
                 children[nibble] = outcome.reference
-                nodes[Int(index)].content = .branch(children: children, value: old)
+                memory[index].content = .branch(children: children, value: old)
             }
             return (.loaded(index), outcome.hasChanged)
         }
-        nodes[Int(index)].content = content
-        if hasChanged {
-            nodes[Int(index)].form = .changed
-            nodes[Int(index)].changedBelow = .max
-        }
-        return (.loaded(index), hasChanged)
     }
 
     private mutating func remove(
-        _ previous: Bytes, from reference: TrieReference, at position: NibblePath,
+        _ previous: Bytes, from reference: TrieReference, _ place: Place, at position: NibblePath,
         _ rest: NibblePath, mayBeLeaf: Bool
     ) throws(TrieError) -> Outcome {
         guard
             let index = try load(
-                reference, at: position, mayBeLeaf: mayBeLeaf, expecting: previous, rest)
+                reference, place, at: position, mayBeLeaf: mayBeLeaf, expecting: previous, rest)
         else {
             return (.none, false)
         }
-        switch nodes[Int(index)].content {
+        switch memory[index].content {
         case .leaf(let path, _):
             guard path == rest else { return (.loaded(index), false) }
             vacate(index, at: position)
@@ -257,25 +269,31 @@ extension MerkleTrie {
             guard rest.starts(with: path) else { return (.loaded(index), false) }
             let below = position.appending(path)
             let outcome = try remove(
-                previous, from: child, at: below, rest.dropFirst(path.count), mayBeLeaf: false)
-            nodes[Int(index)].content = .extension(path: path, child: outcome.reference)
+                previous, from: child, Place(parent: index, child: 0), at: below,
+                rest.dropFirst(path.count), mayBeLeaf: false)
+            memory[index].content = .extension(path: path, child: outcome.reference)
             guard outcome.hasChanged else { return (.loaded(index), false) }
-            return (try join(index, at: position, path, outcome.reference), true)
+            return (try join(index, at: position, path, outcome.reference, 0), true)
 
         case .branch(var children, var value):
             if rest.isEmpty {
                 guard !value.isEmpty else { return (.loaded(index), false) }
                 value = []
             } else {
+                let nibble = Int(rest[0])
                 let outcome = try remove(
-                    previous, from: children[Int(rest[0])], at: position.appending(rest[0]),
-                    rest.dropFirst(1), mayBeLeaf: children.mayHoldLeaf)
-                children[Int(rest[0])] = outcome.reference
+                    previous, from: children[nibble], Place(parent: index, child: nibble),
+                    at: position.appending(rest[0]), rest.dropFirst(1),
+                    mayBeLeaf: children.mayHoldLeaf)
+                children[nibble] = outcome.reference
                 guard outcome.hasChanged else {
-                    nodes[Int(index)].content = .branch(children: children, value: value)
+                    memory[index].content = .branch(children: children, value: value)
                     return (.loaded(index), false)
                 }
-                change(index, below: Int(rest[0]))
+                change(index, below: nibble)
+                if outcome.reference == .none {
+                    memory[index].embeddedBelow &= ~(1 << UInt16(nibble))
+                }
             }
             return (try shrink(index, at: position, children, value), true)
         }
@@ -285,41 +303,47 @@ extension MerkleTrie {
     private mutating func shrink(
         _ index: UInt32, at position: NibblePath, _ children: TrieChildren, _ value: Bytes
     ) throws(TrieError) -> TrieReference {
-        nodes[Int(index)].form = .changed
         let nibbles = children.indices.filter { children[$0] != .none }
         if nibbles.isEmpty {
-            nodes[Int(index)].content = .leaf(path: NibblePath(), value: value)
+            change(index, to: .leaf(path: NibblePath(), value: value))
         } else if nibbles.count == 1, value.isEmpty {
             let path = NibblePath(nibble: UInt8(nibbles[0]))
-            return try join(index, at: position, path, children[nibbles[0]])
+            return try join(index, at: position, path, children[nibbles[0]], nibbles[0])
         } else {
-            nodes[Int(index)].content = .branch(children: children, value: value)
+            memory[index].form = .changed
+            memory[index].content = .branch(children: children, value: value)
         }
         return .loaded(index)
     }
 
     /// Makes a node of nibbles and the node that follows them: a leaf or an extension takes the
     /// nibbles into its own path and leaves its position, a branch gets an extension before it.
+    ///
+    /// - Parameter nibble: which child of the node follows.
     private mutating func join(
-        _ index: UInt32, at position: NibblePath, _ path: NibblePath, _ child: TrieReference
+        _ index: UInt32, at position: NibblePath, _ path: NibblePath, _ child: TrieReference,
+        _ nibble: Int
     ) throws(TrieError) -> TrieReference {
         let below = position.appending(path)
-        guard let next = try load(child, at: below, mayBeLeaf: true) else {
+        let place = Place(parent: index, child: nibble)
+        guard let next = try load(child, place, at: below, mayBeLeaf: true) else {
             // Only below an extension that leads to a leaf, which is stored nowhere by this code.
             vacate(index, at: position)
             return .none
         }
-        switch nodes[Int(next)].content {
+        let first = Place(parent: index, child: 0)
+        switch memory[next].content {
         case .leaf(let rest, let value):
-            nodes[Int(index)].content = .leaf(path: path.appending(rest), value: value)
+            change(index, to: .leaf(path: path.appending(rest), value: value))
             vacate(next, at: below)
         case .extension(let rest, let child):
-            nodes[Int(index)].content = .extension(path: path.appending(rest), child: child)
+            memory.move(childAt: Place(parent: next, child: 0), to: first)
+            change(index, to: .extension(path: path.appending(rest), child: child))
             vacate(next, at: below)
         case .branch:
-            nodes[Int(index)].content = .extension(path: path, child: .loaded(next))
+            memory.move(childAt: place, to: first)
+            change(index, to: .extension(path: path, child: .loaded(next)))
         }
-        nodes[Int(index)].form = .changed
         return .loaded(index)
     }
 
@@ -327,6 +351,9 @@ extension MerkleTrie {
     private struct Fork {
         var children = TrieChildren(repeating: .none)
         var value: Bytes = []
+        let group: UInt32
+
+        init(group: UInt32) { self.group = group }
     }
 
     private mutating func add(_ path: NibblePath, _ value: Bytes, to fork: inout Fork) {
@@ -338,18 +365,36 @@ extension MerkleTrie {
     }
 
     private mutating func leaf(_ path: NibblePath, _ value: Bytes) -> TrieReference {
-        .loaded(append(.leaf(path: path, value: value)))
+        .loaded(append(.leaf(path: path, value: value), group: TrieSlot.noGroup))
     }
 
-    private mutating func branch(_ fork: Fork, after path: NibblePath) -> TrieNode {
+    /// Makes a node a new branch, or an extension that leads to it.
+    private mutating func branch(
+        _ fork: Fork, after path: NibblePath, at index: UInt32
+    ) -> TrieReference {
         let branch = TrieNode.branch(children: fork.children, value: fork.value)
-        return path.isEmpty ? branch : .extension(path: path, child: .loaded(append(branch)))
+        if path.isEmpty {
+            memory[index].group = fork.group
+            memory[index].embeddedBelow = 0
+            change(index, to: branch)
+        } else {
+            let child = append(branch, group: fork.group)
+            memory[index].group = memory.addGroup()
+            memory[index].embeddedBelow = 0
+            change(index, to: .extension(path: path, child: .loaded(child)))
+        }
+        return .loaded(index)
+    }
+
+    /// The branch that a node is or, being an extension, leads to.
+    private func fork(at index: UInt32) -> UInt32 {
+        if case .extension(_, .loaded(let child)) = memory[index].content { child } else { index }
     }
 
     /// Notes that there is no node at a position any more.
     private mutating func vacate(_ index: UInt32, at position: NibblePath) {
-        guard nodes[Int(index)].isStored else { return }
-        nodes[Int(index)].isStored = false
+        guard memory[index].isStored else { return }
+        memory[index].isStored = false
         vacated.insert(position)
     }
 }
@@ -360,22 +405,25 @@ extension MerkleTrie {
     /// The index of the node at a position, which is read if it has to be; nil if there is none.
     ///
     /// - Parameters:
+    ///   - place: where its hash is.
     ///   - mayBeLeaf: whether the node is likely to be a leaf.
     ///   - value: what the node holds if it is the leaf of a key; empty if that is not known.
     ///   - rest: the rest of that key.
     private mutating func load(
-        _ reference: TrieReference, at position: NibblePath, mayBeLeaf: Bool = false,
-        expecting value: Bytes = [], _ rest: NibblePath = NibblePath()
+        _ reference: TrieReference, _ place: TrieMemory.Place, at position: NibblePath,
+        mayBeLeaf: Bool = false, expecting value: Bytes = [], _ rest: NibblePath = NibblePath()
     ) throws(TrieError) -> UInt32? {
-        let hash: UInt32
         switch reference {
         case .none: return nil
         case .loaded(let index): return index
-        case .stored(let index): hash = index
+        case .stored: break
         }
-        let expected = hashes[Int(hash)]
+        let expected = memory.hash(at: place)
         if mayBeLeaf, !value.isEmpty, Self.isLeaf(rest, value, hash: expected) {
-            return append(.leaf(path: rest, value: value), hash: hash)
+            return memory.add(
+                TrieSlot(
+                    content: .leaf(path: rest, value: value), form: .hashed,
+                    group: TrieSlot.noGroup, changedBelow: 0, isStored: leavesAreStored))
         }
         // A key with a value has no other leaf on its way.
         let isLikelyLeaf = mayBeLeaf && value.isEmpty
@@ -391,65 +439,41 @@ extension MerkleTrie {
             }
         }
         do throws(TrieNodeDefect) {
-            let content = try decode(encoded[...], at: position)
-            return append(content, hash: hash)
+            let index = try memory.decode(encoded[...], at: position, form: .hashed)
+            memory[index].isStored = mayStore(memory[index].content)
+            return index
         } catch {
             throw .corruptNode(path: position, defect: error)
         }
     }
 
-    mutating func append(_ content: TrieNode, form: TrieForm = .changed) -> UInt32 {
-        nodes.append(TrieSlot(content: content, form: form, isStored: false))
-        return UInt32(nodes.count - 1)
-    }
-
-    /// Appends a node that its parent has the hash of.
-    private mutating func append(_ content: TrieNode, hash: UInt32) -> UInt32 {
-        nodes.append(
-            TrieSlot(
-                content: content, form: .hashed, hash: hash, isStored: mayStore(content),
-                changedBelow: 0))
-        return UInt32(nodes.count - 1)
+    /// Puts a new node into memory.
+    mutating func append(_ content: TrieNode, group: UInt32) -> UInt32 {
+        memory.add(TrieSlot(content: content, form: .changed, group: group))
     }
 
     /// Whether a node that its parent has the hash of is stored.
-    private func mayStore(_ content: TrieNode) -> Bool {
+    func mayStore(_ content: TrieNode) -> Bool {
         if case .leaf = content { leavesAreStored } else { true }
+    }
+
+    /// Replaces what a node holds.
+    private mutating func change(_ index: UInt32, to content: TrieNode) {
+        memory[index].content = content
+        if case .leaf = content { memory[index].group = TrieSlot.noGroup }
+        memory[index].form = .changed
+        memory[index].changedBelow = .max
     }
 
     /// Notes that something below a nibble of a branch has changed.
     private mutating func change(_ index: UInt32, below nibble: Int) {
-        nodes[Int(index)].form = .changed
-        nodes[Int(index)].changedBelow |= 1 << UInt16(nibble)
-    }
-
-    mutating func append(_ hash: Hash256) -> UInt32 {
-        hashes.append(hash)
-        return UInt32(hashes.count - 1)
+        memory[index].form = .changed
+        memory[index].changedBelow |= 1 << UInt16(nibble)
     }
 
     /// Puts a node at the root of a trie that has none.
     mutating func plant(_ reference: TrieReference) {
-        root = reference
-    }
-
-    /// Notes that a commit has made a node of its own, whose hash is in its parent.
-    mutating func settle(_ index: UInt32, as hash: Hash256) {
-        nodes[Int(index)].form = .hashed
-        nodes[Int(index)].isStored = mayStore(nodes[Int(index)].content)
-        nodes[Int(index)].changedBelow = 0
-        if nodes[Int(index)].hash == TrieSlot.noHash {
-            nodes[Int(index)].hash = append(hash)
-        } else {
-            hashes[Int(nodes[Int(index)].hash)] = hash
-        }
-    }
-
-    /// Notes that a commit has written a node into its parent.
-    mutating func settle(_ index: UInt32, within parent: Bytes) {
-        nodes[Int(index)].form = .embedded(parent)
-        nodes[Int(index)].changedBelow = 0
-        nodes[Int(index)].isStored = false
+        memory.root = reference
     }
 
     /// Hands over the positions without a node.

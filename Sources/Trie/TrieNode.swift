@@ -29,10 +29,10 @@ extension TrieChildren {
 enum TrieReference: Equatable {
     /// There is no child.
     case none
-    /// A node in memory, by its index in the trie's nodes.
+    /// A node in memory, by its index in the trie's memory.
     case loaded(UInt32)
-    /// A node that is not read yet, by the index of its hash in the trie's hashes.
-    case stored(UInt32)
+    /// A node that is not read yet.
+    case stored
 }
 
 extension TrieReference {
@@ -47,17 +47,21 @@ extension TrieReference {
 struct TrieSlot {
     var content: TrieNode
     var form: TrieForm
-    /// The place of its hash in the trie's hashes, whether or not it is up to date; `noHash` if it has
-    /// none yet.
-    var hash = TrieSlot.noHash
-    /// Whether the store has a node at this position: what was there when it was read or committed last.
-    var isStored: Bool
-
+    /// Where the hashes of its children are in the trie's memory; `noGroup` if it has none.
+    var group: UInt32
+    /// Which of the children lie within this node and have no hash, as bits.
+    var embeddedBelow: UInt16 = 0
     /// Below which nibbles of a branch something has changed since the last commit, as bits; more may
     /// be set.
     var changedBelow = UInt16.max
+    /// Whether the store has a node at this position: what was there when it was read or committed last.
+    var isStored = false
 
-    static let noHash = UInt32.max
+    static let noGroup = UInt32.max
+
+    /// A place that is not used.
+    static let nothing = TrieSlot(
+        content: .leaf(path: NibblePath(), value: []), form: .hashed, group: noGroup)
 
     /// Whether the parent has its hash.
     var isHashed: Bool {
@@ -105,14 +109,13 @@ struct TrieNodeItems {
     func isList(_ index: Int) -> Bool { lists >> UInt32(index) & 1 != 0 }
 }
 
-extension MerkleTrie {
-    /// Reads an encoded node. The hashes it refers to and the nodes that lie in it go into the
-    /// trie's tables.
+extension TrieMemory {
+    /// Reads an encoded node into memory, and the nodes that lie in it.
     mutating func decode(
-        _ input: ArraySlice<UInt8>, at position: NibblePath
-    ) throws(TrieNodeDefect) -> TrieNode {
+        _ input: ArraySlice<UInt8>, at position: NibblePath, form: TrieForm
+    ) throws(TrieNodeDefect) -> UInt32 {
         let items = try TrieNodeItems(input)
-        if items.count == 17 { return try decodeBranch(items, input, at: position) }
+        if items.count == 17 { return try decodeBranch(items, input, at: position, form: form) }
 
         guard !items.isList(0),
             let (path, ending) = NibblePath.decode(hexPrefix: input[items.ranges[0]])
@@ -121,81 +124,128 @@ extension MerkleTrie {
         switch ending {
         case .leaf:
             guard !items.isList(1), !items.ranges[1].isEmpty else { throw .value }
-            return .leaf(path: path, value: Bytes(input[items.ranges[1]]))
+            return add(
+                TrieSlot(
+                    content: .leaf(path: path, value: Bytes(input[items.ranges[1]])), form: form,
+                    group: TrieSlot.noGroup, changedBelow: 0))
         case .extension:
             guard !path.isEmpty else { throw .path }
-            let child = try decodeReference(items, 1, input, at: position.appending(path))
+            let group = addGroup()
+            var embedded: UInt16 = 0
+            let child = try decodeReference(
+                items, 1, input, at: position.appending(path), into: group, 0, &embedded)
             guard child != .none else { throw .reference }
-            return .extension(path: path, child: child)
+            return add(
+                TrieSlot(
+                    content: .extension(path: path, child: child), form: form, group: group,
+                    embeddedBelow: embedded, changedBelow: 0))
         }
     }
 
     private mutating func decodeBranch(
-        _ items: TrieNodeItems, _ input: ArraySlice<UInt8>, at position: NibblePath
-    ) throws(TrieNodeDefect) -> TrieNode {
+        _ items: TrieNodeItems, _ input: ArraySlice<UInt8>, at position: NibblePath,
+        form: TrieForm
+    ) throws(TrieNodeDefect) -> UInt32 {
         guard !items.isList(16) else { throw .value }
+        let group = addGroup()
+        var embedded: UInt16 = 0
         var entries = items.ranges[16].isEmpty ? 0 : 1
         var children = TrieChildren(repeating: .none)
         for nibble in 0..<16 where !items.ranges[nibble].isEmpty {
             guard position.count < NibblePath.maximumCount else { throw .pathTooLong }
             let below = position.appending(UInt8(nibble))
-            children[nibble] = try decodeReference(items, nibble, input, at: below)
+            children[nibble] = try decodeReference(
+                items, nibble, input, at: below, into: group, nibble, &embedded)
             entries += 1
         }
         guard entries >= 2 else { throw .lonelyBranch }
-        return .branch(children: children, value: Bytes(input[items.ranges[16]]))
+        return add(
+            TrieSlot(
+                content: .branch(children: children, value: Bytes(input[items.ranges[16]])),
+                form: form, group: group, embeddedBelow: embedded, changedBelow: 0))
     }
 
-    /// Reads a reference. A node within a node is shorter than its parent, which is shorter than 32
-    /// bytes or has 17 items: that bounds the recursion.
+    /// Reads a reference to a child. A node within a node is shorter than its parent, which is shorter
+    /// than 32 bytes or has 17 items: that bounds the recursion.
     private mutating func decodeReference(
-        _ items: TrieNodeItems, _ index: Int, _ input: ArraySlice<UInt8>, at position: NibblePath
+        _ items: TrieNodeItems, _ index: Int, _ input: ArraySlice<UInt8>,
+        at position: NibblePath, into group: UInt32, _ child: Int, _ embedded: inout UInt16
     ) throws(TrieNodeDefect) -> TrieReference {
         let range = items.ranges[index]
         if items.isList(index) {
             guard range.count < 32 else { throw .reference }
-            let content = try decode(input[range], at: position)
-            let form = TrieForm.embedded(Bytes(input[range]))
-            return .loaded(append(content, form: form))
+            embedded |= 1 << UInt16(child)
+            return .loaded(
+                try decode(input[range], at: position, form: .embedded(Bytes(input[range]))))
         }
         if range.isEmpty { return .none }
         let offset = range.lowerBound - input.startIndex
         guard let hash = Hash256(input.span.extracting(offset..<offset + range.count)) else {
             throw .reference
         }
-        return .stored(append(hash))
+        set(hash, in: group, at: child)
+        return .stored
     }
 
     /// Writes a node whose children are not changed or written already.
     func encode(_ index: UInt32, into encoder: inout RLPEncoder) {
+        let embedded = nodes[Int(index)].embeddedBelow
         switch nodes[Int(index)].content {
         case .leaf(let path, let value):
             encoder.appendLeaf(path, value)
         case .extension(let path, let child):
             let compact = path.hexPrefix(.extension)
-            encoder.appendListHeader(count: RLPEncoder.count(of: compact) + count(of: child))
+            let within = embedded & 1 != 0 ? self.embedded(child) : nil
+            encoder.appendListHeader(
+                count: RLPEncoder.count(of: compact) + (within?.count ?? 33))
             encoder.append(compact)
-            append(child, to: &encoder)
+            if let within {
+                encoder.appendRaw(within)
+            } else {
+                withHashes(of: index) { encoder.append($0[0]) }
+            }
         case .branch(let children, let value):
-            // The children lie far from each other in memory: each is looked at once.
-            var places = InlineArray<16, UInt32>(repeating: TrieSlot.noHash)
+            var present: UInt16 = 0
             var count = RLPEncoder.count(of: value)
             for nibble in children.indices {
-                places[nibble] = place(of: children[nibble])
-                count += places[nibble] == TrieSlot.noHash ? self.count(of: children[nibble]) : 33
+                if embedded >> UInt16(nibble) & 1 != 0 {
+                    count += self.embedded(children[nibble]).count
+                } else if children[nibble] != .none {
+                    present |= 1 << UInt16(nibble)
+                    count += 33
+                } else {
+                    count += 1
+                }
             }
             encoder.appendListHeader(count: count)
-            for nibble in children.indices {
-                if places[nibble] == TrieSlot.noHash {
-                    append(children[nibble], to: &encoder)
-                } else {
-                    encoder.append(hashes[Int(places[nibble])])
+            withHashes(of: index) { hashes in
+                if embedded == 0 {
+                    encoder.append(hashes, present: present)
+                    return
+                }
+                for nibble in children.indices {
+                    if embedded >> UInt16(nibble) & 1 != 0 {
+                        encoder.appendRaw(self.embedded(children[nibble]))
+                    } else if present >> UInt16(nibble) & 1 != 0 {
+                        encoder.append(hashes[nibble])
+                    } else {
+                        encoder.append(Bytes())
+                    }
                 }
             }
             encoder.append(value)
         }
     }
 
+    /// What a parent writes for a child that lies within it.
+    private func embedded(_ child: TrieReference) -> Bytes {
+        guard case .loaded(let index) = child, case .embedded(let bytes) = nodes[Int(index)].form
+        else { preconditionFailure("Children are written before their parents.") }
+        return bytes
+    }
+}
+
+extension MerkleTrie {
     /// A leaf in RLP.
     package static func encodedLeaf(_ path: NibblePath, _ value: Bytes) -> Bytes {
         var encoder = RLPEncoder()
@@ -216,42 +266,6 @@ extension MerkleTrie {
     /// Whether the hash is that of the leaf with this path and value.
     static func isLeaf(_ path: NibblePath, _ value: Bytes, hash: Hash256) -> Bool {
         keccak256(encodedLeaf(path, value)) == hash
-    }
-
-    /// The place of the hash that stands for a child in its parent; `noHash` if none does.
-    private func place(of child: TrieReference) -> UInt32 {
-        switch child {
-        case .none: TrieSlot.noHash
-        case .stored(let hash): hash
-        case .loaded(let index):
-            nodes[Int(index)].isHashed ? nodes[Int(index)].hash : TrieSlot.noHash
-        }
-    }
-
-    private func count(of reference: TrieReference) -> Int {
-        switch reference {
-        case .none: 1
-        case .stored: 33
-        case .loaded(let index):
-            switch nodes[Int(index)].form {
-            case .hashed: 33
-            case .embedded(let bytes): bytes.count
-            case .changed: preconditionFailure("Children are written before their parents.")
-            }
-        }
-    }
-
-    private func append(_ reference: TrieReference, to encoder: inout RLPEncoder) {
-        switch reference {
-        case .none: encoder.append(Bytes())
-        case .stored(let hash): encoder.append(hashes[Int(hash)])
-        case .loaded(let index):
-            switch nodes[Int(index)].form {
-            case .hashed: encoder.append(hashes[Int(nodes[Int(index)].hash)])
-            case .embedded(let bytes): encoder.appendRaw(bytes)
-            case .changed: preconditionFailure("Children are written before their parents.")
-            }
-        }
     }
 }
 

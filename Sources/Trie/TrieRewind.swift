@@ -78,8 +78,10 @@ private final class ChangedNodes: TrieNodeReader {
 
     func keep(_ changes: [TrieChange], last: NibblePath) {
         for change in changes {
-            beside.updateValue(change.node, forKey: change.path)
-            if isAroundWanted(change.path) { around.updateValue(change.node, forKey: change.path) }
+            // A copy: the others of the commit are not to stay with it.
+            let node = change.node.map { Bytes($0) }
+            beside.updateValue(node, forKey: change.path)
+            if isAroundWanted(change.path) { around.updateValue(node, forKey: change.path) }
         }
         beside = beside.filter { last.starts(with: $0.key.parent) }
     }

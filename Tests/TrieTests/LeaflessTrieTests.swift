@@ -49,7 +49,7 @@ import Trie
             #expect(update.root == expected.root, "seed \(seed), round \(round)")
             root = update.root
             whole.apply(expected)
-            for change in update.changes { lean.nodes[change.path] = change.node }
+            for change in update.changes { lean.nodes[change.path] = change.node.map { Bytes($0) } }
             lean.values = Dictionary(
                 uniqueKeysWithValues: model.map { (NibblePath($0.key), $0.value) })
             let branches = try whole.nodes.filter { try !MerkleTrie.isLeaf($0.value) }

@@ -14,7 +14,7 @@ final class NodeTable: TrieNodeReader {
     }
 
     func apply(_ update: TrieUpdate) {
-        for change in update.changes { nodes[change.path] = change.node }
+        for change in update.changes { nodes[change.path] = change.node.map { Bytes($0) } }
     }
 }
 

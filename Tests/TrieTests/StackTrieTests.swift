@@ -22,7 +22,7 @@ import Trie
         var trie = MerkleTrie(entries: entries)
         let update = trie.commit()
         #expect(root == update.root, "seed \(seed)")
-        let expected = update.changes.map { ($0.path, $0.node ?? []) }
+        let expected = update.changes.map { ($0.path, Bytes($0.node ?? [])) }
         #expect(nodes == Dictionary(uniqueKeysWithValues: expected), "seed \(seed)")
     }
 

@@ -255,6 +255,15 @@ extension Array where Element == UInt8 {
     func withCPointer<Result, Failure: Error>(
         _ body: (UnsafePointer<CChar>, Int) throws(Failure) -> Result
     ) throws(Failure) -> Result {
+        try span.withCPointer(body)
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Lends the bytes as C wants them; the pointer is never null.
+    func withCPointer<Result, Failure: Error>(
+        _ body: (UnsafePointer<CChar>, Int) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         try withUnsafeBufferPointer { (buffer) throws(Failure) in
             guard let start = buffer.baseAddress else {
                 return try withUnsafePointer(to: CChar(0)) { (empty) throws(Failure) in

@@ -51,7 +51,16 @@ public struct WriteBatch: ~Copyable {
         if family.isCached {
             cachedChanges.append(ValueChange(family: family, key: key, value: value))
         }
-        put(in: database[family], key, value)
+        put(in: database[family], key, value.span)
+    }
+
+    /// Sets the value under a key to a part of an array.
+    mutating func put(_ family: Family, _ key: Bytes, _ value: ArraySlice<UInt8>) {
+        if family.isCached {
+            // A copy: the cache must not keep the rest.
+            cachedChanges.append(ValueChange(family: family, key: key, value: Bytes(value)))
+        }
+        put(in: database[family], key, value.span)
     }
 
     /// Removes the value under a key, if there is one.
@@ -74,7 +83,7 @@ public struct WriteBatch: ~Copyable {
 
     /// Sets the value under a key of a plugin's family.
     public mutating func put(_ column: PluginColumn, _ key: Bytes, _ value: Bytes) {
-        put(in: database[column], key, value)
+        put(in: database[column], key, value.span)
     }
 
     /// Removes the value under a key of a plugin's family, if there is one.
@@ -82,7 +91,7 @@ public struct WriteBatch: ~Copyable {
         delete(in: database[column], key)
     }
 
-    private mutating func put(in family: OpaquePointer, _ key: Bytes, _ value: Bytes) {
+    private mutating func put(in family: OpaquePointer, _ key: Bytes, _ value: Span<UInt8>) {
         key.withCPointer { keyStart, keyCount in
             value.withCPointer { valueStart, valueCount in
                 switch contents {
