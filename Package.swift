@@ -9,6 +9,9 @@ let safe: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)
 /// Settings of a target that owns C handles or raw memory; TidyTests lists the files that may.
 let mayBeUnsafe: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
+/// What programs allocate memory with, for all libraries in them.
+let allocator = LinkerSetting.linkedLibrary("jemalloc")
+
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"),
     .product(name: "NIOPosix", package: "swift-nio"),
@@ -115,14 +118,14 @@ let targets: [Target] = [
             "Node", "Gateway", "Analytics", "PluginAPI", "Prediction", "SpecRunner",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
-        swiftSettings: safe),
+        swiftSettings: safe, linkerSettings: [allocator]),
     .executableTarget(
         name: "apus-bench",
         dependencies: [
             "SpecRunner", "Node", "Analytics", "Prediction", "PluginAPI", log,
             .product(name: "Hummingbird", package: "hummingbird"),
         ] + nio,
-        path: "Benchmarks/apus-bench", swiftSettings: safe),
+        path: "Benchmarks/apus-bench", swiftSettings: safe, linkerSettings: [allocator]),
 
     .target(name: "TestSupport", dependencies: ["State", "Storage"], path: "Tests/TestSupport"),
     // What `make fuzz` runs under libFuzzer; here on its corpus and random changes of it.
