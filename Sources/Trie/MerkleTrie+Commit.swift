@@ -151,7 +151,7 @@ extension MerkleTrie {
             var encoder = RLPEncoder()
             var ends: [Int] = []
             let count = level.reduce(0) { $0 + $1.nodes.count }
-            encoder.reserveCapacity(count * typicalNodeCount)
+            encoder.reserveCapacity(min(count, nodesReservedFor) * typicalNodeCount)
             ends.reserveCapacity(count)
             for part in level {
                 tries[part.trie].memory.encode(part.nodes, into: &encoder, &ends)
@@ -162,7 +162,7 @@ extension MerkleTrie {
             for part in level {
                 let next = done + part.nodes.count
                 tries[part.trie].settle(
-                    part.nodes, encoded, ends[..<next].dropFirst(done), hashes[done..<next],
+                    part.nodes, encoded, ends[done..<next], hashes[done..<next],
                     from: done == 0 ? 0 : ends[done - 1], store: store)
                 done = next
             }
@@ -174,6 +174,9 @@ extension MerkleTrie {
 
     /// What most nodes of a large trie have at most, in bytes: a branch with sixteen children.
     private static var typicalNodeCount: Int { 532 }
+
+    /// Room is made for so many at once: those of a block. A genesis state may have millions.
+    private static var nodesReservedFor: Int { 2_000 }
 
     /// Notes what nodes are after a commit, and says what to store.
     private mutating func settle(
