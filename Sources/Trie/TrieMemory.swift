@@ -122,6 +122,7 @@ public struct TrieMemory: Sendable {
     /// What the value of a leaf takes beside the node: an account, and what is before an array's bytes.
     private static let valueBytes = 112
 
+    /// What the hashes of a node's children take.
     private static let groupBytes = 16 * MemoryLayout<Hash256>.stride
 
     /// Keeps the nodes near the root and forgets the others if all of them take more than a limit: at

@@ -5,9 +5,9 @@ import Primitives
 /// The owner of a RocksDB directory and of every C handle that belongs to it.
 ///
 /// Reads go through a ``Snapshot``, writes through a ``WriteBatch``; both keep the database alive,
-/// and it closes when the last of them is gone. Debian's library has its assertions on, so the
-/// order of destruction matters: iterators and snapshots first, then the column family handles,
-/// the database, and last the options and the cache that it used.
+/// and it closes when the last of them is gone. The order of destruction matters, and a library with
+/// assertions, such as Debian's, ends the process over a wrong one: iterators and snapshots first, then
+/// the column family handles, the database, and last the options and the cache that it used.
 public final class Database: @unchecked Sendable {
     // SAFETY: the handles are set once, before the object is shared, and RocksDB's database and
     // column family handles may be used by any number of threads at once.
