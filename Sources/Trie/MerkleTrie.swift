@@ -208,23 +208,22 @@ extension MerkleTrie {
                 }
                 return (.loaded(index), outcome.hasChanged)
             }
-            // The child stays where it is, below what is left of the extension, in a node of its own
-            // for a while.
-            let tail = path.dropFirst(common + 1)
-            let stem = append(
-                .extension(path: tail, child: child), group: memory.addGroup())
-            memory.move(childAt: below, to: Place(parent: stem, child: 0))
+            // The child stays where it is, below what is left of the extension.
             var fork = Fork(group: memory.addGroup())
             let nibble = Int(path[common])
-            fork.children[nibble] = tail.isEmpty ? child : .loaded(stem)
-            add(rest.dropFirst(common), value, to: &fork)
-            let reference = branch(fork, after: path.prefix(common), at: index)
+            let tail = path.dropFirst(common + 1)
             if tail.isEmpty {
-                memory.move(
-                    childAt: Place(parent: stem, child: 0),
-                    to: Place(parent: self.fork(at: index), child: nibble))
+                fork.children[nibble] = child
+                memory.set(memory.hash(at: below), in: fork.group, at: nibble)
+                fork.embeddedBelow = (memory[index].embeddedBelow & 1) << UInt16(nibble)
+            } else {
+                let stem = append(
+                    .extension(path: tail, child: child), group: memory.addGroup())
+                memory.move(childAt: below, to: Place(parent: stem, child: 0))
+                fork.children[nibble] = .loaded(stem)
             }
-            return (reference, true)
+            add(rest.dropFirst(common), value, to: &fork)
+            return (branch(fork, after: path.prefix(common), at: index), true)
 
         case .branch(var children, let old):
             if rest.isEmpty {
@@ -351,6 +350,7 @@ extension MerkleTrie {
     private struct Fork {
         var children = TrieChildren(repeating: .none)
         var value: Bytes = []
+        var embeddedBelow: UInt16 = 0
         let group: UInt32
 
         init(group: UInt32) { self.group = group }
@@ -375,20 +375,16 @@ extension MerkleTrie {
         let branch = TrieNode.branch(children: fork.children, value: fork.value)
         if path.isEmpty {
             memory[index].group = fork.group
-            memory[index].embeddedBelow = 0
+            memory[index].embeddedBelow = fork.embeddedBelow
             change(index, to: branch)
         } else {
             let child = append(branch, group: fork.group)
+            memory[child].embeddedBelow = fork.embeddedBelow
             memory[index].group = memory.addGroup()
             memory[index].embeddedBelow = 0
             change(index, to: .extension(path: path, child: .loaded(child)))
         }
         return .loaded(index)
-    }
-
-    /// The branch that a node is or, being an extension, leads to.
-    private func fork(at index: UInt32) -> UInt32 {
-        if case .extension(_, .loaded(let child)) = memory[index].content { child } else { index }
     }
 
     /// Notes that there is no node at a position any more.
