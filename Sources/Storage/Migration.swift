@@ -69,7 +69,8 @@ package struct Layout: Sendable {
 
     /// The present layout. A change of `Schema.swift` that an older database does not have raises the
     /// version and adds a step here.
-    package static let current = Layout(version: 2, migrations: [.removingLeaves])
+    package static let current = Layout(
+        version: 3, migrations: [.removingLeaves, .movingDeepNodes])
 
     /// Checks the version of an opened database and brings an older one up to it, or writes it into
     /// an empty one.

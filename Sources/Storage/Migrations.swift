@@ -33,4 +33,29 @@ extension Migration {
         }
         return cursor.isValid ? [UInt8(index)] + cursor.key : following
     }
+
+    /// To version 3: the deep nodes of the account trie lie among the accounts, see `Schema.swift`.
+    ///
+    /// A position is the first key that was not looked at.
+    static let movingDeepNodes = Migration(
+        to: 3,
+        fraction: { position in Double(position.first ?? 0) / 256 }
+    ) { (snapshot, position, batch) throws(StorageError) in
+        let cursor = snapshot.cursor(.accountTrie)
+        try cursor.seek(position)
+        for _ in 0..<4_096 {
+            guard cursor.isValid else { return nil }
+            let key = cursor.key
+            guard let path = NibblePath(storageKey: key) else {
+                throw .corrupted("a key of \(Family.accountTrie.name)")
+            }
+            let family = Family.accountTrie.holding(path)
+            if family != .accountTrie {
+                batch.put(family, key, cursor.value)
+                batch.delete(.accountTrie, key)
+            }
+            try cursor.advance()
+        }
+        return cursor.isValid ? cursor.key : nil
+    }
 }

@@ -14,9 +14,10 @@
 //   transactions      transaction hash[32]                       number[8] ‖ index[4], see
 //                                                                `StoredLocations`
 //   accounts          hash(address)[32]                          address[20] ‖ RLP, see `FlatAccount`
+//                     path in `Family.deepPaths`                 RLP node of the account trie, no leaf
 //   storage           hash(address)[32] ‖ hash(slot)[32]         see `FlatSlot`
 //   code              code hash[32]                              code
-//   account_trie      path                                       RLP node, no leaf
+//   account_trie      any other path                             RLP node, no leaf
 //   storage_trie      hash(address)[32] ‖ path                   RLP node, no leaf
 //   account_history   key of `accounts` ‖ number[8]              value before that block; none: empty
 //   storage_history   key of `storage` ‖ number[8]               value before that block; none: empty
@@ -28,12 +29,15 @@
 //   pool              transaction hash[32]                       the transaction pool's own
 //
 // A path is its nibbles, two a byte, a last odd one in the high half, and then their count[1]. The
-// leaves of the tries are the values of `accounts` and `storage`: see `StoredTrie`.
+// leaves of the tries are the values of `accounts` and `storage`: see `StoredTrie`. The deep nodes of the
+// account trie lie among the accounts, close before those below them: over a large state, who has read an
+// account has brought them into memory with it. Their keys are shorter than those of accounts.
 //
 // State, trie and history describe the canonical chain up to the head that `meta` names. A block
 // is written by one batch that moves the head with it.
 
 import Primitives
+import Trie
 
 /// A column family of the core schema.
 public enum Family: Int, CaseIterable, Sendable {
@@ -102,6 +106,15 @@ public enum Family: Int, CaseIterable, Sendable {
         case .accountTrie, .storageTrie, .code: true
         default: false
         }
+    }
+
+    /// The lengths of the paths whose nodes of the account trie lie in `accounts`. The levels above are in
+    /// memory mostly, see `KeptTrie`; a longer path would have a key as long as that of an account.
+    static let deepPaths = 5...60
+
+    /// Where the node at a position is, of the trie that this family is of.
+    func holding(_ path: NibblePath) -> Family {
+        self == .accountTrie && Self.deepPaths.contains(path.count) ? .accounts : self
     }
 
     /// Whether keys and values are mostly hashes, in which there is nothing to compress.

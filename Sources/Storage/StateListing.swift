@@ -77,13 +77,14 @@ extension WorldState {
     ) throws(StorageError) {
         let latest = snapshot.cursor(family)
         try latest.seek(start)
-        func latestKey() -> Bytes? {
+        func latestKey() throws(StorageError) -> Bytes? {
+            try latest.skip(toKeysOf: start.count)
             guard latest.isValid else { return nil }
             let key = latest.key
             return key.starts(with: prefix) ? key : nil
         }
         guard case .after = moment else {
-            while let key = latestKey() {
+            while let key = try latestKey() {
                 guard try body(key, latest.value) else { return }
                 try latest.advance()
             }
@@ -98,7 +99,7 @@ extension WorldState {
             return key.starts(with: prefix) ? key : nil
         }
         while true {
-            let now = latestKey()
+            let now = try latestKey()
             let then = historyKey()
             let key: Bytes
             switch (now, then) {

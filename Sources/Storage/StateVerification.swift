@@ -41,8 +41,9 @@ extension WorldState {
         guard found == root else {
             throw .corrupted("the state has root \(found), the head says \(root)")
         }
+        let deep = try snapshot.count(of: .accounts) - result.accounts
         guard
-            try snapshot.count(of: .accountTrie) + snapshot.count(of: .storageTrie)
+            try snapshot.count(of: .accountTrie) + deep + snapshot.count(of: .storageTrie)
                 == result.trieNodes
         else {
             throw .corrupted("trie nodes belong to no account")
@@ -149,7 +150,8 @@ private struct ComparedTrie {
             // There is no other place that a leaf could differ from.
             if isLeaf { continue }
             let key = stored.prefix + node.path.storageKey
-            guard try stored.snapshot.value(stored.family, key) == node.encoded else {
+            let family = stored.family.holding(node.path)
+            guard try stored.snapshot.value(family, key) == node.encoded else {
                 throw .corrupted(
                     "node \(node.path) of \(stored.family.name) is missing or different")
             }

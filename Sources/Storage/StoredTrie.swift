@@ -2,8 +2,8 @@ import EthereumTypes
 import Primitives
 import Trie
 
-/// The nodes of one trie in `account_trie` or `storage_trie`. Its leaves are not stored a second time:
-/// they are made from the flat state.
+/// The nodes of one trie in `account_trie`, with the deep ones in `accounts`, or in `storage_trie`. Its
+/// leaves are not stored a second time: they are made from the flat state.
 struct StoredTrie: TrieNodeReader {
     let snapshot: Snapshot
     let family: Family
@@ -13,7 +13,7 @@ struct StoredTrie: TrieNodeReader {
     func node(at path: NibblePath, mayBeLeaf: Bool) throws(TrieError) -> Bytes? {
         do {
             if mayBeLeaf, let leaf = try leaf(at: path) { return leaf }
-            if let node = try snapshot.value(family, path.storageKey(after: prefix)) {
+            if let node = try snapshot.value(family.holding(path), path.storageKey(after: prefix)) {
                 return node
             }
             return mayBeLeaf ? nil : try leaf(at: path)
@@ -27,18 +27,19 @@ struct StoredTrie: TrieNodeReader {
     private func leaf(at path: NibblePath) throws(StorageError) -> Bytes? {
         let cursor = snapshot.cursor(family == .accountTrie ? .accounts : .storage)
         try cursor.seek(prefix + path.packed)
-        guard let key = key(at: cursor), key.starts(with: path) else { return nil }
+        guard let key = try key(from: cursor), key.starts(with: path) else { return nil }
         let value = cursor.value
         try cursor.advance()
-        if let next = self.key(at: cursor), next.starts(with: path) { return nil }
+        if let next = try self.key(from: cursor), next.starts(with: path) { return nil }
         return MerkleTrie.encodedLeaf(
             key.dropFirst(path.count),
             family == .accountTrie
                 ? try FlatAccount(value).account.encoded() : try FlatSlot(value).trieValue)
     }
 
-    /// The key of the trie that a cursor stands on, if it is one of this trie.
-    private func key(at cursor: borrowing Cursor) -> NibblePath? {
+    /// The next key of the trie that a cursor comes to, if there is one.
+    private func key(from cursor: borrowing Cursor) throws(StorageError) -> NibblePath? {
+        try cursor.skip(toKeysOf: prefix.count + 32)
         guard cursor.isValid else { return nil }
         let key = cursor.key
         guard key.starts(with: prefix) else { return nil }

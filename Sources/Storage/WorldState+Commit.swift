@@ -243,6 +243,7 @@ extension WriteBatch {
     /// Writes the changed nodes of a trie, in the order of their keys.
     mutating func write(_ update: TrieUpdate, _ family: Family, prefix: Bytes) {
         for change in update.changes {
+            let family = family.holding(change.path)
             let key = change.path.storageKey(after: prefix)
             if let node = change.node {
                 put(family, key, node)

@@ -130,13 +130,49 @@ import Trie
         let path = try #require(directory).path + "/chain"
         let database = try Database(DatabaseOptions(path: path, cacheBytes: 8 << 20)) {
             version, fraction in
-            #expect(version == 2)
-            fractions.append(fraction)
+            if version == 2 { fractions.append(fraction) }
         }
         #expect(try contents(of: database) == expected)
         #expect(fractions.count >= 3)
         #expect(fractions == fractions.sorted())
         #expect(fractions.allSatisfy { 0 < $0 && $0 < 1 })
+    }
+
+    /// Version 2 had all nodes of the account trie in one family.
+    @Test func `the deep nodes of an older database move to the accounts`() throws {
+        var expected: [Family: [Bytes: Bytes]]
+        do {
+            let database = try open(.current)
+            let chain = try StateChain(database, random: SeededRandom(seed: 5))
+            for _ in 0..<10 { try chain.extend() }
+            expected = try contents(of: database)
+            var deep = try #require(expected[.accounts]).filter { $0.key.count != 32 }
+            #expect(!deep.isEmpty)
+            // More than one part.
+            var random = SeededRandom(seed: 6)
+            for _ in 0..<10_000 {
+                let path = NibblePath(random.hash()).prefix(5 + random.index(below: 56))
+                deep[path.storageKey] = Bytes(random.hash().bytes)
+            }
+            expected[.accounts]?.merge(deep) { $1 }
+            var batch = WriteBatch(for: database)
+            for (key, node) in deep {
+                batch.put(.accountTrie, key, node)
+                batch.delete(.accounts, key)
+            }
+            batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: 2 as UInt64))
+            try database.write(batch, durability: .buffered)
+        }
+        var fractions: [Double] = []
+        let path = try #require(directory).path + "/chain"
+        let database = try Database(DatabaseOptions(path: path, cacheBytes: 8 << 20)) {
+            version, fraction in
+            #expect(version == 3)
+            fractions.append(fraction)
+        }
+        #expect(try contents(of: database) == expected)
+        #expect(fractions.count >= 2)
+        #expect(fractions == fractions.sorted())
     }
 
     @Test func `the present layout has a step from every earlier version`() {

@@ -54,9 +54,19 @@ final class StateChain {
     private(set) var headers: [Header] = []
     private var random: SeededRandom
     /// A small world, so that accounts and slots are changed, removed and made again often.
-    static let addresses = (0..<12 as Range<UInt32>).map {
-        Address(w0: UInt64($0) &* 0x9e37_79b9_7f4a_7c15, w1: 7, w2: $0)
-    }
+    static let addresses =
+        (0..<12 as Range<UInt32>).map {
+            Address(w0: UInt64($0) &* 0x9e37_79b9_7f4a_7c15, w1: 7, w2: $0)
+        } + neighbours
+    /// Some whose hashes begin with the same five nibbles or more, so that the trie is deep there.
+    private static let neighbours: [Address] = {
+        let all = (0..<20_000 as Range<UInt32>).map { Address(w0: 0, w1: 8, w2: $0) }
+        let groups = Dictionary(grouping: zip(all, keccak256(addresses: all))) { _, hash in
+            NibblePath(hash).prefix(5)
+        }
+        let crowded = groups.filter { $1.count > 1 }.sorted { $0.key < $1.key }
+        return crowded.prefix(3).flatMap { $1.map(\.0) }
+    }()
     static let slots = (0..<10 as Range<UInt64>).map { UInt256($0 < 5 ? $0 : $0 << 50) }
 
     init(_ database: Database, random: SeededRandom) throws {

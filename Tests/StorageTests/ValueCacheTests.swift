@@ -97,7 +97,7 @@ import Testing
         let keys = (0..<40).map { Bytes([UInt8($0), 7]) }
         @Sendable func write(_ number: UInt64) throws {
             var batch = WriteBatch(for: database)
-            for key in keys { batch.put(.accounts, key, Bytes(bigEndian: number)) }
+            for key in keys { batch.put(.storage, key, Bytes(bigEndian: number)) }
             try database.write(batch, durability: .buffered)
         }
         try write(0)
@@ -111,12 +111,12 @@ import Testing
             }
             while !isDone.load(ordering: .acquiring) {
                 let snapshot = database.snapshot()
-                let values = Set(keys.map { try? snapshot.value(.accounts, $0) })
+                let values = Set(keys.map { try? snapshot.value(.storage, $0) })
                 if values.count != 1 { mixed.withLock { $0 += 1 } }
             }
         }
         #expect(mixed.withLock { $0 } == 0)
-        #expect(try database.snapshot().value(.accounts, keys[0]) == Bytes(bigEndian: UInt64(2000)))
+        #expect(try database.snapshot().value(.storage, keys[0]) == Bytes(bigEndian: UInt64(2000)))
     }
 
     @Test func `the cache begins anew with the database`() throws {

@@ -130,7 +130,7 @@ import Trie
 
     /// Without a limit the changed keys are gathered block by block, with a low one the histories
     /// are gone through.
-    @Test(arguments: [.max, 12])
+    @Test(arguments: [.max, StateChain.addresses.count])
     func `proofs of every block hold against its root`(limit: Int) throws {
         let chain = try chain(blocks: 25)
         let slots = [StateChain.slots[1], StateChain.slots[7], 999]
@@ -172,7 +172,8 @@ import Trie
         for number in [0, 1, 100, 199] {
             let proof = try chain.world.proof(
                 of: StateChain.addresses[0], slots: StateChain.slots, at: BlockNumber(number),
-                head: 200, headRoot: chain.headers[200].stateRoot, limit: 12)
+                head: 200, headRoot: chain.headers[200].stateRoot,
+                limit: StateChain.addresses.count)
             #expect(proof.account == chain.models[number][StateChain.addresses[0]]?.account)
         }
     }
@@ -206,7 +207,7 @@ import Trie
                 expected.append(stateRoot(of: model))
                 return diff
             }
-            for limit in [Int.max, 12] {
+            for limit in [Int.max, StateChain.addresses.count] {
                 let roots = try chain.world.roots(
                     applying: diffs, after: BlockNumber(number), head: 25,
                     headRoot: chain.headers[25].stateRoot, limit: limit)
@@ -305,6 +306,30 @@ import Trie
         try expectFound { batch in
             batch.put(family, key, value)
             batch.put(family, Bytes(repeating: 0xee, count: key.count), value)
+        }
+    }
+
+    @Test func `verification looks at the trie nodes among the accounts`() throws {
+        let chain = try chain(blocks: 20)
+        let root = chain.headers[20].stateRoot
+        let nodes = try contents(of: database)[.accounts, default: [:]].filter {
+            $0.key.count != 32
+        }
+        let (key, node) = try #require(nodes.min { $0.key.lexicographicallyPrecedes($1.key) })
+        #expect(try #require(NibblePath(storageKey: key)).count >= 5)
+        var different = node
+        different[different.count - 1] ^= 1
+        let foreign = NibblePath(Hash256(UInt256(1))).prefix(20).storageKey
+        for (key, value) in [(key, nil), (key, different), (foreign, node)] as [(Bytes, Bytes?)] {
+            var batch = WriteBatch(for: database)
+            if let value { batch.put(.accounts, key, value) } else { batch.delete(.accounts, key) }
+            try database.write(batch, durability: .buffered)
+            #expect(throws: StorageError.self) { try chain.world.verify(root: root) }
+            var back = WriteBatch(for: database)
+            back.delete(.accounts, foreign)
+            for (key, node) in nodes { back.put(.accounts, key, node) }
+            try database.write(back, durability: .buffered)
+            #expect(try chain.world.verify(root: root).accounts > 0)
         }
     }
 

@@ -63,7 +63,7 @@ public final class Snapshot: @unchecked Sendable {
             if let value = try changes.value(database[family], key) { return value }
             return changes.hasDeleted(family, key) ? nil : try base.value(family, key)
         }
-        guard family.isCached, let moment else { return try value(in: database[family], key) }
+        guard family.isCached(key), let moment else { return try value(in: database[family], key) }
         if let known = database.cache.value(family, key, at: moment) { return known }
         let value = try value(in: database[family], key)
         database.cache.keep(family, key, value, at: moment)
@@ -222,6 +222,16 @@ public struct Cursor: ~Copyable {
         precondition(isValid, "a cursor advances only from an entry")
         rocksdb_iter_next(handle)
         try checkStatus()
+    }
+
+    /// Goes on to the next entry whose key has so many bytes, if it does not stand on one.
+    func skip(toKeysOf keyCount: Int) throws(StorageError) {
+        while isValid {
+            var count = 0
+            _ = rocksdb_iter_key(handle, &count)
+            guard count != keyCount else { return }
+            try advance()
+        }
     }
 
     /// The key of the entry. The cursor must stand on one.

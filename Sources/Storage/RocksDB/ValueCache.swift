@@ -109,11 +109,12 @@ struct ValueChange {
 }
 
 extension Family {
-    /// Whether the values go through the cache: what each block reads again and again. The nodes of the
+    /// Whether a value goes through the cache: what each block reads again and again. The nodes of the
     /// account trie that it needs are in `KeptTrie`.
-    var isCached: Bool {
+    func isCached(_ key: Bytes) -> Bool {
         switch self {
-        case .meta, .accounts, .storage, .code, .storageTrie, .logIndex: true
+        case .meta, .storage, .code, .storageTrie, .logIndex: true
+        case .accounts: key.count == 32
         case .headers, .bodies, .receipts, .canonical, .numbers, .transactions, .accountTrie,
             .accountHistory, .storageHistory, .changes, .overrides, .sideBlocks, .pool:
             false

@@ -48,7 +48,7 @@ public struct WriteBatch: ~Copyable {
 
     /// Sets the value under a key.
     public mutating func put(_ family: Family, _ key: Bytes, _ value: Bytes) {
-        if family.isCached {
+        if family.isCached(key) {
             cachedChanges.append(ValueChange(family: family, key: key, value: value))
         }
         put(in: database[family], key, value.span)
@@ -56,7 +56,7 @@ public struct WriteBatch: ~Copyable {
 
     /// Sets the value under a key to a part of an array.
     mutating func put(_ family: Family, _ key: Bytes, _ value: ArraySlice<UInt8>) {
-        if family.isCached {
+        if family.isCached(key) {
             // A copy: the cache must not keep the rest.
             cachedChanges.append(ValueChange(family: family, key: key, value: Bytes(value)))
         }
@@ -65,7 +65,7 @@ public struct WriteBatch: ~Copyable {
 
     /// Removes the value under a key, if there is one.
     public mutating func delete(_ family: Family, _ key: Bytes) {
-        if family.isCached {
+        if family.isCached(key) {
             cachedChanges.append(ValueChange(family: family, key: key, value: nil))
         }
         delete(in: database[family], key)
