@@ -91,8 +91,8 @@ private func checkRoom(at path: String) throws(StartupError) {
             + "\(needed): make room")
 }
 
-/// How the daemon opens its database: of sixteen parts of the cache three hold values of the state,
-/// three nodes of the account trie, six blocks of RocksDB's files; a half (at least 8 MiB) is for what
+/// How the daemon opens its database: of sixteen parts of the cache two hold values of the state,
+/// four nodes of the account trie, six blocks of RocksDB's files; a half (at least 8 MiB) is for what
 /// is not in files yet. Two are for what came of the newest blocks (`ChainOptions.outcomeBytes`). The rest
 /// is what the process needs besides, so that all of it stays below the size that was asked for.
 ///

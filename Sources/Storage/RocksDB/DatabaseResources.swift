@@ -41,6 +41,8 @@ final class DatabaseResources {
         // Larger files further down, so that a large database has not too many.
         rocksdb_options_set_target_file_size_multiplier(options, 2)
         rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
+        // Instead of one system call for each block of a table that is merged.
+        rocksdb_options_compaction_readahead_size(options, 256 << 10)
         let base = options
         let shared = cache
         familyOptions = Family.allCases.map { family in
@@ -76,9 +78,10 @@ final class DatabaseResources {
         let options = rocksdb_lru_cache_options_create()
         defer { rocksdb_lru_cache_options_destroy(options) }
         rocksdb_lru_cache_options_set_capacity(options, byteCount)
-        // The filter of a table has up to a megabyte: in many small parts of the cache there would be
-        // room for one or two, and they would drive each other out.
-        rocksdb_lru_cache_options_set_num_shard_bits(options, 2)
+        // The filter of a table has a megabyte or more: in many small parts of the cache there would be
+        // room for one or two, and they would drive each other out. In few parts those who read at the
+        // same time wait for each other.
+        rocksdb_lru_cache_options_set_num_shard_bits(options, byteCount >= 64 << 20 ? 4 : 2)
         return rocksdb_cache_create_lru_opts(options)
     }
 
