@@ -102,6 +102,16 @@ import Trie
         }
     }
 
+    /// Opens an older database, and tells how far the step to a version was reported to be.
+    private func migrate(to version: UInt64) throws -> (database: Database, fractions: [Double]) {
+        var fractions: [Double] = []
+        let path = try #require(directory).path + "/chain"
+        let database = try Database(DatabaseOptions(path: path, cacheBytes: 8 << 20)) {
+            if $0 == version { fractions.append($1) }
+        }
+        return (database, fractions)
+    }
+
     /// Version 1 kept the leaves of the tries as well.
     @Test func `the leaves of an older database go, and nothing else`() throws {
         let expected: [Family: [Bytes: Bytes]]
@@ -126,12 +136,7 @@ import Trie
             batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: 1 as UInt64))
             try database.write(batch, durability: .buffered)
         }
-        var fractions: [Double] = []
-        let path = try #require(directory).path + "/chain"
-        let database = try Database(DatabaseOptions(path: path, cacheBytes: 8 << 20)) {
-            version, fraction in
-            if version == 2 { fractions.append(fraction) }
-        }
+        let (database, fractions) = try migrate(to: 2)
         #expect(try contents(of: database) == expected)
         #expect(fractions.count >= 3)
         #expect(fractions == fractions.sorted())
@@ -163,13 +168,7 @@ import Trie
             batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: 2 as UInt64))
             try database.write(batch, durability: .buffered)
         }
-        var fractions: [Double] = []
-        let path = try #require(directory).path + "/chain"
-        let database = try Database(DatabaseOptions(path: path, cacheBytes: 8 << 20)) {
-            version, fraction in
-            #expect(version == 3)
-            fractions.append(fraction)
-        }
+        let (database, fractions) = try migrate(to: 3)
         #expect(try contents(of: database) == expected)
         #expect(fractions.count >= 2)
         #expect(fractions == fractions.sorted())
