@@ -102,25 +102,38 @@ import Trie
         }
     }
 
-    /// Opens an older database, and tells how far the step to a version was reported to be.
-    private func migrate(to version: UInt64) throws -> (database: Database, fractions: [Double]) {
-        var fractions: [Double] = []
+    private typealias Contents = [Family: [Bytes: Bytes]]
+
+    /// Makes a chain in a database of the present version, and turns it into one of an older version.
+    ///
+    /// - Returns: what the database holds when it is brought to the present one.
+    private func makeOlder(
+        _ version: UInt64, _ change: (inout Contents, inout WriteBatch) throws -> Void
+    ) throws -> Contents {
+        let database = try open(.current)
+        let chain = try StateChain(database, random: SeededRandom(seed: 5))
+        for _ in 0..<10 { try chain.extend() }
+        var expected = try contents(of: database)
+        var batch = WriteBatch(for: database)
+        try change(&expected, &batch)
+        batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: version))
+        try database.write(batch, durability: .buffered)
+        return expected
+    }
+
+    /// Opens an older database, and tells how far its steps were reported to be.
+    private func migrate() throws -> (database: Database, fractions: [UInt64: [Double]]) {
+        var fractions: [UInt64: [Double]] = [:]
         let path = try #require(directory).path + "/chain"
         let database = try Database(DatabaseOptions(path: path, cacheBytes: 8 << 20)) {
-            if $0 == version { fractions.append($1) }
+            fractions[$0, default: []].append($1)
         }
         return (database, fractions)
     }
 
     /// Version 1 kept the leaves of the tries as well.
     @Test func `the leaves of an older database go, and nothing else`() throws {
-        let expected: [Family: [Bytes: Bytes]]
-        do {
-            let database = try open(.current)
-            let chain = try StateChain(database, random: SeededRandom(seed: 5))
-            for _ in 0..<10 { try chain.extend() }
-            expected = try contents(of: database)
-            var batch = WriteBatch(for: database)
+        let expected = try makeOlder(1) { expected, batch in
             for hash in try #require(expected[.accounts]).keys.compactMap({ Hash256($0) }) {
                 let path = NibblePath(hash)
                 let leaf = MerkleTrie.encodedLeaf(
@@ -133,11 +146,11 @@ import Trie
                 let leaf = MerkleTrie.encodedLeaf(NibblePath(random.hash()), [1])
                 batch.put(.storageTrie, NibblePath(random.hash()).storageKey, leaf)
             }
-            batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: 1 as UInt64))
-            try database.write(batch, durability: .buffered)
         }
-        let (database, fractions) = try migrate(to: 2)
+        let (database, reported) = try migrate()
         #expect(try contents(of: database) == expected)
+        #expect(reported.keys.allSatisfy { $0 == 2 || $0 == 3 })
+        let fractions = try #require(reported[2])
         #expect(fractions.count >= 3)
         #expect(fractions == fractions.sorted())
         #expect(fractions.allSatisfy { 0 < $0 && $0 < 1 })
@@ -145,12 +158,7 @@ import Trie
 
     /// Version 2 had all nodes of the account trie in one family.
     @Test func `the deep nodes of an older database move to the accounts`() throws {
-        var expected: [Family: [Bytes: Bytes]]
-        do {
-            let database = try open(.current)
-            let chain = try StateChain(database, random: SeededRandom(seed: 5))
-            for _ in 0..<10 { try chain.extend() }
-            expected = try contents(of: database)
+        let expected = try makeOlder(2) { expected, batch in
             var deep = try #require(expected[.accounts]).filter { $0.key.count != 32 }
             #expect(!deep.isEmpty)
             // More than one part.
@@ -160,16 +168,15 @@ import Trie
                 deep[path.storageKey] = Bytes(random.hash().bytes)
             }
             expected[.accounts]?.merge(deep) { $1 }
-            var batch = WriteBatch(for: database)
             for (key, node) in deep {
                 batch.put(.accountTrie, key, node)
                 batch.delete(.accounts, key)
             }
-            batch.put(.meta, MetaItem.schema.key, Bytes(bigEndian: 2 as UInt64))
-            try database.write(batch, durability: .buffered)
         }
-        let (database, fractions) = try migrate(to: 3)
+        let (database, reported) = try migrate()
         #expect(try contents(of: database) == expected)
+        #expect(Array(reported.keys) == [3])
+        let fractions = try #require(reported[3])
         #expect(fractions.count >= 2)
         #expect(fractions == fractions.sorted())
     }
